@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+ARGS ?=
+RUN_SECONDS ?= 600
+# One more than cores: the tests that wait for a lease to run out leave theirs idle.
+WORKERS ?= 3
+
+.venv/ready: requirements.lock pyproject.toml
+	test -x $(PY) || python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.PHONY: help setup demo test lint format soak bench lock clean
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: .venv/ready ## make .venv from requirements.lock
+
+demo: .venv/ready ## a simulator, the daemon and a page to look at; ARGS="--seconds 20" ends by itself
+	$(PY) -m stocksync demo $(ARGS)
+
+test: .venv/ready ## run the tests, with branch coverage; ARGS="-k name" narrows
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not soak" --cov --cov-report=term $(ARGS)
+
+lint: .venv/ready ## ruff, mypy --strict, import-linter
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/ready ## let ruff format and mend what it can
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+soak: .venv/ready ## the slow tests, RUN_SECONDS=600 of them
+	STOCKSYNC_SOAK_SECONDS=$(RUN_SECONDS) $(PY) -m pytest -m soak --timeout=0 $(ARGS)
+
+bench: .venv/ready ## measure a cycle against fetching and decoding alone
+	$(PY) benchmarks/cycle.py $(ARGS)
+
+lock: ## resolve requirements.lock anew
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	  --no-emit-find-links --all-extras --group build --no-annotate --no-header --output-file requirements.lock pyproject.toml
+
+clean: ## remove what the targets made
+	rm -rf .venv .demo .coverage* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,66 @@
+"""Real databases for every test that wants one: SQLite, PostgreSQL, MariaDB."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from servers import MariaDB, NoServer, PostgreSQL, Server
+
+
+def _serve(kind: Callable[[], Server]) -> Iterator[Server]:
+    try:
+        server = kind()
+    except NoServer as error:
+        if os.environ.get("STOCKSYNC_REQUIRE") == "all":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def _fresh(server: Server) -> Iterator[str]:
+    server.start()
+    url = server.new_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """Give one PostgreSQL for the whole session; a test that stops or freezes it lets it run again."""
+    yield from _serve(PostgreSQL)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """Give one MariaDB for the whole session; a test that stops or freezes it lets it run again."""
+    yield from _serve(MariaDB)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Server) -> Iterator[str]:
+    """Give the plain URL of a fresh, empty database."""
+    yield from _fresh(postgresql_server)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: Server) -> Iterator[str]:
+    """Give the plain URL of a fresh, empty database."""
+    yield from _fresh(mariadb_server)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give the plain URL of a file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'fresh.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Give the plain URL of a fresh, empty database on each of the three."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
