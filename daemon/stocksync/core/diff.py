@@ -1,0 +1,144 @@
+"""The change set: cells whose desired figure differs from what the target acknowledged."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from stocksync.core.desire import Memory, Want
+from stocksync.core.stock import Cell, Change, Figure, Live, Ref, Remembered, Removal
+
+
+@dataclass(slots=True)
+class ChangeSet:
+    """What a cycle found to do; every want stands in exactly one of these."""
+
+    changes: list[Change] = field(default_factory=list)
+    negative: list[Change] = field(default_factory=list)
+    """Changes that the negative rule wants a person for."""
+    refused: list[tuple[Change, str]] = field(default_factory=list)
+    """Changes that cannot be written as they are, with the reason."""
+    waiting: list[Cell] = field(default_factory=list)
+    """Quarantined, and not due yet."""
+    unchanged: int = 0
+    skipped: int = 0
+    """`missing = "skip"` and the target has no such row."""
+    adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
+    """First contact with a row that already is right; counted as unchanged."""
+
+
+class Waiting(Protocol):
+    """A quarantine entry, as far as it matters here."""
+
+    @property
+    def figure(self) -> Figure | None:
+        """What could not be written."""
+
+    @property
+    def retry_at(self) -> datetime:
+        """When to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the comparison depends on besides the figures."""
+
+    by_sku: bool
+    creates: bool
+    now: datetime
+    shut: frozenset[tuple[str, str]] = frozenset()
+    """Rows by (SKU, place) that we deactivated for a product that bore the SKU before; only where `by_sku`."""
+
+
+def to_look_up(wants: Iterable[Want], memory: Memory) -> list[Ref]:
+    """Name the cells whose figure before is not certain: first contact, and open intents."""
+    return [
+        Ref(want.cell.product_id, want.sku, want.cell.place)
+        for want in wants
+        if (remembered := memory.get(want.cell)) is None or remembered.acked is None or remembered.intent is not None
+    ]
+
+
+def diff(
+    wants: Iterable[Want],
+    memory: Memory,
+    live: Mapping[Cell, Live],
+    quarantine: Mapping[tuple[int, str | None], Waiting],
+    terms: Terms,
+) -> ChangeSet:
+    """Compare each want with what the target acknowledged, or with what stands in it."""
+    found = ChangeSet()
+    for want in wants:
+        remembered = memory.get(want.cell)
+        if remembered is not None and _is_settled(want, remembered, terms):
+            found.unchanged += 1
+        else:
+            waiting = quarantine.get(want.cell)
+            _differing(want, remembered, live.get(want.cell), waiting=waiting, terms=terms, found=found)
+    found.changes.sort()
+    return found
+
+
+def _is_settled(want: Want, remembered: Remembered, terms: Terms) -> bool:
+    same_row = not terms.by_sku or remembered.sku == want.sku
+    return remembered.intent is None and remembered.acked == want.figure and same_row and not want.refused
+
+
+def _differing(
+    want: Want,
+    remembered: Remembered | None,
+    live: Live | None,
+    *,
+    waiting: Waiting | None,
+    terms: Terms,
+    found: ChangeSet,
+) -> None:
+    first = remembered is None or (remembered.acked is None and remembered.intent is None)
+    change = _change(want, remembered, live, terms)
+    if first and live is not None and live.holds(want.figure) and not isinstance(change.before, Removal):
+        found.adopted[want.cell] = (want.figure, want.sku)
+        found.unchanged += 1
+    elif first and live is None and not terms.creates:
+        found.skipped += 1
+    elif waiting is not None and waiting.figure == want.figure and waiting.retry_at > terms.now:
+        found.waiting.append(want.cell)
+    elif want.refused:
+        found.refused.append((change, want.refused))
+    else:
+        (found.negative if want.held else found.changes).append(change)
+
+
+def _change(want: Want, remembered: Remembered | None, live: Live | None, terms: Terms) -> Change:
+    cell = want.cell
+    return Change(
+        cell.product_id, cell.place, want.sku, _before(want, remembered, live, terms), want.figure, want.parts,
+        cause=_cause(want, remembered, terms),
+    )  # fmt: skip
+
+
+def shut_rows(memory: Memory) -> frozenset[tuple[str, str]]:
+    """Name the rows by (SKU, place) that we deactivated, or may have."""
+    return frozenset(
+        (one.sku, cell.place) for cell, one in memory.items() if Removal.DEACTIVATED in {one.acked, one.intent}
+    )
+
+
+def _before(want: Want, remembered: Remembered | None, live: Live | None, terms: Terms) -> Figure | None:
+    if remembered is not None and remembered.acked is not None and remembered.intent is None:
+        return remembered.acked
+    if live is None:
+        return None
+    ours = (want.sku, want.cell.place) in terms.shut
+    if remembered is not None:
+        ours = ours or Removal.DEACTIVATED in {remembered.acked, remembered.intent}
+    if live.active is False and ours:
+        return Removal.DEACTIVATED
+    return live.quantity
+
+
+def _cause(want: Want, remembered: Remembered | None, terms: Terms) -> str:
+    if want.cause != "poll" or remembered is None or remembered.acked is None:
+        return want.cause
+    if remembered.intent is not None:
+        return "repeat"
+    return "renamed" if terms.by_sku and remembered.sku != want.sku else want.cause

@@ -1,0 +1,99 @@
+"""Where the target differs from the snapshot, and why."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from stocksync.core.stock import Figure, Live, Removal, show
+
+
+class Cause(StrEnum):
+    """Why a cell differs; each difference has exactly one."""
+
+    EDITED_IN_TARGET = "edited_in_target"
+    MISSING_IN_TARGET = "missing_in_target"
+    UNPUSHED = "unpushed"
+    HELD = "held"
+    QUARANTINED = "quarantined"
+    UNMAPPED = "unmapped"
+    """A target row that belongs to no cell of ours."""
+    RENAMED = "renamed"
+    """A target row under a SKU that the product no longer bears."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One cell, or one target row without a cell, that differs."""
+
+    cause: Cause
+    key: str
+    """For people: SKU or id, and place."""
+    expected: str
+    found: str
+    units: Decimal
+    """Size of the difference; 0 where one side is no number."""
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """One audit; the first hundred differences are kept as examples."""
+
+    account: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    compared: int = 0
+    cells: dict[str, int] = field(default_factory=dict)
+    """Cause to number of cells."""
+    units: dict[str, Decimal] = field(default_factory=dict)
+    examples: list[Difference] = field(default_factory=list)
+    healed: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a cell when it is compared with the target."""
+
+    expected: Figure | None
+    """What the target should hold; None where nothing is known of the cell yet."""
+    acked: Figure | None
+    open_intent: bool
+    held: bool = False
+    quarantined: bool = False
+
+
+def cause_of(standing: Standing, live: Live | None) -> Cause | None:
+    """Name the one cause of a difference; None where the target holds what it should."""
+    if standing.expected is None or _agrees(standing.expected, live):
+        return None
+    if standing.held:
+        return Cause.HELD
+    if standing.quarantined:
+        return Cause.QUARANTINED
+    if standing.open_intent or standing.acked != standing.expected:
+        return Cause.UNPUSHED
+    return Cause.MISSING_IN_TARGET if live is None else Cause.EDITED_IN_TARGET
+
+
+def units_between(expected: Figure | None, live: Live | None) -> Decimal:
+    """Size of a difference; 0 where one side is no number, the whole figure where the row is missing."""
+    if not isinstance(expected, Decimal):
+        return Decimal(0)
+    found = Decimal(0) if live is None else live.quantity
+    return Decimal(0) if found is None else abs(expected - found)
+
+
+def live_text(live: Live | None) -> str:
+    """Say for people what stands in the target."""
+    if live is None:
+        return "no row"
+    if live.rows != 1:
+        return f"{live.rows} rows"
+    return ("inactive " if live.active is False else "") + (show(live.quantity) or "no number")
+
+
+def _agrees(expected: Figure, live: Live | None) -> bool:
+    if live is None:
+        return expected is Removal.DELETED
+    return live.holds(expected)

@@ -1,0 +1,170 @@
+"""From raw figures to the quantity the target should hold."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+from stocksync.core.answers import Step
+from stocksync.core.stock import Figure, Parts, Removal, show
+
+
+class Negative(StrEnum):
+    """What becomes of a figure below zero."""
+
+    PASS = "pass"  # noqa: S105  a word of the configuration, no password
+    ZERO = "zero"
+    HOLD = "hold"
+
+
+class Rounding(StrEnum):
+    """What becomes of decimals the target's column cannot keep."""
+
+    FLOOR = "floor"
+    NEAREST = "nearest"
+    REJECT = "reject"
+
+
+class OnRemoved(StrEnum):
+    """What becomes of the target row of a product that is gone or no longer tracked."""
+
+    DEACTIVATE = "deactivate"
+    DELETE = "delete"
+    ZERO = "zero"
+    KEEP = "keep"
+
+    @property
+    def figure(self) -> Figure | None:
+        """The figure it asks for; None where the row is left alone."""
+        return _REMOVED[self]
+
+
+class Unmapped(StrEnum):
+    """What becomes of a location that the map does not name."""
+
+    AS_IS = "as_is"
+    IGNORE = "ignore"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The configured rules of one account, and what the target's column can hold."""
+
+    negative: Negative = Negative.PASS
+    rounding: Rounding = Rounding.FLOOR
+    buffer: Decimal = Decimal(0)
+    on_deleted: OnRemoved = OnRemoved.DEACTIVATE
+    on_untracked: OnRemoved = OnRemoved.KEEP
+    scale: int | None = None
+    """Decimal places the target keeps; None for any number."""
+
+    def leaves_alone(self, raw: Decimal) -> bool:
+        """Whether neither the negative rule nor the buffer touches a figure."""
+        return not self.buffer and (raw >= 0 or self.negative is Negative.PASS)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Which target place each Qoyod location feeds."""
+
+    map: Mapping[int, str] = field(default_factory=dict)
+    unmapped: Unmapped = Unmapped.AS_IS
+    summed: bool = False
+    """One figure per product, over the mapped locations alone: an empty map never widens."""
+
+    def of(self, location: int) -> str | None:
+        """Give the place of a location; None where it feeds none.
+
+        An id that is also the value of another location's place is no place of its own: that would be a sum nobody
+        asked for.
+        """
+        if self.summed:
+            return "" if location in self.map else None
+        mapped = self.map.get(location)
+        if mapped is None and self.unmapped is Unmapped.AS_IS and str(location) not in self.map.values():
+            return str(location)
+        return mapped
+
+    @property
+    def ignores(self) -> bool:
+        """Whether a location that feeds no place is nobody's business; else it waits for a person."""
+        return self.unmapped is Unmapped.IGNORE or (self.summed and self.unmapped is Unmapped.AS_IS)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A desired quantity, and what was done to get it."""
+
+    figure: Decimal
+    held: bool = False
+    """The figure is negative and the policy wants a person."""
+    refused: str = ""
+    """Why the figure cannot be written at all."""
+    discrepancies: tuple[str, ...] = ()
+
+
+def total_of(parts: Parts) -> Decimal:
+    """Add a cell's raw figures up."""
+    return parts[0][1] if len(parts) == 1 else sum((quantity for _, quantity in parts), Decimal(0))
+
+
+def settle(raw: Decimal, policy: Policy) -> Settled:
+    """Apply the policy: negative, buffer, rounding."""
+    if policy.leaves_alone(raw) and _fits(raw, policy):
+        return Settled(raw)
+    floored = _floor(raw, policy)
+    kept = _keep_back(floored, policy)
+    rounded = _round(kept, policy)
+    names = [("negative_floored", floored != raw), ("fraction_rounded", rounded is not None and rounded != kept)]
+    return Settled(
+        figure=kept if rounded is None else rounded,
+        held=raw < 0 and policy.negative is Negative.HOLD,
+        refused="" if rounded is not None else f"{show(kept)} has more decimals than the target's column keeps",
+        discrepancies=tuple(name for name, happened in names if happened),
+    )
+
+
+def steps(parts: Parts, place: str, policy: Policy, names: Mapping[int, str]) -> Iterator[Step]:
+    """Tell how `settle` came to its figure, one line per step."""
+    for location, quantity in parts:
+        yield Step("raw", show(quantity), f"Qoyod location {location} {names.get(location, '')}".rstrip())
+    raw = total_of(parts)
+    yield Step("location map", show(raw), f"to {place!r}" if place else "one figure per product")
+    floored = _floor(raw, policy)
+    yield Step("negative", show(floored), f"policy.negative = {policy.negative}")
+    kept = _keep_back(floored, policy)
+    yield Step("buffer", show(kept), f"policy.buffer = {show(policy.buffer)}, never below zero by itself")
+    rounded = _round(kept, policy)
+    column = "keeps any number" if policy.scale is None else f"keeps {policy.scale} decimals"
+    why = f"policy.rounding = {policy.rounding}, the column {column}"
+    yield Step("rounding", "refused" if rounded is None else show(rounded), why)
+
+
+def _fits(raw: Decimal, policy: Policy) -> bool:
+    exponent = raw.as_tuple().exponent
+    return policy.scale is None or (isinstance(exponent, int) and -exponent <= policy.scale)
+
+
+def _floor(raw: Decimal, policy: Policy) -> Decimal:
+    return Decimal(0) if raw < 0 and policy.negative is Negative.ZERO else raw
+
+
+def _keep_back(raw: Decimal, policy: Policy) -> Decimal:
+    return max(raw - policy.buffer, min(raw, Decimal(0)))
+
+
+def _round(raw: Decimal, policy: Policy) -> Decimal | None:
+    if policy.scale is None:
+        return raw
+    mode = ROUND_FLOOR if policy.rounding is Rounding.FLOOR else ROUND_HALF_EVEN
+    rounded = raw.quantize(Decimal(1).scaleb(-policy.scale), rounding=mode)
+    return None if policy.rounding is Rounding.REJECT and rounded != raw else rounded
+
+
+_REMOVED: Mapping[OnRemoved, Figure | None] = {
+    OnRemoved.DEACTIVATE: Removal.DEACTIVATED,
+    OnRemoved.DELETE: Removal.DELETED,
+    OnRemoved.ZERO: Decimal(0),
+    OnRemoved.KEEP: None,
+}

@@ -1,0 +1,109 @@
+"""What a cycle says about itself, and the check that its counts add up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from stocksync.core.guards import Guard
+from stocksync.core.stock import Verdict
+from stocksync.errors import InvariantBroken
+
+
+class Outcome(StrEnum):
+    """How a cycle ended."""
+
+    DONE = "done"
+    HELD = "held"
+    """Done, but a guard holds part of the plan."""
+    EMPTY = "empty"
+    """Qoyod answered "We found nothing": the write step was skipped."""
+    FAILED = "failed"
+    UNAUTHORIZED = "unauthorized"
+    DEADLINE = "deadline"
+    STOPPED = "stopped"
+    """The service drained, or another writer took over."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Cells of one cycle; every cell that was considered is in exactly one of the others."""
+
+    read: int = 0
+    unchanged: int = 0
+    applied: int = 0
+    held: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    """Untracked, unmapped, unknown, older than the snapshot, or skipped by `missing = "skip"`."""
+    unpushed: int = 0
+    """Planned, but the target went away first."""
+
+    def check(self) -> None:
+        """Raise where a cell was lost or counted twice.
+
+        Raises:
+            InvariantBroken: the counts do not add up.
+
+        """
+        parts = (self.unchanged, self.applied, self.held, self.quarantined, self.ignored, self.unpushed)
+        if self.read != sum(parts) or min(parts) < 0:
+            msg = f"the counts of a cycle do not add up: {self}; please report this"
+            raise InvariantBroken(msg)
+
+
+@dataclass(slots=True)
+class CycleReport:
+    """One cycle, as logged, measured, stored in `cycles` and printed by `once`."""
+
+    account: str
+    cycle_id: str
+    started_at: datetime
+    epoch: int = 0
+    ended_at: datetime | None = None
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.FAILED
+    error: str = ""
+    """One line for people; empty where the outcome is not a failure."""
+    pages: int = 0
+    total: int | None = None
+    counts: Counts = field(default_factory=Counts)
+    products: dict[str, int] = field(default_factory=dict)
+    """State (tracked, untracked, missing, gone, bad) to count."""
+    cells: dict[str, int] = field(default_factory=dict)
+    """State (managed, unknown, held, quarantined, unmapped) to count."""
+    changes: dict[str, int] = field(default_factory=dict)
+    """Applied changes by kind."""
+    discrepancies: dict[str, int] = field(default_factory=dict)
+    cross_checks: dict[str, int] = field(default_factory=dict)
+    """Result (same, moved, different, inconclusive) to count."""
+    guards: Mapping[str, int] = field(default_factory=dict)
+    """Guard that holds something to the number of cells it holds."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Phase to seconds."""
+    plan_id: str = ""
+    """Of the plan that is held, if one is."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the account may call itself fresh after this cycle."""
+        return self.outcome in _WORKED and self.verdict is Verdict.COMPLETE
+
+    @property
+    def usual_total(self) -> int | None:
+        """The catalogue's size, where later readings may be measured by it.
+
+        A fall that a guard holds is no measure: else it would release itself after a few cycles.
+        """
+        return self.total if self.complete and Guard.TOTAL_FALL not in self.guards else None
+
+    def failures_after(self, before: int) -> int:
+        """Count the failures in a row; an empty or stopped cycle proves neither, so it changes nothing."""
+        if self.outcome in _WORKED:
+            return 0
+        return before + 1 if self.outcome in _FAILED else before
+
+
+_WORKED = frozenset({Outcome.DONE, Outcome.HELD})
+_FAILED = frozenset({Outcome.FAILED, Outcome.UNAUTHORIZED, Outcome.DEADLINE})

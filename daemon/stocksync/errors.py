@@ -1,0 +1,80 @@
+"""Every error stocksync raises on purpose; each message says what to do about it."""
+
+from collections.abc import Sequence
+
+
+class StocksyncError(Exception):
+    """Base of all expected failures; `exit_code` is what a command ends with."""
+
+    exit_code = 1
+
+
+class ConfigurationError(StocksyncError):
+    """The configuration, or what it points at, cannot work: a person must change something."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        """Take one problem or all of them, one line each."""
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SourceError(StocksyncError):
+    """Qoyod could not be read."""
+
+
+class SourceUnavailable(SourceError):
+    """Time-outs, resets, 5xx, unreadable bodies: it may work later."""
+
+
+class SourceRefused(SourceError):
+    """Qoyod understood and said no (422, a redirect, a wrong path): asking again changes nothing."""
+
+
+class Unauthorized(SourceError):
+    """401 or 403: the credential is missing, wrong, expired or revoked."""
+
+
+class TargetError(StocksyncError):
+    """The target database could not be used."""
+
+
+class TargetUnavailable(TargetError):
+    """Connection refused or lost, lock time-outs, deadlocks beyond the retries: it may work later."""
+
+
+class RowsRefused(TargetError):
+    """The target rolled a batch back because of what is in it (constraint, type, length)."""
+
+
+class StateError(StocksyncError):
+    """The state database could not be used."""
+
+
+class StateUnavailable(StateError):
+    """Connection refused or lost, disk full, locked for too long: it may work later."""
+
+
+class StateInUse(StateError):
+    """Another process holds the state, or the lease of the account."""
+
+
+class SchemaBehind(StateError):
+    """The state database's schema is not the one this version needs."""
+
+    exit_code = 2
+
+
+class LeaseLost(StateError):
+    """Another writer took the account over, or the lease has run out: nothing more may be written."""
+
+
+class InvariantBroken(StocksyncError):
+    """A promise was found broken at run time; please report it."""
+
+
+class NotFound(StocksyncError):
+    """What was asked for does not exist."""
+
+    exit_code = 4

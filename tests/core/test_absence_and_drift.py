@@ -1,0 +1,95 @@
+"""Silence is not evidence, and each difference has one cause."""
+
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import product, reading
+
+from stocksync.core import absence
+from stocksync.core.crosscheck import Check, sample, verdict_on
+from stocksync.core.drift import Cause, Standing, cause_of, units_between
+from stocksync.core.report import Counts
+from stocksync.core.stock import BadRow, Live, Removal, Verdict
+from stocksync.errors import InvariantBroken
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PARTIAL, Verdict.INCONSISTENT])
+def test_a_reading_that_is_not_complete_proves_no_absence(make, verdict):
+    missing = absence.missing_from(make.reading(verdict=verdict), {1: make.known(missing=1)})
+    assert absence.suspects(missing) == []
+
+
+def test_two_complete_readings_make_a_suspect_and_no_more(make):
+    once = absence.missing_from(make.reading(), {1: make.known()})
+    twice = absence.missing_from(make.reading(), once)
+    assert absence.suspects(once) == []
+    assert absence.suspects(twice) == [1]
+
+
+def test_a_row_that_could_not_be_read_is_not_absent(make):
+    bad = BadRow(1, 1, "$", "bad", make.now)
+    assert absence.missing_from(make.reading(bad=[bad]), {1: make.known(missing=1)}) == {}
+
+
+def test_a_product_that_answers_by_id_is_not_asked_for_again_at_once(make):
+    alive = absence.proven_alive(make.known(missing=2))
+    assert absence.suspects(absence.missing_from(make.reading(), {1: alive})) == []
+
+
+def test_a_gone_product_that_is_read_again_is_no_longer_gone(make):
+    seen = absence.products_seen(make.reading(make.product(1, {3: 1})), {1: make.known(gone_at=make.now)})
+    assert seen[1].gone_at is None
+
+
+@pytest.mark.parametrize(
+    ("standing", "live", "cause"),
+    [
+        (Standing(D(5), D(5), False), Live(D(5), None, 1), None),
+        (Standing(D(5), D(5), False), Live(D(6), None, 1), Cause.EDITED_IN_TARGET),
+        (Standing(D(5), D(5), False), None, Cause.MISSING_IN_TARGET),
+        (Standing(D(5), D(4), False), Live(D(4), None, 1), Cause.UNPUSHED),
+        (Standing(D(5), D(5), True), Live(D(4), None, 1), Cause.UNPUSHED),
+        (Standing(D(5), D(4), False, held=True), Live(D(4), None, 1), Cause.HELD),
+        (Standing(D(5), D(4), False, quarantined=True), None, Cause.QUARANTINED),
+        (Standing(Removal.DELETED, Removal.DELETED, False), None, None),
+        (Standing(Removal.DEACTIVATED, Removal.DEACTIVATED, False), Live(D(5), False, 1), None),
+        (Standing(Removal.DEACTIVATED, Removal.DEACTIVATED, False), Live(D(5), True, 1), Cause.EDITED_IN_TARGET),
+        (Standing(None, None, False), Live(D(6), None, 1), None),
+        (Standing(D(5), D(5), False), Live(D(5), None, 2), Cause.EDITED_IN_TARGET),
+        (Standing(D(5), D(5), False), Live(None, None, 1), Cause.EDITED_IN_TARGET),
+    ],
+)
+def test_a_difference_has_one_cause(standing, live, cause):
+    assert cause_of(standing, live) is cause
+
+
+def test_units_count_only_numbers():
+    assert units_between(D(5), Live(D(2), None, 1)) == 3
+    assert units_between(D(5), None) == 5
+    assert units_between(D(5), Live(None, None, 1)) == 0
+    assert units_between(Removal.DELETED, None) == 0
+
+
+@pytest.mark.parametrize(
+    ("results", "believed"), [("sss", True), ("ssd", True), ("sdd", False), ("d", False), ("", True)]
+)
+def test_more_than_a_third_of_confirmed_differences_is_not_believed(results, believed):
+    names = {"s": Check.SAME, "d": Check.DIFFERENT}
+    assert (verdict_on([names[letter] for letter in results]) == "") is believed
+
+
+@given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 5), st.integers(0, 1000))
+def test_a_sample_prefers_what_is_about_to_change(products, changing, size, seed):
+    read = reading(*(product(n, {3: 1}) for n in range(products)))
+    cells = [(n, "3") for n in range(min(changing, products))]
+    chosen = sample(read, [type("C", (), {"product_id": n})() for n, _ in cells], size, seed)
+    assert len(chosen) == min(size, products)
+    assert sum(one.id < len(cells) for one in chosen) >= min(size, len(cells))
+
+
+def test_counts_that_do_not_add_up_are_a_broken_promise():
+    Counts(read=3, unchanged=1, applied=1, ignored=1).check()
+    with pytest.raises(InvariantBroken, match="do not add up"):
+        Counts(read=1000, applied=2).check()

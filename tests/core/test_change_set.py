@@ -1,0 +1,254 @@
+"""Desires and differences: what is written, and above all what is not."""
+
+from datetime import timedelta
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import NOW, product, remembered
+
+from stocksync.core.desire import Rules, believable, desires_of, figure_now, want_gone, want_open_intents, yield_skus
+from stocksync.core.diff import Terms, diff, to_look_up
+from stocksync.core.policy import OnRemoved, Places, Policy, Rounding, Unmapped
+from stocksync.core.stock import Cell, Kind, Live, Removal
+
+PLAIN = Rules(Policy(), Places())
+SUMMED = Rules(Policy(), Places({3: "x", 7: "x"}, summed=True))
+
+
+def compare(make, desires, memory, live=None, quarantine=None, **terms):
+    terms = {"by_sku": False, "creates": True, "now": make.now} | terms
+    return diff(desires.wants.values(), memory, live or {}, quarantine or {}, Terms(**terms))
+
+
+def test_a_figure_that_moved_is_one_change(make):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5))}
+    desires = desires_of([make.product(1, {3: 7})], memory, PLAIN)
+    (change,) = compare(make, desires, memory).changes
+    assert (change.before, change.after, change.kind) == (D(5), D(7), Kind.UPDATE)
+    assert desires.fresh[Cell(1, "3")][0] == ((3, D(7)),)
+
+
+def test_the_same_figure_in_another_notation_is_no_change(make):
+    memory = {Cell(1, "3"): make.remembered({3: "5"}, D(5))}
+    desires = desires_of([make.product(1, {3: "5.000"})], memory, PLAIN)
+    assert compare(make, desires, memory).changes == []
+    assert desires.fresh == {}
+
+
+@pytest.mark.parametrize("shown", [{}, {4: 9}])
+def test_a_location_that_is_no_longer_shown_is_unknown_not_zero(make, shown):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5))}
+    desires = desires_of([make.product(1, shown)], memory, PLAIN)
+    assert desires.unknown == [Cell(1, "3")]
+    assert Cell(1, "3") not in desires.wants
+
+
+def test_a_sum_that_lost_a_part_is_unknown(make):
+    memory = {Cell(1, ""): make.remembered({3: 5, 7: 2}, D(7))}
+    desires = desires_of([make.product(1, {3: 5})], memory, SUMMED)
+    assert desires.unknown == [Cell(1, "")]
+    assert desires.wants == {}
+
+
+def test_a_part_that_the_map_no_longer_feeds_is_not_waited_for(make):
+    memory = {Cell(1, ""): make.remembered({3: 5, 9: 2}, D(7))}
+    desires = desires_of([make.product(1, {3: 5})], memory, SUMMED)
+    assert desires.wants[Cell(1, "")].figure == 5
+
+
+def test_two_locations_on_one_place_are_summed(make):
+    rules = Rules(Policy(), Places({3: "MAIN", 7: "MAIN"}))
+    desires = desires_of([make.product(1, {3: 5, 7: "2.5"})], {}, rules)
+    assert desires.wants[Cell(1, "MAIN")].figure == D("7.5")
+
+
+def test_unmapped_locations_are_counted_and_not_written(make):
+    ignoring = Rules(Policy(), Places({3: "MAIN"}, Unmapped.IGNORE))
+    holding = Rules(Policy(), Places({3: "MAIN"}, Unmapped.HOLD))
+    assert desires_of([make.product(1, {3: 1, 4: 1})], {}, ignoring).unmapped == 1
+    assert desires_of([make.product(1, {3: 1, 4: 1})], {}, holding).unmapped_held == 1
+
+
+def test_an_older_figure_never_replaces_a_newer_one(make):
+    memory = {Cell(1, "3"): make.remembered({3: 4}, D(4), source_at=make.now + timedelta(seconds=5))}
+    desires = desires_of([make.product(1, {3: 5})], memory, PLAIN)
+    assert compare(make, desires, memory).changes == []
+    assert desires.fresh == {}
+
+
+def test_an_open_intent_is_written_again_though_nothing_differs(make):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5), intent=D(73))}
+    desires = desires_of([make.product(1, {3: 5})], memory, PLAIN)
+    want_open_intents(memory, {}, {1}, PLAIN, desires)
+    (change,) = compare(make, desires, memory, {Cell(1, "3"): Live(D(73), None, 1)}).changes
+    assert (change.before, change.after, change.cause) == (D(73), D(5), "repeat")
+
+
+def test_an_open_intent_of_a_product_nobody_read_is_written_with_the_newest_figure(make):
+    memory = {Cell(1, "3"): make.remembered({3: 6}, D(5), intent=D(5))}
+    desires = desires_of([], memory, PLAIN)
+    want_open_intents(memory, {1: make.known()}, set(), PLAIN, desires)
+    assert desires.wants[Cell(1, "3")].figure == 6
+
+
+@pytest.mark.parametrize(
+    ("rule", "figure"), [(OnRemoved.ZERO, D(0)), (OnRemoved.DEACTIVATE, Removal.DEACTIVATED), (OnRemoved.KEEP, None)]
+)
+def test_a_product_that_is_no_longer_tracked_follows_its_rule(make, rule, figure):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5))}
+    desires = desires_of([make.product(1, tracked=False)], memory, Rules(Policy(on_untracked=rule), Places()))
+    assert desires.wants[Cell(1, "3")].figure == figure if figure is not None else not desires.wants
+
+
+def test_a_product_that_was_never_tracked_has_no_cells(make):
+    desires = desires_of([make.product(1, tracked=False)], {}, Rules(Policy(on_untracked=OnRemoved.ZERO), Places()))
+    assert not desires.wants
+
+
+def test_a_gone_product_is_deactivated_and_one_that_never_was_written_is_not(make):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5)), Cell(2, "3"): make.remembered({3: 5})}
+    desires = desires_of([], memory, PLAIN)
+    want_gone({1: make.known(), 2: make.known()}, memory, PLAIN, desires)
+    assert list(desires.wants) == [Cell(1, "3")]
+    assert desires.unmanaged == [Cell(2, "3")]
+
+
+def test_first_contact_adopts_what_is_right_and_takes_the_rest_as_before(make):
+    desires = desires_of([make.product(1, {3: 5}), make.product(2, {3: 5})], {}, PLAIN)
+    live = {Cell(1, "3"): Live(D(5), True, 1), Cell(2, "3"): Live(D(9), True, 1)}
+    found = compare(make, desires, {}, live)
+    assert list(found.adopted) == [Cell(1, "3")]
+    assert found.changes[0].before == 9
+
+
+def test_rows_the_target_does_not_know_are_skipped_where_it_creates_none(make):
+    desires = desires_of([make.product(1, {3: 5})], {}, PLAIN)
+    found = compare(make, desires, {}, creates=False)
+    assert (found.skipped, found.changes) == (1, [])
+
+
+def test_a_renamed_sku_moves_to_its_new_row_where_rows_are_found_by_sku(make):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5), sku="OLD")}
+    desires = desires_of([make.product(1, {3: 5}, sku="NEW")], memory, PLAIN)
+    assert compare(make, desires, memory).changes == []
+    (change,) = compare(make, desires, memory, by_sku=True).changes
+    assert (change.sku, change.cause) == ("NEW", "renamed")
+
+
+def test_rejected_decimals_are_set_aside_and_others_flow(make):
+    rules = Rules(Policy(scale=0, rounding=Rounding.REJECT), Places())
+    desires = desires_of([make.product(1, {3: "1.5"}), make.product(2, {3: 2})], {}, rules)
+    found = compare(make, desires, {})
+    assert [change.product_id for change, _ in found.refused] == [1]
+    assert [change.product_id for change in found.changes] == [2]
+
+
+def test_a_removal_that_was_begun_is_not_repeated_for_a_product_that_is_tracked_again(make):
+    memory = {Cell(1, "3"): make.remembered({3: 6}, D(6), intent=Removal.DEACTIVATED)}
+    desires = desires_of([make.product(1, {})], memory, PLAIN)
+    want_open_intents(memory, {1: make.known(tracked=False)}, {1}, PLAIN, desires)
+    assert desires.wants[Cell(1, "3")].figure == 6
+
+
+def test_the_zero_of_a_gone_product_is_repeated_and_not_its_last_figure(make):
+    memory = {Cell(1, "3"): make.remembered({3: 41}, D(41), intent=D(0))}
+    desires = desires_of([], memory, PLAIN)
+    want_open_intents(memory, {1: make.known(gone_at=make.now)}, set(), PLAIN, desires)
+    assert desires.wants[Cell(1, "3")].figure == 0
+
+
+def test_what_a_retired_product_should_hold_is_what_was_acknowledged(make):
+    remembered = make.remembered({3: 41}, D(0))
+    assert figure_now(remembered, Policy()) == 41
+    assert figure_now(remembered, Policy(), make.known(gone_at=make.now)) == 0
+
+
+def test_a_gone_product_leaves_the_row_to_the_one_that_bears_its_sku_now(make):
+    memory = {Cell(2, "3"): make.remembered({3: 5}, D(5), sku="P")}
+    reborn = make.product(4, {3: 33}, sku="P")
+    known = {2: make.known("P", gone_at=make.now), 4: make.known("P")}
+    desires = desires_of([reborn], memory, PLAIN)
+    want_gone({2: known[2]}, memory, PLAIN, desires)
+    yield_skus(desires, [reborn], known, memory)
+    assert list(desires.wants) == [Cell(4, "3")]
+    assert desires.unmanaged == [Cell(2, "3")]
+
+
+def test_a_row_is_shut_for_the_second_gone_product_though_it_was_for_the_first(make):
+    memory = {
+        Cell(1, "3"): make.remembered({3: 5}, Removal.DEACTIVATED, sku="P"),
+        Cell(2, "3"): make.remembered({3: 5}, D(5), sku="P"),
+    }
+    known = {n: make.known("P", gone_at=make.now) for n in (1, 2)}
+    desires = desires_of([], memory, PLAIN)
+    want_gone(known, memory, PLAIN, desires)
+    yield_skus(desires, [], known, memory)
+    assert [change.product_id for change in compare(make, desires, memory, by_sku=True).changes] == [2]
+
+
+def test_what_is_only_repeated_yields_the_row_to_the_product_that_bears_the_sku_now(make):
+    memory = {Cell(2, "3"): make.remembered({3: 11}, D(271), intent=D(11), sku="P")}
+    reborn = make.product(4, {3: 5}, sku="P")
+    desires = desires_of([reborn], memory, PLAIN)
+    want_open_intents(memory, {2: make.known("P")}, {4}, PLAIN, desires)
+    yield_skus(desires, [reborn], {2: make.known("P")}, memory)
+    assert list(desires.wants) == [Cell(4, "3")]
+
+
+def test_a_row_that_two_gone_products_bore_is_shut_once(make):
+    memory = {Cell(n, "3"): make.remembered({3: 5}, D(5), sku="P") for n in (1, 2)}
+    known = {n: make.known("P", gone_at=make.now) for n in (1, 2)}
+    desires = desires_of([], memory, PLAIN)
+    want_gone(known, memory, PLAIN, desires)
+    yield_skus(desires, [], known, memory)
+    assert len(desires.wants) == len(desires.unmanaged) == 1
+
+
+def test_two_live_products_with_one_sku_are_both_set_aside(make):
+    products = [make.product(n, {3: n}, sku="P") for n in (1, 2)]
+    desires = desires_of(products, {}, PLAIN)
+    yield_skus(desires, products, {}, {})
+    assert [change.product_id for change, _ in compare(make, desires, {}, by_sku=True).refused] == [1, 2]
+
+
+def test_a_figure_read_under_a_clock_that_was_ahead_does_not_win_for_as_long(make):
+    memory = {Cell(1, "3"): make.remembered({3: 11}, D(11), source_at=make.now + timedelta(days=1))}
+    desires = desires_of([make.product(1, {3: 5})], believable(memory, make.now), PLAIN)
+    assert desires.wants[Cell(1, "3")].figure == 5
+
+
+def test_a_location_whose_id_is_the_name_of_another_place_waits_for_a_person(make):
+    rules = Rules(Policy(), Places({1: "3"}))
+    desires = desires_of([make.product(1, {1: 11, 3: 13})], {}, rules)
+    assert desires.wants[Cell(1, "3")].figure == 11
+    assert desires.unmapped_held == 1
+
+
+def test_only_uncertain_cells_are_looked_up(make):
+    memory = {
+        Cell(1, "3"): make.remembered({3: 5}, D(5)),
+        Cell(2, "3"): make.remembered({3: 5}, D(5), intent=D(6)),
+        Cell(3, "3"): make.remembered({3: 5}),
+    }
+    desires = desires_of([make.product(n, {3: 5}) for n in (1, 2, 3, 4)], memory, PLAIN)
+    assert [ref.product_id for ref in to_look_up(desires.wants.values(), memory)] == [2, 3, 4]
+
+
+FIGURES = st.dictionaries(st.integers(1, 4), st.integers(-5, 20).map(D), max_size=4)
+
+
+@given(st.lists(st.tuples(FIGURES, st.booleans()), max_size=6), st.lists(FIGURES, max_size=6))
+def test_no_figure_is_wanted_that_was_not_shown(shown, before):
+    products = [product(n, stock, tracked=tracked) for n, (stock, tracked) in enumerate(shown)]
+    memory = {
+        Cell(n, str(location)): remembered({location: quantity}, quantity)
+        for n, stock in enumerate(before)
+        for location, quantity in stock.items()
+    }
+    desires = desires_of(products, memory, PLAIN)
+    found = diff(desires.wants.values(), memory, {}, {}, Terms(by_sku=False, creates=True, now=NOW))
+    truth = {(p.id, str(location)): quantity for p in products for location, quantity in p.stock.items() if p.tracked}
+    assert all(truth[change.cell] == change.after for change in found.changes)
+    assert len(desires.wants) == len(found.changes) + found.unchanged

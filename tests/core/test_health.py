@@ -1,0 +1,85 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stocksync.core.health import health_of, in_words, limit_of
+
+NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
+INTERVAL, DEADLINE = timedelta(minutes=15), timedelta(minutes=10)
+LIMIT = timedelta(minutes=40)
+
+
+def judged(lag=timedelta(0), **given):
+    last_complete = None if lag is None else NOW - lag
+    return health_of(
+        "main",
+        now=NOW,
+        interval=INTERVAL,
+        deadline=DEADLINE,
+        last_attempt=given.pop("last_attempt", last_complete),
+        last_complete=last_complete,
+        **given,
+    )
+
+
+def test_one_failed_poll_and_one_slow_poll_are_not_stale_yet():
+    assert limit_of(INTERVAL, DEADLINE) == LIMIT
+    assert judged(LIMIT).well
+    assert not judged(LIMIT + timedelta(seconds=1)).well
+
+
+def test_an_account_that_was_never_complete_is_not_well_and_has_no_lag():
+    health = judged(None)
+    assert not health.well
+    assert health.lag is None
+    assert health.reasons == ("no poll has been complete yet",)
+
+
+def test_a_stale_account_says_how_long_and_that_nothing_even_starts():
+    health = judged(timedelta(hours=3, minutes=12))
+    assert health.reasons == (
+        "the last complete poll ended 3 h 12 min ago, more than 40 min",
+        "no poll has even started for 3 h 12 min",
+    )
+
+
+def test_polls_that_start_and_fail_are_counted_and_not_called_silent():
+    health = judged(timedelta(hours=1), last_attempt=NOW - timedelta(minutes=2), consecutive_failures=4)
+    assert health.reasons[1:] == ("the last 4 polls failed",)
+
+
+def test_a_complete_poll_in_the_future_is_a_clock_fault_and_does_not_hide_staleness():
+    assert judged(-timedelta(minutes=1)).well
+    health = judged(-timedelta(days=1))
+    assert not health.well
+    assert "check the clocks" in health.reasons[0]
+
+
+def test_held_changes_and_quarantine_are_reasons_to_look_but_the_account_stays_fresh():
+    health = judged(held=1, quarantined=2)
+    assert health.well
+    assert health.reasons == ("1 change waits for a person: stocksync plan", "2 rows set aside in quarantine")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (61, "1 min 1 s"),
+        (3605, "1 h"),
+        (90_000, "1 d 1 h"),
+        (-61, "1 min 1 s"),
+    ],
+)
+def test_lengths_of_time_are_told_in_their_two_largest_units(seconds, words):
+    assert in_words(timedelta(seconds=seconds)) == words
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=900)), st.booleans())
+def test_health_never_improves_as_time_goes_by(lag, started):
+    later = judged(lag + timedelta(minutes=1), last_attempt=NOW if started else None)
+    assert judged(lag).well or not later.well

@@ -1,0 +1,101 @@
+"""From raw figures to the desired quantity."""
+
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stocksync.core.policy import Negative, OnRemoved, Places, Policy, Rounding, Unmapped, settle, steps
+from stocksync.core.stock import Removal, figure_of, show
+
+QUANTITIES = st.decimals(-(10**9), 10**9, places=4)
+
+
+@pytest.mark.parametrize(
+    ("raw", "policy", "figure"),
+    [
+        ("12", Policy(), "12"),
+        ("-3", Policy(), "-3"),
+        ("-3", Policy(negative=Negative.ZERO), "0"),
+        ("-3", Policy(negative=Negative.HOLD), "-3"),
+        ("10", Policy(buffer=D(3)), "7"),
+        ("2", Policy(buffer=D(3)), "0"),
+        ("-2", Policy(buffer=D(3)), "-2"),
+        ("36.2084", Policy(scale=0), "36"),
+        ("36.9", Policy(scale=0, rounding=Rounding.NEAREST), "37"),
+        ("-0.5", Policy(scale=0), "-1"),
+        ("36.2084", Policy(scale=2), "36.20"),
+        ("36.2084", Policy(), "36.2084"),
+    ],
+)
+def test_a_raw_figure_becomes_the_desired_one(raw, policy, figure):
+    assert settle(D(raw), policy).figure == D(figure)
+
+
+def test_a_negative_figure_is_held_only_where_the_policy_says_so():
+    assert settle(D(-1), Policy(negative=Negative.HOLD)).held
+    assert not settle(D(-1), Policy()).held
+    assert not settle(D(1), Policy(negative=Negative.HOLD)).held
+
+
+def test_rejected_decimals_are_refused_with_the_figure_in_the_reason():
+    settled = settle(D("1.5"), Policy(scale=0, rounding=Rounding.REJECT))
+    assert "1.5" in settled.refused
+    assert not settle(D("2.0"), Policy(scale=0, rounding=Rounding.REJECT)).refused
+
+
+def test_what_was_done_to_a_figure_is_named():
+    policy = Policy(negative=Negative.ZERO, scale=0)
+    assert settle(D(-2), policy).discrepancies == ("negative_floored",)
+    assert settle(D("2.5"), policy).discrepancies == ("fraction_rounded",)
+    assert settle(D(2), policy).discrepancies == ()
+
+
+@given(QUANTITIES, st.decimals(0, 1000, places=2))
+def test_a_buffer_never_makes_a_figure_negative_that_was_not(raw, buffer):
+    figure = settle(raw, Policy(buffer=buffer)).figure
+    assert figure >= min(raw, D(0))
+    assert figure <= raw
+
+
+@given(QUANTITIES, st.sampled_from(Rounding), st.integers(0, 3), st.sampled_from(Negative))
+def test_the_steps_shown_end_at_the_figure_written(raw, rounding, scale, negative):
+    policy = Policy(negative=negative, rounding=rounding, scale=scale, buffer=D(1))
+    last = list(steps(((3, raw),), "MAIN", policy, {3: "Main"}))[-1]
+    settled = settle(raw, policy)
+    assert last.value == ("refused" if settled.refused else show(settled.figure))
+
+
+@given(QUANTITIES)
+def test_a_figure_survives_its_text(quantity):
+    assert figure_of(show(quantity)) == quantity
+
+
+def test_removals_survive_their_text():
+    assert [figure_of(show(removal)) for removal in Removal] == list(Removal)
+    assert figure_of("") is None
+
+
+def test_an_empty_map_never_widens_a_summed_target():
+    assert Places(summed=True).of(3) is None
+
+
+@pytest.mark.parametrize(
+    ("places", "location", "place"),
+    [
+        (Places(), 3, "3"),
+        (Places({3: "MAIN"}), 3, "MAIN"),
+        (Places({3: "MAIN"}), 4, "4"),
+        (Places({3: "MAIN"}, Unmapped.IGNORE), 4, None),
+        (Places({3: "MAIN"}, Unmapped.HOLD), 4, None),
+        (Places({3: "x"}, summed=True), 3, ""),
+    ],
+)
+def test_a_location_feeds_the_place_that_the_map_names(places, location, place):
+    assert places.of(location) == place
+
+
+def test_keeping_a_removed_product_asks_for_nothing():
+    assert OnRemoved.KEEP.figure is None
+    assert OnRemoved.DEACTIVATE.figure is Removal.DEACTIVATED
