@@ -1,0 +1,1 @@
+"""Where stock comes from: client, credentials, request budget, paging and wire types."""

@@ -1,0 +1,127 @@
+"""The `Source` port over Qoyod's API."""
+
+from collections.abc import Mapping
+from random import Random, SystemRandom
+
+import aiohttp
+import structlog
+
+from stocksync.core.stock import BadRow, Product, Reading
+from stocksync.errors import SourceRefused
+from stocksync.ports import Clock, Observer, Priority, Progress
+from stocksync.qoyod.budget import Budget
+from stocksync.qoyod.calls import FOUND_NOTHING, NO_PRODUCT, Answer, Calls, Request
+from stocksync.qoyod.credentials import Credential
+from stocksync.qoyod.paging import Pass, fetch
+from stocksync.qoyod.settings import Filter, SourceSettings
+from stocksync.qoyod.transport import AiohttpTransport, Transport, open_session
+from stocksync.qoyod.wire import Page, decode_locations, decode_page, decode_product
+
+__all__ = ["QoyodSource", "open_session"]
+
+log = structlog.get_logger(__name__)
+
+
+class QoyodSource:
+    """Qoyod for one account; the session may be any transport, which is how a simulation plugs itself in."""
+
+    def __init__(  # noqa: PLR0917 - one order of wiring, in app and simulation alike
+        self,
+        settings: SourceSettings,
+        session: aiohttp.ClientSession | Transport,
+        budget: Budget,
+        credential: Credential,
+        observer: Observer,
+        clock: Clock,
+        random: Random | None = None,
+    ) -> None:
+        transport = AiohttpTransport(session, settings) if isinstance(session, aiohttp.ClientSession) else session
+        self._settings = settings
+        self._clock = clock
+        self._budget = budget
+        self._calls = Calls(
+            settings=settings,
+            transport=transport,
+            budget=budget,
+            credential=credential,
+            observer=observer,
+            clock=clock,
+            random=random or SystemRandom(),
+        )
+
+    async def read(self, progress: Progress | None = None) -> Reading:
+        """Read every page.
+
+        Raises:
+            Unauthorized: the credential was refused.
+            SourceRefused: page 1 cannot be had at this address or with this filter.
+            SourceUnavailable: neither page 1 nor page 2 could be had.
+
+        """
+        return await Pass(self._calls, self._settings, self._clock, progress).read()
+
+    async def first_page(self) -> Reading:
+        """Read page 1 alone, to see that the list can be read; its verdict is `empty` or `partial`."""
+        return await Pass(self._calls, self._settings, self._clock, None).read_first()
+
+    def start_empty(self) -> None:
+        """Forget saved-up budget: another process may have spent it in the last minute."""
+        self._budget.start_empty()
+
+    async def product(self, product_id: int, priority: Priority = Priority.CHECK) -> Product | BadRow | None:
+        """Look one product up; None only where Qoyod said `Product not found`."""
+
+        def understand(answer: Answer) -> Product | BadRow | None:
+            if answer.found:
+                return decode_product(answer.body, product_id, answer.read_at)
+            if NO_PRODUCT.search(answer.body[:1000]):
+                return None
+            raise SourceRefused(f"Qoyod knows no /products/{product_id} here (404): check base_url")
+
+        return await self._calls.get(Request("product", f"/products/{product_id}", {}, priority), understand)
+
+    async def find(self, sku: str, priority: Priority = Priority.PERSON) -> Product | BadRow | None:
+        """Look one product up by its exact SKU; None where no row bears it."""
+        params = {"page": "1", "per_page": str(self._settings.per_page), "q[s]": "id asc", "q[sku_eq]": sku}
+
+        def understand(answer: Answer) -> Page | None:
+            if answer.found:
+                return decode_page(answer.body, 0, answer.read_at, Filter(sku=sku))
+            if FOUND_NOTHING.search(answer.body[:1000]):
+                return None
+            raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
+
+        page = await self._calls.get(Request("find", "/products", params, priority), understand)
+        return None if page is None else self._only(page, sku)
+
+    def _only(self, page: Page, sku: str) -> Product | BadRow | None:
+        if len(page.products) > 1:
+            log.warning("sku_not_unique", account=self._settings.account, products=[p.id for p in page.products])
+        if page.products:
+            return page.products[0]
+        if page.bad and len(page.ids) == 1:
+            return page.bad[0]
+        if page.bad or page.total is None or page.total > len(page.ids):
+            raise SourceRefused(f"Qoyod did not follow the filter for SKU {sku!r}: ask by product id")
+        return None
+
+    async def again(self, product: Product) -> Product | None:
+        """Read the list page of a product once more; None where it no longer stands there, well."""
+        if product.page < 1:
+            seen = await self.product(product.id)
+            return seen if isinstance(seen, Product) else None
+        fetched = await fetch(self._calls, self._settings, product.page, Priority.CHECK)
+        rows = fetched.page.products if fetched.page else []
+        return next((row for row in rows if row.id == product.id), None)
+
+    async def locations(self) -> Mapping[int, str]:
+        """List the account's locations, id to name: the cheapest probe of a credential."""
+
+        def understand(answer: Answer) -> dict[int, str]:
+            if answer.found:
+                return decode_locations(answer.body)
+            if FOUND_NOTHING.search(answer.body[:1000]):
+                return {}
+            raise SourceRefused("Qoyod knows no /inventories here (404): check base_url, which ends in /2.0")
+
+        return await self._calls.get(Request("inventories", "/inventories", {}, Priority.CHECK), understand)

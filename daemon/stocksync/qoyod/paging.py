@@ -1,0 +1,253 @@
+"""Reading the whole list: which pages, in which order, and what is read once more.
+
+Each worker walks its stretch of pages from the last to the first, so that a row that moves up while we read
+is met twice rather than never; why that matters stands in core/verdict.py.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from stocksync.core.stock import BadRow, Product, Reading, Verdict
+from stocksync.core.verdict import Evidence, Judgement, judge
+from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, Unauthorized
+from stocksync.ports import Clock, Priority, Progress
+from stocksync.qoyod.calls import FOUND_NOTHING, Answer, Calls, Request
+from stocksync.qoyod.settings import SourceSettings
+from stocksync.qoyod.wire import Page, decode_page
+
+log = structlog.get_logger(__name__)
+
+_ROUNDS = 2
+_MANY = 0.1
+_BEYOND_REASON = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One page with what it proves; no rows where Qoyod found nothing."""
+
+    evidence: Evidence
+    page: Page | None = None
+
+
+async def fetch(calls: Calls, settings: SourceSettings, number: int, priority: Priority) -> Fetched:
+    """Ask for one page of the list."""
+    params = {
+        "page": str(number),
+        "per_page": str(settings.per_page),
+        "q[s]": "id asc",
+        **settings.filter.parameters(),
+    }
+
+    def understand(answer: Answer) -> Fetched:
+        return _understand(answer, number, settings)
+
+    return await calls.get(Request("products", "/products", params, priority), understand)
+
+
+def _understand(answer: Answer, number: int, settings: SourceSettings) -> Fetched:
+    if not answer.found:
+        if not FOUND_NOTHING.search(answer.body[:1000]):
+            raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
+        return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
+    page = decode_page(answer.body, number, answer.read_at, settings.filter)
+    evidence = Evidence(
+        number,
+        echo=page.echo,
+        total=page.total,
+        total_pages=page.total_pages,
+        per_page=page.per_page,
+        ids=page.ids,
+        sent=answer.sent,
+        received=answer.received,
+    )
+    return Fetched(evidence, page)
+
+
+@dataclass(slots=True)
+class Pass:
+    """One reading while it is being made."""
+
+    calls: Calls
+    settings: SourceSettings
+    clock: Clock
+    progress: Progress | None
+    evidence: dict[int, Evidence] = field(default_factory=dict)
+    pages: dict[int, Page] = field(default_factory=dict)
+    failures: int = 0
+    """Pages that failed in a row."""
+    limit: int = 0
+    """Pages that are read at most."""
+
+    def __post_init__(self) -> None:
+        """Start from the limit of the settings."""
+        self.limit = self.settings.max_pages
+
+    async def read(self) -> Reading:
+        """Read every page, resolve doubts, and judge."""
+        started_at = self.clock.now()
+        await self._first()
+        await self._walk(self._rest())
+        judgement = self._judge()
+        tried: set[int] = set()
+        for _ in range(_ROUNDS):
+            doubtful = set(judgement.doubtful)
+            if (doubtful and doubtful <= tried) or not (doubtful or judgement.seams):
+                break
+            tried |= doubtful
+            await self._walk(doubtful | set(judgement.seams))
+            judgement = self._judge()
+        reading = self._reading(judgement, started_at)
+        self._tell(reading)
+        return reading
+
+    async def read_first(self) -> Reading:
+        """Read page 1 alone, which proves nothing but that the list can be read."""
+        started_at = self.clock.now()
+        await self._take(1)
+        judgement = self._judge()
+        if judgement.verdict is not Verdict.EMPTY:
+            judgement = replace(judgement, verdict=Verdict.PARTIAL, reasons=("only page 1 was read",))
+        return self._reading(judgement, started_at)
+
+    async def _first(self) -> None:
+        """Learn how many pages there are; a page 1 that cannot be had does not hide the others."""
+        try:
+            await self._take(1)
+        except SourceUnavailable as error:
+            self.evidence[1] = Evidence(1, error=str(error))
+            if not await self._second():
+                raise
+            return
+        first = self.evidence[1]
+        if not first.nothing and (first.total_pages is None or first.total is None):
+            log.warning("pagination_missing", account=self.settings.account, rows=len(first.ids))
+            await self._take(1)
+
+    async def _second(self) -> bool:
+        """Whether another page can be had where page 1 cannot."""
+        try:
+            await self._take(2)
+        except Unauthorized:
+            raise
+        except SourceError:
+            return False
+        return bool(self.pages)
+
+    def _rest(self) -> list[int]:
+        """List the pages after those that are there; a `totalPages` beyond reason is not followed."""
+        known = max(self.evidence.values(), key=lambda e: e.received)
+        last = known.total_pages or 0
+        likely = -(-(known.total or 0) // max(1, len(known.ids)))
+        if last > min(self.settings.max_pages, _BEYOND_REASON * (likely + 1)):
+            self.limit = min(self.settings.max_pages, max(1, likely))
+        return [number for number in range(1, min(last, self.limit) + 1) if number not in self.evidence]
+
+    async def _walk(self, numbers: Iterable[int]) -> None:
+        """Read pages, each stretch from its last page to its first."""
+        ordered = sorted(numbers, reverse=True)
+        size = max(1, -(-len(ordered) // self.settings.concurrency))
+        stretches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+        await _together([self._stretch(stretch) for stretch in stretches])
+
+    async def _stretch(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            try:
+                if self.failures >= self.settings.give_up_after:
+                    raise SourceUnavailable(f"not asked for, after {self.failures} pages failed in a row")
+                await self._take(number)
+            except Unauthorized:
+                raise
+            except SourceError as error:
+                self._fail(number, error)
+
+    def _fail(self, number: int, error: SourceError) -> None:
+        self.failures += 1
+        log.info("page_failed", account=self.settings.account, page=number, reason=str(error))
+        if number not in self.evidence:
+            self.evidence[number] = Evidence(number, error=str(error))
+
+    async def _take(self, number: int) -> None:
+        """Read a page; where it shows what it showed before, that is confirmed."""
+        fetched = await fetch(self.calls, self.settings, number, Priority.POLL)
+        self.failures = 0
+        before, now = self.evidence.get(number), fetched.evidence
+        same = before is not None and not before.error and before.same(now)
+        self.evidence[number] = replace(before, confirmed=now.sent) if before and same else now
+        self.pages.pop(number, None)
+        if fetched.page is not None:
+            self.pages[number] = fetched.page
+        if self.progress is not None:
+            done = len(self.evidence)
+            self.progress(done, max(done, now.total_pages or 0))
+
+    def _judge(self) -> Judgement:
+        judgement = judge(self.evidence.values(), self.limit)
+        ignored = self._ignored()
+        if not ignored:
+            return judgement
+        verdict = Verdict.INCONSISTENT if judgement.verdict is Verdict.COMPLETE else judgement.verdict
+        return replace(judgement, verdict=verdict, reasons=(*judgement.reasons, ignored))
+
+    def _ignored(self) -> str:
+        """Name a filter that Qoyod seems not to follow."""
+        dropped = sum(len(page.dropped) for page in self.pages.values())
+        rows = sum(len(page.ids) for page in self.pages.values())
+        many = dropped > rows * _MANY
+        return f"{dropped} of {rows} rows do not match the filter that was asked for" if many else ""
+
+    def _reading(self, judgement: Judgement, started_at: datetime) -> Reading:
+        products: dict[int, Product] = {}
+        bad: list[BadRow] = []
+        locations: dict[int, str] = {}
+        for page in sorted(self.pages.values(), key=lambda page: page.read_at):
+            products.update((product.id, product) for product in page.products)
+            bad += page.bad
+            locations |= page.locations
+        return Reading(
+            verdict=judgement.verdict,
+            reasons=judgement.reasons,
+            products=products,
+            bad_rows=tuple(_distinct(bad, products.keys())),
+            locations=locations,
+            total=judgement.total,
+            pages=len(self.pages),
+            started_at=started_at,
+            ended_at=self.clock.now(),
+        )
+
+    def _tell(self, reading: Reading) -> None:
+        account = self.settings.account
+        sizes = {page.per_page for page in self.pages.values() if page.per_page is not None}
+        if sizes - {self.settings.per_page}:
+            log.info("per_page_clamped", account=account, asked=self.settings.per_page, given=sorted(sizes)[:3])
+        dropped = [row for page in self.pages.values() for row in page.dropped]
+        if dropped:
+            log.warning("rows_outside_filter", account=account, count=len(dropped), products=dropped[:5])
+        if reading.verdict is not Verdict.COMPLETE:
+            log.warning("reading_doubted", account=account, verdict=reading.verdict, reasons=reading.reasons)
+
+
+def _distinct(bad: Iterable[BadRow], well: Iterable[int]) -> Iterable[BadRow]:
+    """Leave out bad rows of products that another page showed well, and repeats."""
+    seen: set[int] = set(well)
+    for row in bad:
+        if row.product_id is None:
+            yield row
+        elif row.product_id not in seen:
+            seen.add(row.product_id)
+            yield row
+
+
+async def _together(walks: Sequence[Coroutine[None, None, None]]) -> None:
+    """Run walks at once; the first error stops all and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for walk in walks:
+                group.create_task(walk)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

@@ -1,0 +1,291 @@
+"""Qoyod's JSON as typed values: strict about figures, tolerant about everything that only displays.
+
+A page is decoded whole in one go; only where that fails are its rows decoded one by one, so that one bad
+row harms one row. Figures are kept as raw text until they are proven to be decimals: no float touches them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+
+from stocksync.core.stock import BadRow, Product
+from stocksync.errors import SourceUnavailable
+from stocksync.qoyod.settings import Filter
+
+MAX_DIGITS = 15
+MAX_DECIMALS = 10
+_MAX_TEXT = 1000
+_MAX_FIGURE = 64
+_SHOWN = 60
+_FIGURE = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?")
+_TRACKED: Mapping[int | str, bool] = {1: True, 0: False, "1": True, "0": False}
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+
+Id = Annotated[int, msgspec.Meta(gt=0, le=2**63 - 1)]
+
+
+class PageUnreadable(SourceUnavailable):
+    """A body with status 200 that is not what was asked for: HTML, half a JSON, a bare string."""
+
+
+class _Stock(msgspec.Struct, gc=False):
+    id: Id
+    stock: msgspec.Raw
+    name_en: Any = None
+    name_ar: Any = None
+
+
+class _Row(msgspec.Struct, gc=False):
+    id: Id
+    sku: str | None
+    track_quantity: int | bool | str
+    inventories: list[_Stock]
+    name_en: Any = None
+    name_ar: Any = None
+    category_id: Any = None
+
+
+class _Identified(msgspec.Struct, gc=False):
+    id: Id
+
+
+class _Page(msgspec.Struct):
+    products: list[_Row]
+    pagination: Any = None
+
+
+class _LoosePage(msgspec.Struct):
+    products: list[msgspec.Raw]
+    pagination: Any = None
+
+
+class _One(msgspec.Struct):
+    product: msgspec.Raw
+
+
+class _Location(msgspec.Struct):
+    id: Id
+    name: Any = None
+    ar_name: Any = None
+
+
+class _Locations(msgspec.Struct):
+    inventories: list[_Location]
+
+
+_ROW = msgspec.json.Decoder(_Row)
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
+_PAGE = msgspec.json.Decoder(_Page)
+_LOOSE_PAGE = msgspec.json.Decoder(_LoosePage)
+_ONE = msgspec.json.Decoder(_One)
+_LOCATIONS = msgspec.json.Decoder(_Locations)
+
+
+@dataclass(slots=True)
+class Page:
+    """One page of the list, as far as it could be read."""
+
+    number: int
+    read_at: datetime
+    echo: int | None = None
+    total: int | None = None
+    total_pages: int | None = None
+    per_page: int | None = None
+    ids: tuple[int | None, ...] = ()
+    products: list[Product] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    """Ids of rows that do not match the filter that was asked for."""
+    locations: dict[int, str] = field(default_factory=dict)
+
+
+class _Bad(Exception):
+    """A value of a row that nobody may guess at."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(reason)
+
+
+def decode_page(body: bytes, number: int, read_at: datetime, wanted: Filter) -> Page:
+    """Decode a page of the product list.
+
+    Raises:
+        PageUnreadable: it is no product list at all; single bad rows are in the answer instead.
+
+    """
+    page = Page(number, read_at)
+    try:
+        whole = _PAGE.decode(body)
+    except _UNREADABLE:
+        return _decode_rows(body, page, wanted)
+    _paginate(page, whole.pagination)
+    page.ids = tuple(row.id for row in whole.products)
+    for index, row in enumerate(whole.products):
+        _take(page, row, f"$.products[{index}]", wanted)
+    return page
+
+
+def decode_product(body: bytes, product_id: int, read_at: datetime) -> Product | BadRow:
+    """Decode the answer to a look-up by id.
+
+    Raises:
+        PageUnreadable: it is no product, or another one than was asked for.
+
+    """
+    try:
+        raw = _ONE.decode(body).product
+    except _UNREADABLE as error:
+        raise _unreadable(body, error) from error
+    page = Page(0, read_at)
+    shown = _take_raw(page, raw, "$.product", Filter())
+    if shown is not None and shown != product_id:
+        raise PageUnreadable(f"Qoyod answered with product {shown} when asked for {product_id}")
+    if page.products:
+        return page.products[0]
+    bad = page.bad[0]
+    return BadRow(product_id, 0, bad.path, bad.reason, read_at)
+
+
+def decode_locations(body: bytes) -> dict[int, str]:
+    """Decode the list of locations, id to name.
+
+    Raises:
+        PageUnreadable: it is no such list.
+
+    """
+    try:
+        rows = _LOCATIONS.decode(body).inventories
+    except _UNREADABLE as error:
+        raise _unreadable(body, error) from error
+    return {row.id: _name(row.name, row.ar_name) or str(row.id) for row in rows}
+
+
+def _decode_rows(body: bytes, page: Page, wanted: Filter) -> Page:
+    try:
+        loose = _LOOSE_PAGE.decode(body)
+    except _UNREADABLE as error:
+        raise _unreadable(body, error) from error
+    _paginate(page, loose.pagination)
+    page.ids = tuple(_take_raw(page, raw, f"$.products[{i}]", wanted) for i, raw in enumerate(loose.products))
+    return page
+
+
+def _take_raw(page: Page, raw: msgspec.Raw, path: str, wanted: Filter) -> int | None:
+    """Take one row that may be bad; gives its id, or None where even that cannot be read."""
+    try:
+        row = _ROW.decode(raw)
+    except _UNREADABLE as error:
+        product_id = _id_of(raw)
+        reason, _, inner = str(error).partition(" - at `$")
+        page.bad.append(BadRow(product_id, page.number, path + inner.rstrip("`"), reason, page.read_at))
+        return product_id
+    _take(page, row, path, wanted)
+    return row.id
+
+
+def _id_of(raw: msgspec.Raw) -> int | None:
+    try:
+        return _IDENTIFIED.decode(raw).id
+    except _UNREADABLE:
+        return None
+
+
+def _take(page: Page, row: _Row, path: str, wanted: Filter) -> None:
+    if not _matches(row, wanted):
+        page.dropped.append(row.id)
+        return
+    try:
+        product = _product(page, row)
+    except _Bad as bad:
+        page.bad.append(BadRow(row.id, page.number, path + bad.path, bad.reason, page.read_at))
+        return
+    page.products.append(product)
+    for entry in row.inventories:
+        page.locations[entry.id] = _name(entry.name_en, entry.name_ar) or str(entry.id)
+
+
+def _matches(row: _Row, wanted: Filter) -> bool:
+    if wanted.sku is not None and row.sku != wanted.sku:
+        return False
+    # A row that does not name its category cannot be checked, and its figures are true all the same.
+    return wanted.category_id is None or row.category_id in (None, wanted.category_id, str(wanted.category_id))
+
+
+def _product(page: Page, row: _Row) -> Product:
+    tracked = _TRACKED.get(row.track_quantity)
+    if tracked is None:
+        raise _Bad(".track_quantity", f"Expected 1 or 0, got `{_shown(str(row.track_quantity).encode())}`")
+    sku = row.sku or ""
+    if "\x00" in sku or len(sku) > _MAX_TEXT:
+        raise _Bad(".sku", "SKU with a NUL character or of absurd length")
+    stock: dict[int, Decimal] = {}
+    for index, entry in enumerate(row.inventories):
+        if entry.id in stock:
+            raise _Bad(f".inventories[{index}].id", f"Location {entry.id} appears twice")
+        figure = _figure(bytes(entry.stock))
+        if figure is None:
+            raise _Bad(f".inventories[{index}].stock", f"Expected a decimal, got `{_shown(bytes(entry.stock))}`")
+        stock[entry.id] = figure
+    return Product(
+        row.id, sku, _name(row.name_en, row.name_ar), tracked=tracked, stock=stock, page=page.number,
+        read_at=page.read_at,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def _figure(raw: bytes) -> Decimal | None:
+    """Give the exact decimal of a JSON number or string; None for anything else and for absurd sizes."""
+    text = raw[1:-1] if raw[:1] == b'"' else raw
+    match = _FIGURE.fullmatch(text) if len(text) <= _MAX_FIGURE else None
+    if match is None:
+        return None
+    sign, whole, fraction, exponent = match.groups()
+    digits = (whole + (fraction or b"")).lstrip(b"0") or b"0"
+    shift = int(exponent or 0) - len(fraction or b"")
+    while digits != b"0" and shift < 0 and digits.endswith(b"0"):
+        digits, shift = digits[:-1], shift + 1
+    if digits == b"0":
+        return Decimal(0)
+    if len(digits) + shift > MAX_DIGITS or -shift > MAX_DECIMALS:
+        return None
+    if shift > 0:
+        digits, shift = digits + b"0" * shift, 0
+    return Decimal((1 if sign else 0, tuple(digit - 48 for digit in digits), shift))
+
+
+def _paginate(page: Page, pagination: object) -> None:
+    if not isinstance(pagination, dict):
+        return
+    page.echo = _count(pagination.get("currentPage"))
+    page.total = _count(pagination.get("total"))
+    page.total_pages = _count(pagination.get("totalPages"))
+    page.per_page = _count(pagination.get("perPage"))
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**MAX_DIGITS:
+        return value
+    return None
+
+
+def _name(english: object, arabic: object) -> str:
+    named = next((name for name in (english, arabic) if isinstance(name, str) and name), "")
+    return named.replace("\x00", "")[:_MAX_TEXT]
+
+
+def _shown(raw: bytes) -> str:
+    text = raw.decode(errors="replace")
+    return "".join(c if c.isprintable() else " " for c in text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")
+
+
+def _unreadable(body: bytes, error: Exception) -> PageUnreadable:
+    return PageUnreadable(f"Qoyod's answer could not be understood ({error}): {_shown(body[:400])}")
