@@ -1,0 +1,1 @@
+"""What is remembered: snapshot, ledger, cycles, held plans, quarantine and leases."""

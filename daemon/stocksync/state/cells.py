@@ -1,0 +1,136 @@
+"""The snapshot as a cycle loads it: fast for 100,000 cells."""
+
+import asyncio
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, and_, or_, select, type_coerce
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.stock import Cell, Known, Ref, Remembered, figure_of
+from stocksync.ports import Quarantined
+from stocksync.state.codec import parts_of
+from stocksync.state.schema import cells, products, quarantine
+from stocksync.state.session import chunks
+from stocksync.state.types import instant
+
+_PAGE = 5000
+_instant = lru_cache(maxsize=4096)(instant)  # one page of a reading gives hundreds of cells one and the same instant
+_REMEMBERED = (
+    cells.c.product_id,
+    cells.c.place,
+    cells.c.parts,
+    type_coerce(cells.c.source_at, BigInteger),
+    cells.c.acked,
+    cells.c.intent,
+    cells.c.sku,
+    type_coerce(cells.c.unknown_since, BigInteger),
+)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep Python's cycle collector from walking half a million new tuples, none of them garbage, again and again."""
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
+
+
+async def load_cells(
+    connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
+) -> dict[Cell, Remembered]:
+    """Load what is known of an account's cells, of all products or of some."""
+    found: dict[Cell, Remembered] = {}
+    query = select(*_REMEMBERED).where(cells.c.account == account)
+    for part in _narrowed(query, cells.c.product_id, product_ids):
+        rows = (await connection.execute(part)).all()
+        for start in range(0, len(rows), _PAGE):
+            found.update(map(_remembered, rows[start : start + _PAGE]))
+            await asyncio.sleep(0)  # lets heartbeats through
+    return found
+
+
+async def load_products(
+    connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
+) -> dict[int, Known]:
+    """Load what is known of an account's products."""
+    columns = (products.c[name] for name in ("product_id", *Known._fields))
+    query = select(*columns).where(products.c.account == account)
+    return {
+        row[0]: Known._make(row[1:])
+        for part in _narrowed(query, products.c.product_id, product_ids)
+        for row in (await connection.execute(part)).all()
+    }
+
+
+async def load_quarantine(
+    connection: AsyncConnection, account: str, product_ids: Sequence[int] | None = None
+) -> dict[tuple[int, str | None], Quarantined]:
+    """Load an account's quarantine."""
+    query = select(quarantine).where(quarantine.c.account == account)
+    return {
+        (entry.product_id, entry.place): entry
+        for part in _narrowed(query, quarantine.c.product_id, product_ids)
+        for entry in map(quarantined_of, (await connection.execute(part)).all())
+    }
+
+
+async def cells_after(
+    connection: AsyncConnection, account: str, after: Cell | None, size: int
+) -> list[tuple[Ref, Remembered]]:
+    """Give the next cells in key order, with the SKU that each product has now."""
+    now = and_(products.c.account == cells.c.account, products.c.product_id == cells.c.product_id)
+    query = (
+        select(*_REMEMBERED, products.c.sku)
+        .select_from(cells.outerjoin(products, now))
+        .where(cells.c.account == account)
+        .order_by(cells.c.product_id, cells.c.place)
+        .limit(size)
+    )
+    if after is not None:
+        same = and_(cells.c.product_id == after.product_id, cells.c.place > after.place)
+        query = query.where(cells.c.product_id >= after.product_id, or_(cells.c.product_id > after.product_id, same))
+    rows = (await connection.execute(query)).all()
+    return [_with_ref(row) for row in rows]
+
+
+def quarantined_of(row: Row[Any]) -> Quarantined:
+    """Read a quarantine entry."""
+    return Quarantined(
+        product_id=row.product_id,
+        place=None if row.whole else row.place,
+        side=row.side,
+        reason=row.reason,
+        figure=figure_of(row.figure),
+        attempts=row.attempts,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        retry_at=row.retry_at,
+    )
+
+
+def _narrowed(query: Select[Any], column: Any, product_ids: Sequence[int] | None) -> Iterable[Select[Any]]:  # noqa: ANN401
+    if product_ids is None:
+        return [query]
+    return [query.where(column.in_(chunk)) for chunk in chunks(product_ids)]
+
+
+def _remembered(row: Sequence[Any]) -> tuple[Cell, Remembered]:
+    product_id, place, parts, source_at, acked, intent, sku, unknown = row
+    since = None if unknown is None else _instant(unknown)
+    remembered = Remembered(parts_of(parts), _instant(source_at), figure_of(acked), figure_of(intent), sku, since)
+    return Cell(product_id, place), remembered
+
+
+def _with_ref(row: Sequence[Any]) -> tuple[Ref, Remembered]:
+    cell, remembered = _remembered(row[:-1])
+    sku = remembered.sku if row[-1] is None else row[-1]
+    return Ref(cell.product_id, sku, cell.place), remembered

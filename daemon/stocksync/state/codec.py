@@ -1,0 +1,104 @@
+"""How values are written into text and blob columns, and read back."""
+
+import zlib
+from decimal import Decimal
+
+import msgspec
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.report import CycleReport
+from stocksync.core.stock import Change, Figure, Parts, figure_of, show
+
+
+class _HeldRow(msgspec.Struct, array_like=True):
+    guard: str
+    product_id: int
+    place: str
+    sku: str
+    before: str | None
+    after: str
+    parts: dict[int, Decimal]
+    cause: str
+
+
+class _Plan(msgspec.Struct):
+    reasons: dict[str, str]
+    changes: list[_HeldRow]
+
+
+_parts = msgspec.json.Decoder(dict[int, Decimal])
+_report = msgspec.json.Decoder(CycleReport)
+_audit = msgspec.json.Decoder(AuditReport)
+_plan = msgspec.json.Decoder(_Plan)
+
+
+def parts_text(parts: Parts) -> str:
+    """Give raw figures as canonical JSON: `{"3":"120"}`."""
+    return "{" + ",".join(f'"{location}":"{show(figure)}"' for location, figure in parts) + "}"
+
+
+def parts_of(text: str) -> Parts:
+    """Read back what `parts_text` gave."""
+    return tuple(_parts.decode(text).items())
+
+
+def figure_text(figure: Figure | None) -> str | None:
+    """Give a figure for a nullable column."""
+    return None if figure is None else show(figure)
+
+
+def report_text(report: CycleReport | AuditReport) -> str:
+    """Give a report as JSON."""
+    return msgspec.json.encode(report).decode()
+
+
+def report_of(text: str) -> CycleReport:
+    """Read a cycle's report."""
+    return _report.decode(text)
+
+
+def audit_of(text: str | None) -> AuditReport | None:
+    """Read an audit's report."""
+    return None if text is None else _audit.decode(text)
+
+
+def plan_blob(plan: HeldPlan) -> bytes:
+    """Give what never changes of a plan; compressed, as one statement must hold 100,000 changes."""
+    rows = [_held_row(held) for held in plan.changes]
+    return zlib.compress(msgspec.json.encode(_Plan(dict(plan.reasons), rows)), 1)
+
+
+def plan_of(blob: bytes) -> tuple[dict[str, str], tuple[HeldChange, ...]]:
+    """Give the reasons and the changes of a plan."""
+    plan = _plan.decode(zlib.decompress(blob))
+    return plan.reasons, tuple(_held_change(row) for row in plan.changes)
+
+
+def change_of(
+    product_id: int, place: str, sku: str, *, before: str | None, after: str, parts: Parts, cause: str
+) -> Change:
+    """Read a change from its columns.
+
+    Raises:
+        ValueError: `after` is empty, which no change ever is.
+
+    """
+    figure = figure_of(after)
+    if figure is None:
+        raise ValueError(f"the state holds a change of product {product_id} without a figure; please report this")
+    return Change(product_id, place, sku, figure_of(before), figure, parts, cause)
+
+
+def _held_row(held: HeldChange) -> _HeldRow:
+    change = held.change
+    before, after, parts = figure_text(change.before), show(change.after), dict(change.parts)
+    return _HeldRow(held.guard, change.product_id, change.place, change.sku, before, after, parts, change.cause)
+
+
+def _held_change(row: _HeldRow) -> HeldChange:
+    parts = tuple(row.parts.items())
+    change = change_of(
+        row.product_id, row.place, row.sku, before=row.before, after=row.after, parts=parts, cause=row.cause
+    )
+    return HeldChange(change, Guard(row.guard))

@@ -1,0 +1,75 @@
+"""Cycles and audits: what each said of itself, and for how long that is kept."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.report import CycleReport
+from stocksync.state.codec import report_of, report_text
+from stocksync.state.schema import accounts, cycles, ledger
+from stocksync.state.session import Row, replacing, upsert
+
+_TOTALS = 10
+
+
+async def begin(connection: AsyncConnection, report: CycleReport) -> None:
+    """Record an attempt."""
+    await _store(connection, report)
+    await _note(connection, report.account, last_attempt=report.started_at)
+
+
+async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -> None:
+    """Record the end, and what it means for the account."""
+    await _store(connection, report)
+    query = select(accounts.c.failures).where(accounts.c.account == report.account)
+    values: Row = {"failures": report.failures_after((await connection.execute(query)).scalar_one())}
+    if report.complete:
+        values["last_complete"] = report.ended_at or now
+    await _note(connection, report.account, **values)
+
+
+async def forget(connection: AsyncConnection, account: str, before: datetime) -> None:
+    """Delete ledger rows and cycles older than `before`."""
+    await connection.execute(delete(ledger).where(ledger.c.account == account, ledger.c.at < before))
+    await connection.execute(delete(cycles).where(cycles.c.account == account, cycles.c.started_at < before))
+
+
+async def record_audit(connection: AsyncConnection, report: AuditReport) -> None:
+    """Keep the last audit."""
+    await _note(connection, report.account, audit=report_text(report))
+
+
+async def recent_totals(connection: AsyncConnection, account: str) -> list[int]:
+    """Give the catalogue's usual size by the last cycles that may measure it, oldest first."""
+    measures = (cycles.c.account == account, cycles.c.total.is_not(None))
+    query = select(cycles.c.total).where(*measures).order_by(cycles.c.started_at.desc()).limit(_TOTALS)
+    return [total for (total,) in (await connection.execute(query)).all()][::-1]
+
+
+async def last_cycles(connection: AsyncConnection, account: str, limit: int) -> list[CycleReport]:
+    """Give the last cycles that ended, newest first."""
+    ended = (cycles.c.account == account, cycles.c.ended_at.is_not(None))
+    query = select(cycles.c.report).where(*ended).order_by(cycles.c.started_at.desc()).limit(limit)
+    return [report_of(text) for (text,) in (await connection.execute(query)).all()]
+
+
+async def _store(connection: AsyncConnection, report: CycleReport) -> None:
+    row: Row = {
+        "account": report.account,
+        "cycle_id": report.cycle_id,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "verdict": report.verdict,
+        "outcome": report.outcome,
+        "complete": report.complete,
+        "total": report.usual_total,
+        "report": report_text(report),
+    }
+    await connection.execute(upsert(cycles, connection, replacing(cycles)), row)
+
+
+async def _note(connection: AsyncConnection, account: str, **values: Any) -> None:  # noqa: ANN401
+    await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))

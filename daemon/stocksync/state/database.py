@@ -1,0 +1,266 @@
+"""The state database: ports State, Register and Vault in one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.report import CycleReport
+from stocksync.core.stock import Cell, Change, Ref, Remembered
+from stocksync.database import close_engine, open_engine, writing
+from stocksync.errors import SchemaBehind
+from stocksync.ports import AccountStatus, Lease, LedgerRow, Observed, Snapshot, Transaction, Written
+from stocksync.state import cells, cycles, leases, ledger, observing, people, vault
+from stocksync.state.leases import fence
+from stocksync.state.lockfile import LockFile
+from stocksync.state.migrate import migrate_engine, problem_of_engine
+from stocksync.state.session import PATIENCE_SECONDS, Session, translated
+
+_SWEEP_EVERY = timedelta(hours=1)
+
+
+class Joined:
+    """The open transaction of a state that shares its database with the target."""
+
+    def __init__(self, connection: AsyncConnection, lease: Lease, now: datetime) -> None:
+        """Take a transaction whose lease was checked at `now`."""
+        self.connection = connection
+        self._lease = lease
+        self._now = now
+
+    async def acknowledge(self, cycle_id: str, written: Written) -> None:
+        """Record what was written, to be committed with it."""
+        with translated():
+            await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
+
+
+class Database:
+    """What is remembered, on SQLite, PostgreSQL or MariaDB.
+
+    Every call may raise StateUnavailable; those that take a lease LeaseLost.
+    """
+
+    def __init__(self, session: Session, keep_ledger: timedelta) -> None:
+        """Take an open session; `open_state` also checks the schema."""
+        self.engine = session.engine
+        self._session = session
+        self._keep = keep_ledger
+        self._swept: dict[str, datetime] = {}
+        self._lock = _lock_file(session.engine)
+
+    def lock(self) -> None:
+        """Keep other writers off a SQLite state; the operating system gives the lock back at death.
+
+        Raises:
+            StateInUse: another process is writing to it.
+
+        """
+        if self._lock is not None:
+            self._lock.acquire()
+
+    def unlock(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            self._lock.release()
+
+    async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
+        """Take or keep the account's lease; None while another owner's has not run out."""
+        return await self._session.write(lambda connection: leases.claim(connection, account, owner, ttl))
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> None:
+        """Extend a lease that is still ours."""
+        await self._session.write(lambda connection: leases.renew(connection, lease, ttl))
+
+    async def confirm(self, lease: Lease, margin: timedelta) -> None:
+        """Raise LeaseLost unless the lease is ours for at least `margin` more."""
+        await self._session.read(lambda connection: leases.confirm(connection, lease, margin))
+
+    async def release(self, lease: Lease) -> None:
+        """End a lease early; without effect where it is no longer ours."""
+        await self._session.write(lambda connection: leases.release(connection, lease))
+
+    async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
+        """Load what is remembered, of all products or of some."""
+
+        async def work(connection: AsyncConnection) -> Snapshot:
+            plans = await people.held(connection, account)
+            return Snapshot(
+                cells=await cells.load_cells(connection, account, product_ids),
+                products=await cells.load_products(connection, account, product_ids),
+                quarantine=await cells.load_quarantine(connection, account, product_ids),
+                recent_totals=await cycles.recent_totals(connection, account),
+                plan=plans[0] if plans else None,
+            )
+
+        with cells.collector_paused():
+            return await self._session.read(work)
+
+    async def begin(self, lease: Lease, report: CycleReport) -> None:
+        """Record that a cycle was attempted."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await fence(connection, lease)
+            await cycles.begin(connection, report)
+
+        await self._session.write(work)
+
+    async def observe(self, lease: Lease, cycle_id: str, seen: Observed) -> None:
+        """Record what a reading showed; a figure read earlier never replaces a later one."""
+
+        async def work(connection: AsyncConnection) -> None:
+            now = await fence(connection, lease)
+            await observing.observe(connection, lease.account, cycle_id, seen, now)
+
+        await self._session.write(work)
+
+    async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:  # noqa: ARG002
+        """Commit the intents of a batch, before the target is written."""
+
+        async def work(connection: AsyncConnection) -> None:
+            now = await fence(connection, lease)
+            await ledger.intend(connection, lease.account, changes, now)
+
+        await self._session.write(work)
+
+    async def acknowledge(self, lease: Lease, cycle_id: str, written: Written) -> None:
+        """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
+
+        async def work(connection: AsyncConnection) -> None:
+            now = await fence(connection, lease)
+            await ledger.acknowledge(connection, lease, cycle_id, written, now)
+
+        await self._session.write(work)
+
+    def transaction(self, lease: Lease) -> AbstractAsyncContextManager[Transaction]:
+        """Open the one transaction for a target that is the same database; commits unless its body raises."""
+        return self._transaction(lease)
+
+    @asynccontextmanager
+    async def _transaction(self, lease: Lease) -> AsyncIterator[Transaction]:
+        with translated():
+            async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
+                now = await fence(connection, lease)
+                yield Joined(connection, lease, now)
+
+    async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
+        """Make `plan` the account's held plan, or have none; a person's word to another plan lapses."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await fence(connection, lease)
+            await people.hold(connection, lease.account, plan)
+
+        await self._session.write(work)
+
+    async def end(self, lease: Lease, report: CycleReport) -> None:
+        """Record how a cycle ended; once an hour deletes what `keep_ledger` has outlived."""
+
+        async def work(connection: AsyncConnection) -> datetime:
+            now = await fence(connection, lease)
+            await cycles.end(connection, report, now)
+            if self._sweeps(lease.account, now):
+                await cycles.forget(connection, lease.account, now - self._keep)
+            return now
+
+        now = await self._session.write(work)
+        if self._sweeps(lease.account, now):
+            self._swept[lease.account] = now
+
+    async def record_audit(self, lease: Lease, report: AuditReport) -> None:
+        """Store the last audit of an account."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await fence(connection, lease)
+            await cycles.record_audit(connection, report)
+
+        await self._session.write(work)
+
+    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[Ref, Remembered]]:
+        """Give the next `size` cells in key order, for the audit."""
+        return await self._session.read(lambda connection: cells.cells_after(connection, account, after, size))
+
+    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
+        """Give the accounts' status, in the order asked."""
+        asked = list(accounts)
+
+        async def work(connection: AsyncConnection) -> list[AccountStatus]:
+            return [await people.status(connection, account) for account in asked]
+
+        return await self._session.read(work)
+
+    async def products_with(self, account: str, sku: str) -> list[int]:
+        """Find the ids of products that bear, or in the ledger bore, this SKU."""
+        return await self._session.read(lambda connection: ledger.products_with(connection, account, sku))
+
+    async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
+        """Give the applied changes of a product, newest first."""
+        return await self._session.read(lambda connection: ledger.history(connection, account, product_id, limit))
+
+    async def held(self, account: str | None = None) -> list[HeldPlan]:
+        """List the held plans."""
+        return await self._session.read(lambda connection: people.held(connection, account))
+
+    async def decide(self, plan_id: str, approved: bool, by: str) -> HeldPlan:  # noqa: FBT001  the port's shape
+        """Record a person's word; NotFound where no plan of this id is held."""
+        decision = Decision.APPROVED if approved else Decision.REJECTED
+        return await self._session.write(lambda connection: people.decide(connection, plan_id, decision, by))
+
+    async def load(self, account: str) -> str | None:
+        """Give the stored refresh token."""
+        return await self._session.read(lambda connection: vault.load(connection, account))
+
+    async def save(self, account: str, token: str) -> None:
+        """Store a refresh token; committed when this returns."""
+        await self._session.write(lambda connection: vault.save(connection, account, token))
+
+    async def close(self) -> None:
+        """Give the connections and the lock back."""
+        await close_engine(self.engine)
+        self.unlock()
+
+    def _sweeps(self, account: str, now: datetime) -> bool:
+        last = self._swept.get(account)
+        return last is None or now - last >= _SWEEP_EVERY
+
+
+async def open_state(
+    url: str, keep_ledger: timedelta, *, engine: AsyncEngine | None = None, patience: float = PATIENCE_SECONDS
+) -> Database:
+    """Open the state and check its schema; SQLite brings its own to head.
+
+    `engine` is used in place of an own one, where state and target are one database.
+
+    Raises:
+        SchemaBehind: the schema is not this version's; the message says what to type.
+        StateUnavailable: the database cannot be reached.
+        ConfigurationError: the URL is unusable.
+
+    """
+    opened = engine or open_engine(url, "state.url")
+    try:
+        await _ready(opened)
+    except BaseException:
+        if engine is None:
+            await opened.dispose()
+        raise
+    return Database(Session(opened, patience), keep_ledger)
+
+
+async def _ready(engine: AsyncEngine) -> None:
+    problem = await problem_of_engine(engine)
+    if problem and engine.dialect.name == "sqlite" and "newer" not in problem:
+        await migrate_engine(engine)
+        problem = None
+    if problem:
+        raise SchemaBehind(problem)
+
+
+def _lock_file(engine: AsyncEngine) -> LockFile | None:
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or path in {None, "", ":memory:"}:
+        return None
+    return LockFile(Path(f"{path}.lock"))

@@ -1,0 +1,121 @@
+"""Bringing the state database's tables to what this version needs, and telling when they are not."""
+
+import os
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import stocksync
+from stocksync.database import open_engine, reading, writing
+from stocksync.errors import StateUnavailable
+from stocksync.state.schema import VERSION_TABLE
+from stocksync.state.session import translated
+
+_ALONE = {
+    "postgresql": "SELECT pg_advisory_xact_lock(hashtext('stocksync_schema'))",
+    "mysql": "SELECT get_lock('stocksync_schema', 60)",
+    "mariadb": "SELECT get_lock('stocksync_schema', 60)",
+}
+_HOW = "type: stocksync migrate"
+
+
+async def migrate(url: str) -> None:
+    """Bring a state database to head.
+
+    Raises:
+        StateUnavailable: it cannot be reached.
+        ConfigurationError: the URL is unusable.
+
+    """
+    engine = open_engine(url, "state.url")
+    try:
+        await migrate_engine(engine)
+    finally:
+        await engine.dispose()
+
+
+async def schema_problem(url: str) -> str | None:
+    """Say what is wrong with a state database's tables and what to type; None where nothing is.
+
+    Raises:
+        StateUnavailable: it cannot be reached.
+        ConfigurationError: the URL is unusable.
+
+    """
+    engine = open_engine(url, "state.url")
+    try:
+        return await problem_of_engine(engine)
+    finally:
+        await engine.dispose()
+
+
+async def migrate_engine(engine: AsyncEngine) -> None:
+    """As `migrate`, through an open engine."""
+    _check_place(engine.url)
+    with translated():
+        async with writing(engine) as connection:
+            await connection.run_sync(_upgrade)
+
+
+async def problem_of_engine(engine: AsyncEngine) -> str | None:
+    """As `schema_problem`, through an open engine."""
+    _check_place(engine.url)
+    with translated():
+        async with reading(engine) as connection:
+            current = await connection.run_sync(_revision)
+    scripts = ScriptDirectory.from_config(_config())
+    if current == scripts.get_current_head():
+        return None
+    if current is None:
+        return f"the state database has no tables of stocksync yet; {_HOW}"
+    if current not in {script.revision for script in scripts.walk_revisions()}:
+        return f"the state database was made by a newer stocksync (schema {current}); install that version"
+    return f"the state database is behind: it has schema {current}, needed is {scripts.get_current_head()}; {_HOW}"
+
+
+def _check_place(url: URL) -> None:
+    # SQLite would say no more than "unable to open database file".
+    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+        return
+    path = Path(str(url.database)).absolute()
+    if path.is_dir():
+        raise StateUnavailable(
+            f"the state database cannot be used now: {path} is a directory; name a file in state.url"
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StateUnavailable(
+            f"the state database cannot be used now: the directory {path.parent} does not exist or is not writable"
+        )
+
+
+def _upgrade(connection: Connection) -> None:
+    # Two may migrate at once. SQLite's transaction is alone anyway; MariaDB's lock ends with the connection.
+    if connection.dialect.name in _ALONE:
+        connection.execute(text(_ALONE[connection.dialect.name]))
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> Path:
+    package = Path(stocksync.__file__).resolve().parent
+    shipped = package / "migrations"
+    return shipped if shipped.is_dir() else package.parents[1] / "migrations"

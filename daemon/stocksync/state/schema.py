@@ -1,0 +1,134 @@
+"""The state database's tables; the prefix lets them live beside the target's.
+
+Quantities are text (exact decimals, as `show` gives them), instants microseconds since 1970 in UTC.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table
+
+from stocksync.state.types import Blob, Counter, Instant, Key, Words
+
+PREFIX = "stocksync_"
+VERSION_TABLE = "stocksync_schema"
+ACCOUNT_LENGTH = 100
+PLACE_LENGTH = 255
+ID_LENGTH = 100
+SKU_KEY_LENGTH = 64
+
+metadata = MetaData()
+
+accounts = Table(
+    "stocksync_accounts",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("owner", Words, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("last_attempt", Instant),
+    Column("last_complete", Instant),
+    Column("last_push", Instant),
+    Column("failures", Integer, nullable=False),
+    Column("audit", Words),
+)
+
+products = Table(
+    "stocksync_products",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sku", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("tracked", Boolean, nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("missing", Integer, nullable=False),
+    Column("gone_at", Instant),
+)
+
+cells = Table(
+    "stocksync_cells",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Key(PLACE_LENGTH), primary_key=True),
+    Column("parts", Words, nullable=False),
+    Column("source_at", Instant, nullable=False),
+    Column("source_cycle", Key(ID_LENGTH), nullable=False),
+    Column("intent", Words),
+    Column("intended_at", Instant),
+    Column("acked", Words),
+    Column("acked_at", Instant),
+    Column("sku", Words, nullable=False),
+    Column("former_sku", Words, nullable=False),
+    Column("unknown_since", Instant),
+)
+
+ledger = Table(
+    "stocksync_ledger",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("account", Key(ACCOUNT_LENGTH), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("cycle_id", Key(ID_LENGTH), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("product_id", BigInteger, nullable=False),
+    Column("place", Key(PLACE_LENGTH), nullable=False),
+    Column("sku", Words, nullable=False),
+    Column("sku_key", Key(SKU_KEY_LENGTH), nullable=False),
+    Column("before", Words),
+    Column("after", Words, nullable=False),
+    Column("parts", Words, nullable=False),
+    Column("cause", Words, nullable=False),
+    Index("stocksync_ledger_product", "account", "product_id", "id"),
+    Index("stocksync_ledger_sku", "account", "sku_key"),
+    Index("stocksync_ledger_at", "account", "at"),
+)
+
+cycles = Table(
+    "stocksync_cycles",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("cycle_id", Key(ID_LENGTH), primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("verdict", Key(20)),
+    Column("outcome", Key(20)),
+    Column("complete", Boolean, nullable=False),
+    Column("total", BigInteger),
+    Column("report", Words, nullable=False),
+    Index("stocksync_cycles_started", "account", "started_at"),
+)
+
+held_plans = Table(
+    "stocksync_held_plans",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("plan_id", Key(ID_LENGTH), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("plan", Blob, nullable=False),
+    Column("decision", Key(20), nullable=False),
+    Column("decided_by", Words, nullable=False),
+    Column("decided_at", Instant),
+)
+
+quarantine = Table(
+    "stocksync_quarantine",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("whole", Boolean, primary_key=True),
+    Column("place", Key(PLACE_LENGTH), primary_key=True),
+    Column("side", Key(20), nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("figure", Words),
+    Column("attempts", Integer, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("retry_at", Instant, nullable=False),
+)
+
+credentials = Table(
+    "stocksync_credentials",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("token", Words, nullable=False),
+    Column("saved_at", Instant, nullable=False),
+)

@@ -1,0 +1,130 @@
+"""Transactions of the state: retried on conflict, bounded in time, their errors put into our words."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, TypeVar
+
+import stamina
+from sqlalchemy import Column, Delete, Table, Update, bindparam, tuple_
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.dml import Insert
+
+from stocksync.database import Fault, fault_of, reading, reason, writing
+from stocksync.errors import StateError, StateUnavailable
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Work = Callable[[AsyncConnection], Awaitable[T]]
+Opening = Callable[[AsyncEngine], AbstractAsyncContextManager[AsyncConnection]]
+Key = tuple[Any, ...]
+Assigned = list[tuple[str, Any]]
+Assign = Callable[[Any], Assigned]
+
+PATIENCE_SECONDS = 60.0
+CHUNK = 500
+"""Keys in one IN list; times three columns that stays below SQLite's oldest limit of 1,999 and all others."""
+
+_RETRY = stamina.AsyncRetryingCaller(attempts=5, timeout=None, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05)
+
+
+class Session:
+    """The state's engine with its manners."""
+
+    def __init__(self, engine: AsyncEngine, patience: float = PATIENCE_SECONDS) -> None:
+        """Take an engine; `patience` is the seconds after which a silent database counts as away."""
+        self.engine = engine
+        self.patience = patience
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that only reads."""
+        return await self._run(reading, work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that commits at its end; it may run more than once."""
+        return await self._run(writing, work)
+
+    async def _run(self, opening: Opening, work: Work[T]) -> T:
+        with translated():
+            return await _RETRY(_is_conflict, self._once, opening, work)
+
+    async def _once(self, opening: Opening, work: Work[T]) -> T:
+        # A frozen server or a dead route answers nothing at all: no driver notices that by itself.
+        async with asyncio.timeout(self.patience), opening(self.engine) as connection:
+            return await work(connection)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what a database raises into StateUnavailable or StateError, in one clear line."""
+    try:
+        yield
+    except Exception as error:
+        fault = fault_of(error)
+        if fault in {Fault.AWAY, Fault.CONFLICT}:
+            raise StateUnavailable(f"the state database cannot be used now: {_words(error)}") from error
+        if isinstance(error, SQLAlchemyError):
+            raise StateError(f"the state database refused: {_words(error)}") from error
+        raise
+
+
+def upsert(table: Table, connection: AsyncConnection, assign: Assign) -> Insert:
+    """Build `INSERT … ON CONFLICT UPDATE` for a list of dictionaries.
+
+    `assign` gets the row that was to be inserted and gives ordered assignments: MariaDB lets a later one see the
+    values of an earlier one, so a column is assigned after the last expression that reads its old value.
+    """
+    dialect = connection.dialect.name
+    keys = [column.name for column in table.primary_key]
+    if dialect == "sqlite":
+        lite = sqlite.insert(table)
+        return lite.on_conflict_do_update(index_elements=keys, set_=dict(assign(lite.excluded)))
+    if dialect == "postgresql":
+        post = postgresql.insert(table)
+        return post.on_conflict_do_update(index_elements=keys, set_=dict(assign(post.excluded)))
+    maria = mysql.insert(table)
+    return maria.on_duplicate_key_update(assign(maria.inserted))
+
+
+def replacing(table: Table) -> Assign:
+    """Give assignments that replace all but the key."""
+    names = [column.name for column in table.columns if not column.primary_key]
+    return lambda new: [(name, new[name]) for name in names]
+
+
+async def execute_many(connection: AsyncConnection, statement: Insert, rows: list[Row]) -> None:
+    """Execute a statement once per row, in as few round trips as the driver can; with no rows, not at all."""
+    if rows:
+        await connection.execute(statement, rows)
+
+
+async def execute_by_key(
+    connection: AsyncConnection, statement: Update | Delete, columns: Sequence[Column[Any]], keys: Sequence[Key]
+) -> None:
+    """Execute a statement for each row whose `columns` are one of `keys`."""
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        for chunk in chunks(keys):  # its driver would make a round trip of each key
+            first = columns[0].in_(sorted({key[0] for key in chunk}))
+            await connection.execute(statement.where(first, tuple_(*columns).in_(chunk)))
+    elif keys:  # PostgreSQL plans a list of tuples as a scan of the table
+        names = [f"key_{column.name}" for column in columns]
+        equal = (column == bindparam(name, type_=column.type) for column, name in zip(columns, names, strict=True))
+        await connection.execute(statement.where(*equal), [dict(zip(names, key, strict=True)) for key in keys])
+
+
+def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces that stay below every database's limit of bound parameters."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _is_conflict(error: Exception) -> bool:
+    # Two who insert the first row of an account at once: the second one finds it at its next try.
+    return isinstance(error, IntegrityError) or fault_of(error) is Fault.CONFLICT
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    return reason(error) or type(error).__name__

@@ -1,0 +1,22 @@
+from servers import Server
+from sqlalchemy import text
+
+from stocksync.database import open_engine, reading
+
+
+async def test_each_database_answers(database_url: str) -> None:
+    engine = open_engine(database_url, "test")
+    async with reading(engine) as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+    await engine.dispose()
+
+
+async def test_a_server_that_was_stopped_comes_back_with_its_data(
+    postgresql_server: Server, postgresql_url: str
+) -> None:
+    name = postgresql_url.rsplit("/", 1)[1]
+    postgresql_server.sql("CREATE TABLE kept (a int)", name)
+    postgresql_server.stop()
+    assert not postgresql_server.running
+    postgresql_server.start()
+    assert postgresql_server.sql("SELECT count(*) FROM kept", name).strip() == "0"

@@ -1,0 +1,465 @@
+"""One contract for every state: SQLite, PostgreSQL, MariaDB, and the simulation's memory."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from stocksync.core.drift import AuditReport, Cause, Difference
+from stocksync.core.guards import Decision, Guard, HeldChange, HeldPlan
+from stocksync.core.report import Counts, CycleReport, Outcome
+from stocksync.core.stock import Cell, Change, Known, Ref, Removal, Verdict
+from stocksync.errors import LeaseLost, NotFound
+from stocksync.ports import Lease, Observed, Quarantined, Written
+
+TTL = timedelta(minutes=5)
+T0 = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
+PARTS = ((3, Decimal(120)), (7, Decimal("0.5")))
+CELL = Cell(11, "MAIN")
+
+
+def change(product_id=11, place="MAIN", sku="BW-001", before=None, after=Decimal("120.5"), **more) -> Change:
+    return Change(product_id, place, sku, before, after, more.pop("parts", PARTS), **more)
+
+
+def known(sku="BW-001", name="Blue widget", **more) -> Known:
+    return Known(sku, name, more.get("tracked", True), 1, more.get("missing", 0), more.get("gone_at"))
+
+
+def report(cycle_id="c1", started_at=T0, **more) -> CycleReport:
+    return CycleReport("main", cycle_id, started_at, **more)
+
+
+def done(cycle_id="c1", started_at=T0, total=100, **more) -> CycleReport:
+    ended = {"ended_at": started_at + timedelta(seconds=9), "verdict": Verdict.COMPLETE, "outcome": Outcome.DONE}
+    return report(cycle_id, started_at, total=total, **(ended | more))
+
+
+def plan(plan_id="p1", *changes: HeldChange) -> HeldPlan:
+    held = changes or (HeldChange(change(after=Decimal(0), before=Decimal("7.25"), cause="poll"), Guard.ZEROED),)
+    return HeldPlan("main", plan_id, T0, {"zeroed": "20 of 60 cells (33 %) would drop to zero, allowed are 15 %"}, held)
+
+
+def entry(product_id=11, place: str | None = "MAIN", attempts=1, **more) -> Quarantined:
+    first = more.get("first_at", T0)
+    figure = more.get("figure", Decimal("1.5"))
+    return Quarantined(product_id, place, "target", "value too long", figure, attempts, first, T0, T0 + TTL)
+
+
+def seen_at(at: datetime, parts=PARTS, cell=CELL) -> Observed:
+    return Observed(cells={cell: (parts, at)})
+
+
+@pytest.fixture
+async def lease(state) -> Lease:
+    claimed = await state.claim("main", "one", TTL)
+    assert claimed is not None
+    return claimed
+
+
+async def remembered(state, cell=CELL):
+    return (await state.snapshot("main")).cells[cell]
+
+
+async def test_an_account_that_nobody_claimed_is_empty(state) -> None:
+    snapshot = await state.snapshot("main")
+    assert (snapshot.cells, snapshot.products, snapshot.quarantine, snapshot.plan) == ({}, {}, {}, None)
+    assert list(snapshot.recent_totals) == []
+    (status,) = await state.status(["main"])
+    assert (status.owner, status.epoch, status.leased_until, status.cells, list(status.cycles)) == ("", 0, None, 0, [])
+
+
+async def test_the_same_owner_keeps_its_epoch_and_another_waits(state) -> None:
+    assert await state.claim("main", "one", TTL) == Lease("main", "one", 1)
+    assert await state.claim("main", "one", TTL) == Lease("main", "one", 1)
+    assert await state.claim("main", "two", TTL) is None
+    assert await state.claim("other", "two", TTL) == Lease("other", "two", 1)
+
+
+async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(another_state) -> None:
+    one, two = await another_state(), await another_state()
+    first = await one.claim("main", "one", TTL)
+    assert await two.claim("main", "two", TTL) is None
+    await one.release(first)
+    second = await two.claim("main", "two", TTL)
+    assert second == Lease("main", "two", 2)
+    for attempt in (
+        one.begin(first, report()),
+        one.observe(first, "c1", seen_at(T0)),
+        one.intend(first, "c1", [change()]),
+        one.acknowledge(first, "c1", Written(applied=[change()])),
+        one.hold(first, plan()),
+        one.end(first, done()),
+        one.record_audit(first, AuditReport("main", T0)),
+        one.renew(first, TTL),
+        one.confirm(first, timedelta(0)),
+    ):
+        with pytest.raises(LeaseLost, match="another writer took over"):
+            await attempt
+    with pytest.raises(LeaseLost):
+        async with one.transaction(first):
+            pytest.fail("the body must not run")
+    await one.release(first)
+    await two.intend(second, "c2", [change()])
+    assert (await remembered(one)).intent == Decimal("120.5")
+    assert (await one.status(["main"]))[0].owner == "two"
+
+
+async def test_a_lease_that_ran_out_writes_nothing_and_is_claimed_anew(state) -> None:
+    short = await state.claim("main", "one", timedelta(0))
+    with pytest.raises(LeaseLost):
+        await state.intend(short, "c1", [change()])
+    with pytest.raises(LeaseLost):
+        await state.renew(short, TTL)
+    assert (await state.snapshot("main")).cells == {}
+    assert await state.claim("main", "two", TTL) == Lease("main", "two", 2)
+
+
+async def test_the_same_owner_gets_a_new_epoch_after_a_gap(state) -> None:
+    await state.claim("main", "one", timedelta(0))
+    assert await state.claim("main", "one", TTL) == Lease("main", "one", 2)
+
+
+async def test_confirm_asks_for_time_enough(state) -> None:
+    lease = await state.claim("main", "one", timedelta(seconds=60))
+    await state.confirm(lease, timedelta(seconds=30))
+    with pytest.raises(LeaseLost):
+        await state.confirm(lease, timedelta(seconds=90))
+    await state.renew(lease, timedelta(seconds=120))
+    await state.confirm(lease, timedelta(seconds=90))
+
+
+async def test_of_many_who_claim_at_once_one_gets_it(another_state) -> None:
+    states = [await another_state() for _ in range(3)]
+    claimed = await asyncio.gather(*(one.claim("main", f"o{n}", TTL) for n, one in enumerate(states)))
+    assert sum(lease is not None for lease in claimed) == 1
+
+
+async def test_a_reading_is_remembered_to_the_microsecond_and_the_last_decimal(state, lease) -> None:
+    seen = seen_at(T0)
+    seen.products[11] = known("قطعة-أ", "قطعة زرقاء — 500 مل ☕", gone_at=T0, missing=2, tracked=False)
+    await state.observe(lease, "c1", seen)
+    snapshot = await state.snapshot("main")
+    assert snapshot.products == {11: Known("قطعة-أ", "قطعة زرقاء — 500 مل ☕", False, 1, 2, T0)}
+    row = snapshot.cells[CELL]
+    assert row == (PARTS, T0, None, None, "", None)
+    assert row.source_at.tzinfo is not None
+    assert str(dict(row.parts)[7]) == "0.5"
+
+
+async def test_a_figure_read_earlier_never_replaces_a_later_one(state, lease) -> None:
+    later, earlier = ((3, Decimal(9)),), ((3, Decimal(8)),)
+    await state.observe(lease, "c1", seen_at(T0, later))
+    await state.observe(lease, "c2", seen_at(T0 - timedelta(microseconds=1), earlier))
+    assert (await remembered(state))[:2] == (later, T0)
+    await state.observe(lease, "c3", seen_at(T0 + timedelta(microseconds=1), earlier))
+    assert (await remembered(state)).parts == earlier
+
+
+async def test_a_figure_of_a_known_cell_leaves_acknowledgement_and_intent_alone(state, lease) -> None:
+    await state.acknowledge(lease, "c1", Written(applied=[change()]))
+    await state.intend(lease, "c1", [change(after=Decimal(5))])
+    await state.observe(lease, "c1", seen_at(T0, ((3, Decimal(6)),)))
+    row = await remembered(state)
+    assert (row.parts, row.acked, row.intent, row.sku) == (((3, Decimal(6)),), Decimal("120.5"), Decimal(5), "BW-001")
+
+
+async def test_an_intent_stands_until_it_is_acknowledged(state, lease) -> None:
+    await state.observe(lease, "c1", seen_at(T0))
+    await state.intend(lease, "c1", [change()])
+    row = await remembered(state)
+    assert (row.intent, row.acked, row.source_at) == (Decimal("120.5"), None, T0)
+    assert (await state.status(["main"]))[0].oldest_unpushed is not None
+    await state.acknowledge(lease, "c1", Written(applied=[change()]))
+    row = await remembered(state)
+    assert (row.intent, row.acked, row.sku) == (None, Decimal("120.5"), "BW-001")
+    status = (await state.status(["main"]))[0]
+    assert status.oldest_unpushed is None
+    assert status.last_push is not None
+
+
+async def test_an_acknowledgement_closes_only_the_intent_it_is_for(state, lease) -> None:
+    await state.intend(lease, "c1", [change(), change(12)])
+    await state.intend(lease, "c2", [change(after=Decimal(73)), change(12, after=Decimal(74))])
+    await state.acknowledge(lease, "c1", Written(applied=[change()], skipped=[change(12)]))
+    cells = (await state.snapshot("main")).cells
+    assert (cells[CELL].acked, cells[CELL].intent) == (Decimal("120.5"), Decimal(73))
+    assert (cells[Cell(12, "MAIN")].acked, cells[Cell(12, "MAIN")].intent) == (None, Decimal(74))
+
+
+async def test_an_intent_that_is_repeated_keeps_its_age(state, lease) -> None:
+    await state.intend(lease, "c1", [change()])
+    first = (await state.status(["main"]))[0].oldest_unpushed
+    await state.intend(lease, "c2", [change(after=Decimal(4))])
+    assert (await state.status(["main"]))[0].oldest_unpushed == first
+
+
+async def test_what_was_skipped_or_ambiguous_is_closed_and_not_acknowledged(state, lease) -> None:
+    changes = [change(), change(12), change(13)]
+    await state.intend(lease, "c1", changes)
+    written = Written(applied=changes[:1], skipped=changes[1:2], ambiguous=[(changes[2], "3 rows match")])
+    await state.acknowledge(lease, "c1", written)
+    cells = (await state.snapshot("main")).cells
+    assert [(row.acked, row.intent) for _, row in sorted(cells.items())] == [
+        (Decimal("120.5"), None),
+        (None, None),
+        (None, None),
+    ]
+    assert [len(await state.history("main", product, 9)) for product in (11, 12, 13)] == [1, 0, 0]
+
+
+async def test_removals_are_acknowledged_as_what_they_are(state, lease) -> None:
+    removed = [change(after=Removal.DELETED), change(12, after=Removal.DEACTIVATED)]
+    await state.intend(lease, "c1", removed)
+    assert (await remembered(state)).intent is Removal.DELETED
+    await state.acknowledge(lease, "c1", Written(applied=removed))
+    cells = (await state.snapshot("main")).cells
+    assert (cells[CELL].acked, cells[Cell(12, "MAIN")].acked) == (Removal.DELETED, Removal.DEACTIVATED)
+    assert (await state.history("main", 11, 1))[0].change.after is Removal.DELETED
+
+
+async def test_the_ledger_tells_the_changes_newest_first(state, lease) -> None:
+    for number in range(5):
+        applied = change(before=Decimal(number), after=Decimal(number + 1), cause="heal")
+        await state.acknowledge(lease, f"c{number}", Written(applied=[applied]))
+    rows = await state.history("main", 11, 3)
+    assert [row.change.after for row in rows] == [Decimal(5), Decimal(4), Decimal(3)]
+    assert (rows[0].cycle_id, rows[0].epoch, rows[0].at.tzinfo is not None) == ("c4", 1, True)
+    assert rows[0].change == change(before=Decimal(4), after=Decimal(5), cause="heal")
+
+
+async def test_a_product_is_found_by_the_sku_it_has_and_by_those_it_had(state, lease) -> None:
+    for sku in ("OLD", "MID", "NEW"):
+        await state.observe(lease, sku, Observed(products={11: known(sku)}))
+        await state.acknowledge(lease, sku, Written(applied=[change(sku=sku)]))
+    assert [await state.products_with("main", sku) for sku in ("OLD", "MID", "NEW", "NO")] == [[11], [11], [11], []]
+    assert [row.change.sku for row in await state.history("main", 11, 9)] == ["NEW", "MID", "OLD"]
+    assert (await remembered(state)).sku == "NEW"
+    assert await state.products_with("other", "NEW") == []
+
+
+async def test_case_and_trailing_spaces_make_another_sku_and_another_place(state, lease) -> None:
+    skus = {1: "ab-1", 2: "AB-1", 3: "ab-1 ", 4: "äb-1"}
+    await state.observe(lease, "c1", Observed(products={key: known(sku) for key, sku in skus.items()}))
+    places = ["main", "MAIN", "main ", "maín", ""]
+    await state.acknowledge(lease, "c1", Written(applied=[change(1, place, "ab-1") for place in places]))
+    assert [await state.products_with("main", sku) for sku in skus.values()] == [[1], [2], [3], [4]]
+    assert {cell.place for cell in (await state.snapshot("main")).cells} == set(places)
+
+
+async def test_a_sku_of_any_length_and_with_control_characters_stops_nothing(state, lease) -> None:
+    long = "س" * 3000
+    await state.observe(lease, "c1", Observed(products={1: known(long), 2: known("a\0b", "lone \ud800 half")}))
+    await state.acknowledge(lease, "c1", Written(applied=[change(1, sku=long + "x")]))
+    assert await state.products_with("main", long) == [1]
+    assert await state.products_with("main", long + "x") == [1]
+    assert set((await state.snapshot("main")).products) == {1, 2}
+
+
+async def test_first_contact_adopts_what_the_target_held_once(state, lease) -> None:
+    seen = seen_at(T0)
+    seen.adopted[CELL] = (Decimal("7.5"), "BW-001")
+    await state.observe(lease, "c1", seen)
+    row = await remembered(state)
+    assert (row.acked, row.sku, row.parts) == (Decimal("7.5"), "BW-001", PARTS)
+    await state.observe(lease, "c2", Observed(adopted={CELL: (Decimal(1), "OTHER")}))
+    assert (await remembered(state))[2:5] == (Decimal("7.5"), None, "BW-001")
+
+
+async def test_unknown_cells_age_until_they_are_known_again(state, lease) -> None:
+    later = T0 + timedelta(hours=1)
+    await state.observe(lease, "c1", Observed(cells={CELL: (PARTS, T0), Cell(12, ""): (PARTS, T0)}))
+    await state.observe(lease, "c2", Observed(unknown={CELL: T0, Cell(12, ""): later, Cell(99, "never"): T0}))
+    status = (await state.status(["main"]))[0]
+    assert (status.cells, status.unknown, status.oldest_unknown) == (2, 2, T0)
+    assert (await remembered(state)).unknown_since == T0
+    await state.observe(lease, "c3", Observed(unknown={CELL: None}))
+    status = (await state.status(["main"]))[0]
+    assert (status.unknown, status.oldest_unknown) == (1, later)
+
+
+async def test_quarantine_keeps_attempts_and_is_released(state, lease) -> None:
+    whole, row = entry(0, None, figure=None), entry()
+    await state.observe(lease, "c1", Observed(quarantined=[whole, row, entry(11, "")]))
+    await state.observe(lease, "c2", Observed(quarantined=[replace(row, attempts=2, reason="سبب")]))
+    found = (await state.snapshot("main")).quarantine
+    assert found == {(0, None): whole, (11, "MAIN"): replace(row, attempts=2, reason="سبب"), (11, ""): entry(11, "")}
+    assert (await state.status(["main"]))[0].quarantined == 3
+    await state.observe(lease, "c3", Observed(released=[(0, None), (11, ""), (5, "nobody")]))
+    assert set((await state.snapshot("main")).quarantine) == {(11, "MAIN")}
+
+
+async def test_the_status_shows_the_oldest_hundred_of_the_quarantine(state, lease) -> None:
+    entries = [entry(number, None, first_at=T0 + timedelta(seconds=number)) for number in range(150)]
+    await state.observe(lease, "c1", Observed(quarantined=entries[::-1]))
+    status = (await state.status(["main"]))[0]
+    assert [one.product_id for one in status.quarantine] == list(range(100))
+    assert status.quarantined == 150
+
+
+async def test_a_held_plan_keeps_its_age_and_the_word_said_to_it(state, lease) -> None:
+    await state.hold(lease, plan())
+    said = await state.decide("p1", True, "noura")
+    assert (said.decision, said.decided_by, said.changes) == (Decision.APPROVED, "noura", plan().changes)
+    await state.hold(lease, replace(plan(), created_at=T0 + TTL))
+    (held,) = await state.held()
+    assert held == said
+    assert (await state.snapshot("main")).plan == said
+    assert (await state.status(["main"]))[0].held == said
+    assert held.created_at == T0
+
+
+async def test_a_word_lapses_when_the_plan_is_another(state, lease) -> None:
+    removal = HeldChange(change(12, after=Removal.DELETED, before=Decimal(1), cause="deleted"), Guard.DELETED)
+    await state.hold(lease, plan())
+    await state.decide("p1", True, "noura")
+    await state.hold(lease, plan("p2", removal))
+    (held,) = await state.held("main")
+    assert held == plan("p2", removal)
+    assert held.decision is Decision.WAITING
+    with pytest.raises(NotFound):
+        await state.decide("p1", True, "noura")
+    assert (await state.decide("p2", False, "omar")).decision is Decision.REJECTED
+    await state.hold(lease, None)
+    assert await state.held() == []
+    assert (await state.snapshot("main")).plan is None
+
+
+async def test_plans_are_listed_by_account(state, lease) -> None:
+    other = await state.claim("other", "one", TTL)
+    await state.hold(other, replace(plan("p9"), account="other"))
+    await state.hold(lease, plan())
+    assert [held.account for held in await state.held()] == ["main", "other"]
+    assert [held.plan_id for held in await state.held("other")] == ["p9"]
+
+
+async def test_cycles_make_attempt_success_and_failures_apart(state, lease) -> None:
+    full = done("c1", counts=Counts(read=2, applied=2), phases={"read": 1.25}, guards={"zeroed": 3}, epoch=1)
+    await state.begin(lease, report("c1"))
+    status = (await state.status(["main"]))[0]
+    assert (status.last_attempt, status.last_complete, list(status.cycles)) == (T0, None, [])
+    await state.end(lease, full)
+    for number in (2, 3):
+        started = T0 + timedelta(minutes=number)
+        await state.begin(lease, report(f"c{number}", started))
+        failed = report(f"c{number}", started, ended_at=started, error="Qoyod: 502", reasons=("page 2: 502",))
+        await state.end(lease, failed)
+    stopped = report("c4", T0 + timedelta(minutes=4), ended_at=T0 + timedelta(minutes=4), outcome=Outcome.STOPPED)
+    await state.end(lease, stopped)
+    status = (await state.status(["main"]))[0]
+    assert (status.last_attempt, status.last_complete) == (T0 + timedelta(minutes=3), full.ended_at)
+    assert status.consecutive_failures == 2
+    assert [cycle.cycle_id for cycle in status.cycles] == ["c4", "c3", "c2", "c1"]
+    assert status.cycles[3] == full
+    await state.end(lease, done("c5", T0 + timedelta(minutes=5)))
+    assert (await state.status(["main"]))[0].consecutive_failures == 0
+
+
+async def test_totals_of_complete_cycles_alone_are_kept_for_the_guard(state, lease) -> None:
+    for number in range(14):
+        partial = number % 7 == 6
+        verdict = Verdict.PARTIAL if partial else Verdict.COMPLETE
+        ended = done(f"c{number}", T0 + timedelta(minutes=number), total=number, verdict=verdict)
+        await state.end(lease, ended)
+    assert list((await state.snapshot("main")).recent_totals) == [2, 3, 4, 5, 7, 8, 9, 10, 11, 12]
+
+
+async def test_a_fall_that_a_guard_holds_is_no_measure_for_later_ones(state, lease) -> None:
+    await state.end(lease, done("c1", T0, total=100))
+    fallen = done("c2", T0 + timedelta(minutes=1), total=40, outcome=Outcome.HELD, guards={"total_fall": 9})
+    await state.end(lease, fallen)
+    assert list((await state.snapshot("main")).recent_totals) == [100]
+
+
+async def test_the_last_audit_is_kept(state, lease) -> None:
+    found = AuditReport("main", T0, T0 + TTL, 5, {"renamed": 1}, {"renamed": Decimal("2.50")})
+    found.examples.append(Difference(Cause.RENAMED, "قطعة @ MAIN", "1", "3.5", Decimal("2.5")))
+    await state.record_audit(lease, AuditReport("main", T0))
+    await state.record_audit(lease, found)
+    assert (await state.status(["main"]))[0].audit == found
+
+
+async def test_what_retention_has_outlived_is_deleted(another_state) -> None:
+    state = await another_state()
+    lease = await state.claim("main", "one", TTL)
+    await state.acknowledge(lease, "c1", Written(applied=[change()]))
+    await state.end(lease, done("c1", datetime.now(UTC) - timedelta(days=91)))
+    await state.end(lease, done("c2", datetime.now(UTC)))
+    again = await another_state()
+    await again.end(lease, done("c3", datetime.now(UTC)))
+    assert [cycle.cycle_id for cycle in (await again.status(["main"]))[0].cycles] == ["c3", "c2"]
+    assert len(await again.history("main", 11, 9)) == 1
+
+
+async def test_a_refresh_token_survives(another_state) -> None:
+    one, two = await another_state(), await another_state()
+    assert await one.load("main") is None
+    await one.save("main", "first")
+    await one.save("main", "second")
+    assert await two.load("main") == "second"
+    assert await two.load("other") is None
+
+
+async def test_five_thousand_rows_go_through_every_door(state, lease) -> None:
+    many = [Cell(number // 5, f"L{number % 5}") for number in range(5000)]
+    changes = [change(*cell, after=Decimal(number)) for number, cell in enumerate(many)]
+    seen = Observed(cells=dict.fromkeys(many, (PARTS, T0)), unknown=dict.fromkeys(many, T0))
+    seen.products = {number: known(f"S{number}") for number in range(1000)}
+    seen.quarantined = [entry(*cell) for cell in many]
+    await state.observe(lease, "c1", seen)
+    await state.intend(lease, "c1", changes)
+    await state.acknowledge(lease, "c1", Written(applied=changes[:2500], skipped=changes[2500:]))
+    again = Observed(released=[(cell.product_id, cell.place) for cell in many], unknown=dict.fromkeys(many))
+    await state.observe(lease, "c2", again)
+    snapshot = await state.snapshot("main", range(1000))
+    assert len(snapshot.cells) == 5000
+    assert snapshot.quarantine == {}
+    assert sum(row.acked is not None for row in snapshot.cells.values()) == 2500
+    assert {(row.intent, row.unknown_since) for row in snapshot.cells.values()} == {(None, None)}
+    some = await state.snapshot("main", [3, 4, 4711])
+    assert sorted({cell.product_id for cell in some.cells}) == [3, 4]
+    assert sorted(some.products) == [3, 4]
+
+
+async def test_cells_come_in_key_order_a_page_at_a_time(state, lease) -> None:
+    cells = sorted(Cell(number, place) for number in (2, 10, 9) for place in ("b", "B", "", "ق", "a "))
+    await state.observe(lease, "c1", Observed(cells=dict.fromkeys(cells, (PARTS, T0)), products={9: known("NINE")}))
+    walked: list[tuple[Ref, object]] = []
+    while page := await state.cells_after("main", walked[-1][0].cell if walked else None, 4):
+        walked.extend(page)
+    assert [ref.cell for ref, _ in walked] == cells
+    assert {ref.sku for ref, _ in walked if ref.product_id == 9} == {"NINE"}
+
+
+async def test_a_shared_transaction_commits_as_one(state, lease) -> None:
+    await state.intend(lease, "c1", [change()])
+    async with state.transaction(lease) as transaction:
+        await transaction.acknowledge("c1", Written(applied=[change()]))
+    row = await remembered(state)
+    assert (row.acked, row.intent) == (Decimal("120.5"), None)
+    assert len(await state.history("main", 11, 9)) == 1
+
+
+async def test_a_shared_transaction_that_fails_leaves_nothing(state, lease) -> None:
+    await state.intend(lease, "c1", [change()])
+
+    async def fail_in_the_middle() -> None:
+        async with state.transaction(lease) as transaction:
+            await transaction.acknowledge("c1", Written(applied=[change()]))
+            raise LeaseLost("in the middle")
+
+    with pytest.raises(LeaseLost, match="in the middle"):
+        await fail_in_the_middle()
+    row = await remembered(state)
+    assert (row.acked, row.intent) == (None, Decimal("120.5"))
+    assert await state.history("main", 11, 9) == []
+
+
+async def test_nothing_to_write_is_no_error(state, lease) -> None:
+    await state.observe(lease, "c1", Observed())
+    await state.intend(lease, "c1", [])
+    await state.acknowledge(lease, "c1", Written())
+    assert (await state.status(["main"]))[0].last_push is None
+    assert (await state.snapshot("main", [])).cells == {}

@@ -1,0 +1,224 @@
+"""What the state says and does when its database does not do as it should."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from servers import Server
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.stock import Cell, Change
+from stocksync.database import writing
+from stocksync.errors import StateError, StateInUse, StateUnavailable
+from stocksync.ports import Lease, Observed, Written
+from stocksync.state import leases
+from stocksync.state.database import Database, open_state
+from stocksync.state.lockfile import LockFile
+
+KEPT = timedelta(days=90)
+TTL = timedelta(minutes=5)
+CELL = Cell(11, "MAIN")
+CHANGE = Change(11, "MAIN", "BW-001", None, Decimal(5), ((3, Decimal(5)),))
+Opener = Callable[..., Awaitable[Database]]
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opener]:
+    states: list[Database] = []
+
+    async def open_one(url: str, **options: float) -> Database:
+        states.append(await open_state(url, KEPT, **options))
+        return states[-1]
+
+    yield open_one
+    for state in states:
+        await state.close()
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def served(request: pytest.FixtureRequest) -> tuple[Server, str]:
+    url = request.getfixturevalue(f"{request.param}_state_url")
+    return request.getfixturevalue(f"{request.param}_server"), url
+
+
+async def test_a_server_that_was_away_is_used_again_when_it_is_back(served, opened: Opener) -> None:
+    server, url = served
+    state = await opened(url)
+    lease = await state.claim("main", "one", TTL)
+    server.stop()
+    with pytest.raises(StateUnavailable, match="cannot be used now"):
+        await state.snapshot("main")
+    with pytest.raises(StateUnavailable):
+        await state.intend(lease, "c1", [CHANGE])
+    server.start()
+    await state.intend(lease, "c1", [CHANGE])
+    assert (await state.snapshot("main")).cells[CELL].intent == Decimal(5)
+
+
+async def test_a_frozen_server_is_away_after_our_patience(served, opened: Opener) -> None:
+    server, url = served
+    state = await opened(url, patience=0.3)
+    lease = await state.claim("main", "one", TTL)
+    server.freeze()
+    try:
+        with pytest.raises(StateUnavailable, match="it does not answer"):
+            await asyncio.wait_for(state.intend(lease, "c1", [CHANGE]), 20)
+    finally:
+        server.thaw()
+    await state.intend(lease, "c1", [CHANGE])
+
+
+async def test_a_take_over_waits_for_the_commit_it_could_have_overtaken(state_url: str, opened: Opener) -> None:
+    one, two = await opened(state_url), await opened(state_url)
+    lease = await one.claim("main", "one", timedelta(seconds=0.4))
+    async with one.transaction(lease) as transaction:
+        await transaction.acknowledge("c1", Written(applied=[CHANGE]))
+        claiming = asyncio.create_task(two.claim("main", "two", TTL))
+        finished, _ = await asyncio.wait({claiming}, timeout=0.8)
+        assert not finished
+    assert await claiming == Lease("main", "two", 2)
+    assert (await two.snapshot("main")).cells[CELL].acked == Decimal(5)
+
+
+async def test_a_writer_frozen_in_a_commit_cannot_keep_the_account(
+    served, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_POSTGRESQL_LIMITS", shorter(leases._POSTGRESQL_LIMITS))
+    monkeypatch.setattr(leases, "_MARIADB_LIMITS", shorter(leases._MARIADB_LIMITS))
+    one, two = await opened(served[1]), await opened(served[1])
+    lease = await one.claim("main", "one", timedelta(seconds=0.2))
+    async with one.engine.connect() as frozen:
+        await leases.fence(frozen, lease)
+        await frozen.execute(text("UPDATE stocksync_accounts SET failures = 77"))
+        assert await two.claim("main", "two", TTL) == Lease("main", "two", 2)
+        await frozen.invalidate()
+    assert (await two.status(["main"]))[0].consecutive_failures == 0
+
+
+def shorter(limits):
+    return text(limits.text.replace("= 10", "= 1").replace("'10s'", "'1s'"))
+
+
+def be_impatient(connection, *_) -> None:
+    connection.cursor().execute("PRAGMA busy_timeout = 50")
+
+
+async def test_a_locked_sqlite_is_one_clear_line(sqlite_url: str, opened: Opener) -> None:
+    state, other = await opened(sqlite_url), await opened(sqlite_url)
+    event.listen(state.engine.sync_engine, "checkout", be_impatient)
+    async with writing(other.engine):
+        with pytest.raises(StateUnavailable, match=r"cannot be used now: .*database is locked$"):
+            await state.claim("main", "one", TTL)
+        assert (await state.snapshot("main")).cells == {}
+    assert await state.claim("main", "one", TTL) is not None
+
+
+async def test_a_full_disk_loses_nothing_that_was_committed(sqlite_url: str, opened: Opener) -> None:
+    state = await opened(sqlite_url)
+    lease = await state.claim("main", "one", TTL)
+    await state.acknowledge(lease, "c1", Written(applied=[CHANGE]))
+    pages = "SELECT page_count FROM pragma_page_count"
+    limited: list[int] = []
+
+    def limit(connection) -> None:
+        limited.append(connection.exec_driver_sql(pages).scalar())
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {limited[0] + 1}")
+
+    event.listen(state.engine.sync_engine, "begin", limit)
+    much = Observed(cells={Cell(number, "MAIN"): (CHANGE.parts, datetime.now(UTC)) for number in range(5000)})
+    with pytest.raises(StateUnavailable, match="full"):
+        await state.observe(lease, "c2", much)
+    event.remove(state.engine.sync_engine, "begin", limit)
+    again = await opened(sqlite_url)
+    assert list((await again.snapshot("main")).cells) == [CELL]
+    await again.observe(lease, "c3", much)
+
+
+async def test_what_no_retry_can_mend_is_a_state_error(state_url: str, opened: Opener) -> None:
+    state = await opened(state_url)
+    lease = await state.claim("main", "one", TTL)
+    async with writing(state.engine) as connection:
+        await connection.execute(text("ALTER TABLE stocksync_cells RENAME TO elsewhere"))
+    try:
+        with pytest.raises(StateError, match="the state database refused"):
+            await state.intend(lease, "c1", [CHANGE])
+    finally:
+        async with writing(state.engine) as connection:
+            await connection.execute(text("ALTER TABLE elsewhere RENAME TO stocksync_cells"))
+
+
+@pytest.mark.parametrize("server", ["postgresql", "mariadb"])
+async def test_a_database_that_does_not_exist_is_one_clear_line(server: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue(f"{server}_state_url").rsplit("/", 1)[0] + "/nowhere"
+    with pytest.raises(StateError, match="nowhere"):
+        await open_state(url, KEPT)
+
+
+async def test_two_writers_in_opposite_order_both_succeed(served, opened: Opener) -> None:
+    one, two = await opened(served[1]), await opened(served[1])
+    claimed = [await state.claim(account, "o", TTL) for state, account in ((one, "a"), (two, "b"))]
+    meeting, met = asyncio.Barrier(2), False
+
+    async def cross(state: Database, first: Lease, second: Lease) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            nonlocal met
+            await leases.fence(connection, first)
+            if not met:
+                await meeting.wait()
+                met = True
+            await leases.fence(connection, second)
+
+        await state._session.write(work)
+
+    await asyncio.gather(cross(one, *claimed), cross(two, *reversed(claimed)))
+
+
+HOLDER = """
+import asyncio, sys
+from datetime import timedelta
+from stocksync.state.database import open_state
+
+async def hold():
+    state = await open_state(sys.argv[1], timedelta(days=1))
+    state.lock()
+    print("held", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(hold())
+"""
+
+
+async def test_one_process_holds_a_sqlite_state_and_its_death_frees_it(sqlite_url: str, opened: Opener) -> None:
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDER, sqlite_url, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    state = await opened(sqlite_url)
+    with pytest.raises(StateInUse, match=f"in use by process {holder.pid};"):
+        state.lock()
+    holder.kill()
+    await holder.wait()
+    state.lock()
+    state.lock()
+    other = await opened(sqlite_url)
+    with pytest.raises(StateInUse):
+        other.lock()
+    state.unlock()
+    other.lock()
+
+
+def test_a_lock_file_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(StateUnavailable, match="cannot make the lock file"):
+        LockFile(tmp_path / "nowhere" / "state.db.lock").acquire()
+
+
+async def test_states_on_servers_and_in_memory_need_no_lock_file(postgresql_state_url: str, opened: Opener) -> None:
+    for url in (postgresql_state_url, "sqlite://"):
+        state = await opened(url)
+        state.lock()
+        state.unlock()

@@ -1,0 +1,104 @@
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, create_mock_engine, text
+
+from stocksync.database import open_engine, reading, writing
+from stocksync.errors import SchemaBehind, StateUnavailable
+from stocksync.state.database import open_state
+from stocksync.state.migrate import migrate, schema_problem
+from stocksync.state.schema import VERSION_TABLE, metadata
+
+KEPT = timedelta(days=90)
+
+
+def differences(connection: Connection) -> list[object]:
+    options = {"version_table": VERSION_TABLE, "compare_type": True, "include_object": is_ours}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+def is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    return kind != "table" or (name or "").startswith("stocksync_")
+
+
+async def test_all_migrations_together_make_the_schema(database_url: str) -> None:
+    await migrate(database_url)
+    engine = open_engine(database_url, "test")
+    async with reading(engine) as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_an_absent_schema_is_named_with_the_command_to_type(database_url: str) -> None:
+    problem = await schema_problem(database_url)
+    assert problem is not None
+    assert "no tables" in problem
+    assert "stocksync migrate" in problem
+    await migrate(database_url)
+    assert await schema_problem(database_url) is None
+    await migrate(database_url)
+
+
+async def test_two_who_migrate_at_once_both_succeed(database_url: str) -> None:
+    await asyncio.gather(migrate(database_url), migrate(database_url))
+    assert await schema_problem(database_url) is None
+
+
+async def set_schema(url: str, revision: str) -> None:
+    engine = open_engine(url, "test")
+    async with writing(engine) as connection:
+        await connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = :to"), {"to": revision})
+    await engine.dispose()
+
+
+async def test_a_schema_from_the_future_is_refused_everywhere(database_url: str) -> None:
+    await migrate(database_url)
+    await set_schema(database_url, "9999")
+    with pytest.raises(SchemaBehind, match="newer stocksync"):
+        await open_state(database_url, KEPT)
+
+
+@pytest.mark.parametrize("database", ["postgresql_url", "mariadb_url"])
+async def test_a_server_is_not_migrated_behind_its_operators_back(
+    database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(database)
+    with pytest.raises(SchemaBehind, match="type: stocksync migrate"):
+        await open_state(url, KEPT)
+
+
+async def test_sqlite_migrates_itself(sqlite_url: str) -> None:
+    state = await open_state(sqlite_url, KEPT)
+    assert await schema_problem(sqlite_url) is None
+    await state.close()
+
+
+async def test_a_migration_that_was_interrupted_runs_again(mariadb_url: str) -> None:
+    await migrate(mariadb_url)
+    engine = open_engine(mariadb_url, "test")
+    async with writing(engine) as connection:
+        await connection.execute(text(f"DELETE FROM {VERSION_TABLE}"))
+        await connection.execute(text("DROP TABLE stocksync_quarantine"))
+    await engine.dispose()
+    await migrate(mariadb_url)
+    assert await schema_problem(mariadb_url) is None
+
+
+async def test_a_place_where_no_file_can_be_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(StateUnavailable, match="nowhere does not exist or is not writable"):
+        await open_state(f"sqlite:///{tmp_path}/nowhere/state.db", KEPT)
+    with pytest.raises(StateUnavailable, match="is a directory; name a file"):
+        await migrate(f"sqlite:///{tmp_path}")
+
+
+def test_the_schema_renders_for_mysql_too() -> None:
+    statements: list[str] = []
+    engine = create_mock_engine(
+        "mysql+asyncmy://", lambda ddl, *_a, **_k: statements.append(str(ddl.compile(dialect=engine.dialect)))
+    )
+    metadata.create_all(engine, checkfirst=False)
+    assert any("utf8mb4_0900_bin" in statement for statement in statements)

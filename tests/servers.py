@@ -1,0 +1,274 @@
+"""Real database servers for tests: made in a temporary directory, started, frozen, killed, thrown away."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import psutil
+
+_START_SECONDS = 30.0
+_names = count(1)
+
+
+class NoServer(Exception):
+    """The server's programs are not on this machine."""
+
+
+class Server(ABC):
+    """One server process with its own data directory; not started by construction."""
+
+    account: str
+
+    def __init__(self) -> None:
+        self.user = self._user()
+        self.directory = Path(tempfile.mkdtemp(prefix="stocksync-db-"))
+        self.directory.chmod(0o755)
+        self.data = self.directory / "data"
+        self.data.mkdir(mode=0o700)
+        self.socket = self.directory / "run"
+        self.socket.mkdir(mode=0o755)
+        if self.user:
+            for path in (self.directory, self.data, self.socket):
+                shutil.chown(path, self.user)
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._prepare()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start on the same port and data; returns when it answers."""
+        if self.running:
+            return
+        with (self.directory / "log").open("ab") as log:
+            command = _bound_to_this_process(self._as_user(self._command()), self.user)
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if not self.running or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "log").read_text(errors="replace")[-2000:])
+            time.sleep(0.03)
+
+    def stop(self) -> None:
+        """End it at once, without a farewell to its clients: as kill -9 does."""
+        if self._process is None:
+            return
+        family = self._family()
+        for member in family:
+            _signal(member, signal.SIGKILL)
+        self._process.wait()
+        while any(_alive(member) for member in family):
+            time.sleep(0.005)
+        self._process = None
+
+    def freeze(self) -> None:
+        """Stop it from running: connections stay open and nothing is answered."""
+        for member in self._family():
+            _signal(member, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server run on."""
+        for member in self._family():
+            _signal(member, signal.SIGCONT)
+
+    def close(self) -> None:
+        """Stop it and delete its files."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """Make an empty database and give its plain URL."""
+        name = f"t{os.getpid()}_{next(_names)}"
+        self._create(name)
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Delete what new_database made, whoever is still connected to it."""
+        if self.running:
+            self._drop(url.rsplit("/", 1)[1])
+
+    @abstractmethod
+    def url(self, name: str) -> str: ...
+
+    @abstractmethod
+    def sql(self, statement: str, database: str | None = None) -> str:
+        """Run a statement with the server's own client and give what it prints, tab-separated."""
+
+    @abstractmethod
+    def _prepare(self) -> None: ...
+
+    @abstractmethod
+    def _command(self) -> list[str]: ...
+
+    @abstractmethod
+    def _answers(self) -> bool: ...
+
+    @abstractmethod
+    def _create(self, name: str) -> None: ...
+
+    @abstractmethod
+    def _drop(self, name: str) -> None: ...
+
+    def _user(self) -> str | None:
+        return self.account if os.geteuid() == 0 else None
+
+    def _as_user(self, command: Sequence[str]) -> list[str]:
+        if self.user is None:
+            return list(command)
+        return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *command]
+
+    def _run(self, command: Sequence[str], *, as_user: bool = False) -> str:
+        full = self._as_user(command) if as_user else list(command)
+        done = subprocess.run(full, capture_output=True, text=True, check=False, cwd=self.directory)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def _family(self) -> list[psutil.Process]:
+        if self._process is None:
+            return []
+        try:
+            root = psutil.Process(self._process.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL that outlives its own death but not a power cut, which makes it fast."""
+
+    account = "postgres"
+
+    def _prepare(self) -> None:
+        command = [_postgres("initdb"), "-D", str(self.data), "-U", "stocksync", "-A", "trust"]
+        self._run([*command, "-N", "-E", "UTF8", "--locale=C.UTF-8"], as_user=True)
+
+    def _command(self) -> list[str]:
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.socket,
+            "fsync": "off",
+            "full_page_writes": "off",
+        }
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        return [_postgres("postgres"), "-D", str(self.data), *options]
+
+    def _answers(self) -> bool:
+        command = [_postgres("pg_isready"), "-q", "-h", str(self.socket), "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def url(self, name: str) -> str:
+        return f"postgresql://stocksync@127.0.0.1:{self.port}/{name}"
+
+    def sql(self, statement: str, database: str | None = None) -> str:
+        where = ["-h", str(self.socket), "-p", str(self.port), "-U", "stocksync", "-d", database or "postgres"]
+        return self._run([_postgres("psql"), *where, "-qAtX", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", statement])
+
+    def _create(self, name: str) -> None:
+        self.sql(f"CREATE DATABASE {name}")
+
+    def _drop(self, name: str) -> None:
+        self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+class MariaDB(Server):
+    """A MariaDB of the same kind."""
+
+    account = "mysql"
+
+    def _prepare(self) -> None:
+        command = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db"]
+        self._run([*command, "--auth-root-authentication-method=normal", *_MARIADB_FAST], as_user=True)
+
+    def _command(self) -> list[str]:
+        where = [f"--datadir={self.data}", f"--socket={self.socket}/sock", f"--pid-file={self.socket}/pid"]
+        net = [f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
+        return [_program("mariadbd"), "--no-defaults", *where, *net, *_MARIADB_FAST]
+
+    def _answers(self) -> bool:
+        command = [_program("mariadb-admin"), "--no-defaults", f"--socket={self.socket}/sock", "-uroot", "ping"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def url(self, name: str) -> str:
+        return f"mariadb://root@127.0.0.1:{self.port}/{name}"
+
+    def sql(self, statement: str, database: str | None = None) -> str:
+        command = [_program("mariadb"), "--no-defaults", f"--socket={self.socket}/sock", "-uroot", "-BN"]
+        return self._run(
+            [*command, "--default-character-set=utf8mb4", "-e", statement, *([database] if database else [])]
+        )
+
+    def _create(self, name: str) -> None:
+        self.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+
+    def _drop(self, name: str) -> None:
+        # A connection that a failed test left behind may hold locks that would keep DROP waiting for ever.
+        listing = self.sql(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'")
+        for connection in listing.split():
+            with suppress(RuntimeError):  # it ended by itself in between
+                self.sql(f"KILL {connection}")
+        self.sql(f"DROP DATABASE IF EXISTS {name}")
+
+
+_MARIADB_FAST = (
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-doublewrite=0",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=16M",
+    "--innodb-flush-method=nosync",
+    "--performance-schema=off",
+    "--skip-log-bin",
+)
+
+
+def _postgres(program: str) -> str:
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parts[-3]))
+    return str(versions[-1]) if versions else _program(program)
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin")
+    if found is None:
+        raise NoServer(f"{name} is not installed")
+    return found
+
+
+def _bound_to_this_process(command: list[str], user: str | None) -> list[str]:
+    # The kernel ends the server when this process is killed, however it is killed.
+    if user is not None:
+        return [command[0], "--pdeathsig=KILL", *command[1:]]
+    tool = shutil.which("setpriv")
+    return [tool, "--pdeathsig=KILL", *command] if tool else command
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
