@@ -1,0 +1,327 @@
+"""What a target does when its database says no, goes away, or waits for us too long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal as D
+
+import pytest
+from servers import Server
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from stocksync.core.stock import Cell, Change, Ref
+from stocksync.database import open_engine, writing
+from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
+from stocksync.ports import Target
+from stocksync.target import Columns, Patience, TargetSettings, open_target
+
+COLUMNS = Columns("quantity", "product_id")
+DDL = "CREATE TABLE stock (product_id BIGINT PRIMARY KEY, quantity NUMERIC(20, 4))"
+SHORT = Patience(timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=5))
+BOTH = [Change(1, "", "A", D(1), D(10), ()), Change(2, "", "B", D(1), D(20), ())]
+
+
+async def agree() -> None:
+    return
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"target_{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def engine(server_url: str) -> AsyncIterator[AsyncEngine]:
+    made = await _with_table(server_url)
+    yield made
+    await made.dispose()
+
+
+async def _with_table(url: str) -> AsyncEngine:
+    made = open_engine(url, "test")
+    async with writing(made) as connection:
+        await connection.execute(text(DDL))
+        await connection.execute(text("INSERT INTO stock VALUES (1, 1), (2, 1)"))
+    return made
+
+
+def _target(engine: AsyncEngine) -> Target:
+    settings = TargetSettings("main", "stock", COLUMNS, patience=SHORT)
+    return open_target(settings, engine, owned=False)
+
+
+async def _quantities(engine: AsyncEngine) -> dict[int, D]:
+    async with writing(engine) as connection:
+        return {int(key): D(value) for key, value in await connection.execute(text("SELECT * FROM stock"))}
+
+
+async def _session_id(connection: AsyncConnection) -> int:
+    own = "pg_backend_pid()" if connection.dialect.name == "postgresql" else "connection_id()"
+    return int((await connection.execute(text(f"SELECT {own}"))).scalar_one())
+
+
+async def _set(connection: AsyncConnection, product: int, quantity: int) -> None:
+    await connection.execute(text(f"UPDATE stock SET quantity = {quantity} WHERE product_id = {product}"))
+
+
+async def _end_all_others(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+            )
+            return
+        own = await _session_id(connection)
+        listing = text("SELECT id FROM information_schema.processlist WHERE db = DATABASE()")
+        for other in (await connection.execute(listing)).scalars().all():
+            if other != own:
+                await connection.execute(text(f"KILL {other}"))
+
+
+async def test_a_deadlock_is_tried_again(engine: AsyncEngine) -> None:
+    """Ours holds 1 and wants 2; theirs holds 2 and wants 1. Both databases send ours away: it has changed least."""
+    await _hurry_deadlocks(engine)
+    target = _target(engine)
+    await target.inspect()
+    fenced: list[asyncio.Event] = [asyncio.Event()]
+
+    async def fence() -> None:
+        fenced[-1].set()
+        fenced.append(asyncio.Event())
+
+    async with engine.connect() as other:
+        await _set(other, 2, 7)
+        ours = asyncio.ensure_future(target.write(BOTH, fence))
+        await fenced[0].wait()
+        await asyncio.sleep(0.1)  # until ours waits for row 2 with row 1 locked: nothing tells that from outside
+        await _set(other, 1, 7)
+        await other.commit()
+    assert len((await ours).applied) == 2
+    assert len(fenced) > 2, "it was tried once, so there was no deadlock"
+    assert await _quantities(engine) == {1: D(10), 2: D(20)}
+
+
+async def _hurry_deadlocks(engine: AsyncEngine) -> None:
+    if engine.dialect.name == "postgresql":
+        async with writing(engine) as connection:
+            database = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+            await connection.execute(text(f"ALTER DATABASE {database} SET deadlock_timeout = '200ms'"))
+        await engine.dispose()
+
+
+async def test_a_row_locked_for_long_is_not_waited_for_without_end(engine: AsyncEngine) -> None:
+    target = _target(engine)
+    await target.inspect()
+    async with engine.connect() as other:
+        await _set(other, 2, 7)
+        with pytest.raises(TargetUnavailable):
+            await target.write(BOTH, agree)
+        await other.rollback()
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+    assert len((await target.write(BOTH, agree)).applied) == 2
+
+
+async def test_a_connection_that_is_cut_amid_a_batch_leaves_nothing_and_the_next_batch_goes_through(
+    engine: AsyncEngine, server_url: str
+) -> None:
+    target = _target(engine)
+    await target.inspect()
+    killer = open_engine(server_url, "test")
+
+    async def cut() -> None:
+        await _end_all_others(killer)
+
+    with pytest.raises(TargetUnavailable):
+        await target.write(BOTH, cut)
+    await killer.dispose()
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+    assert len((await target.write(BOTH, agree)).applied) == 2
+    assert await _quantities(engine) == {1: D(10), 2: D(20)}
+
+
+async def test_a_writer_that_pauses_is_rolled_back_by_the_server(engine: AsyncEngine) -> None:
+    target = _target(engine)
+    await target.inspect()
+
+    async def pause() -> None:
+        await asyncio.sleep(SHORT.pause.total_seconds() * 1.5)
+
+    with pytest.raises(TargetUnavailable):
+        await target.write(BOTH, pause)
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+    assert len((await target.write(BOTH, agree)).applied) == 2
+
+
+async def test_after_a_long_wait_the_fence_is_asked_again(engine: AsyncEngine) -> None:
+    target = _target(engine)
+    await target.inspect()
+    asked = []
+
+    async def fence() -> None:
+        asked.append(1)
+        if len(asked) > 1:
+            raise TargetUnavailable("the lease is another's by now")
+
+    async with engine.connect() as other:
+        await _set(other, 1, 1)
+        ours = asyncio.ensure_future(target.write(BOTH, fence))
+        await asyncio.sleep(SHORT.pause.total_seconds() * 0.7)
+        await other.rollback()
+        with pytest.raises(TargetUnavailable, match="another's"):
+            await ours
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+
+
+async def test_a_row_inserted_by_another_meanwhile_is_updated(engine: AsyncEngine) -> None:
+    target = _target(engine)
+    await target.inspect()
+    async with engine.connect() as other:
+        await other.execute(text("INSERT INTO stock VALUES (3, 7)"))
+        fenced = asyncio.Event()
+
+        async def fence() -> None:
+            fenced.set()
+
+        ours = asyncio.ensure_future(target.write([Change(3, "", "C", None, D(30), ())], fence))
+        await fenced.wait()
+        await asyncio.sleep(0.1)
+        await other.commit()
+        assert len((await ours).applied) == 1
+    assert (await _quantities(engine))[3] == D(30)
+
+
+async def test_a_stopped_server_is_unavailable_and_found_again(postgresql_server: Server, postgresql_url: str) -> None:
+    engine = await _with_table(postgresql_url)
+    target = _target(engine)
+    await target.inspect()
+    postgresql_server.stop()
+    for attempt in (target.write(BOTH, agree), target.read([Ref(1, "A", "")]), target.inspect()):
+        with pytest.raises(TargetUnavailable):
+            await attempt
+    postgresql_server.start()
+    assert len((await target.write(BOTH, agree)).applied) == 2
+    await engine.dispose()
+
+
+async def test_a_table_dropped_meanwhile_is_named_and_found_again(engine: AsyncEngine) -> None:
+    target = _target(engine)
+    await target.inspect()
+    async with writing(engine) as connection:
+        await connection.execute(text("ALTER TABLE stock RENAME TO other"))
+    with pytest.raises(ConfigurationError, match="stock"):
+        await target.write(BOTH, agree)
+    with pytest.raises(ConfigurationError, match=r"there is no table 'stock'.*other"):
+        await target.write(BOTH, agree)
+    async with writing(engine) as connection:
+        await connection.execute(text("ALTER TABLE other RENAME TO stock"))
+    assert len((await target.write(BOTH, agree)).applied) == 2
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_a_revoked_right_is_told_beforehand_and_mended_without_a_restart(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    url: str = request.getfixturevalue(f"{kind}_url")
+    name = url.rsplit("/", 1)[1]
+    await (await _with_table(url)).dispose()
+    shop, grant = _shopkeeper(kind, server, name)
+    engine = open_engine(f"{url.split('://', maxsplit=1)[0]}://{shop}:secret@127.0.0.1:{server.port}/{name}", "test")
+    target = _target(engine)
+    notes = " ".join((await target.inspect()).notes)
+    assert "UPDATE would be refused" in notes
+    assert "INSERT would be refused" in notes
+    assert "SELECT would be refused" not in notes
+    with pytest.raises(TargetUnavailable, match="refuses"):
+        await target.write(BOTH, agree)
+    server.sql(grant, name)
+    assert (await target.inspect()).notes == ()
+    assert len((await target.write(BOTH, agree)).applied) == 2
+    await engine.dispose()
+
+
+def _shopkeeper(kind: str, server: Server, name: str) -> tuple[str, str]:
+    user = f"shop_{name}"
+    if kind == "postgresql":
+        server.sql(f"CREATE USER {user} PASSWORD 'secret'; GRANT SELECT ON stock TO {user}", name)
+        return user, f"GRANT UPDATE, INSERT ON stock TO {user}"
+    server.sql(f"CREATE USER {user}@'%' IDENTIFIED BY 'secret'; GRANT SELECT ON {name}.stock TO {user}@'%'")
+    return user, f"GRANT UPDATE, INSERT ON {name}.stock TO {user}@'%'"
+
+
+async def test_a_wrong_password_is_no_crash(mariadb_server: Server, mariadb_url: str) -> None:
+    engine = open_engine(mariadb_url.replace("root@", "nobody:wrong@"), "test")
+    with pytest.raises(TargetUnavailable, match="nobody"):
+        await _target(engine).inspect()
+    await engine.dispose()
+
+
+async def test_a_missing_database_is_named(postgresql_url: str) -> None:
+    engine = open_engine(f"{postgresql_url}_gone", "test")
+    with pytest.raises((TargetUnavailable, ConfigurationError), match="_gone"):
+        await _target(engine).inspect()
+    await engine.dispose()
+
+
+async def test_a_locked_sqlite_file_is_unavailable_for_now(sqlite_url: str) -> None:
+    engine = await _with_table(sqlite_url)
+    event.listen(engine.sync_engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 50").close())
+    target = _target(engine)
+    await target.inspect()
+    other = open_engine(sqlite_url, "test")
+    async with writing(other) as connection:
+        await connection.execute(text("UPDATE stock SET quantity = 3"))
+        assert (await target.read([Ref(1, "A", "")]))[Cell(1, "")].quantity == D(1)
+        with pytest.raises(TargetUnavailable, match="locked"):
+            await target.write(BOTH, agree)
+    assert len((await target.write(BOTH, agree)).applied) == 2
+    await other.dispose()
+    await engine.dispose()
+
+
+REFUSES = """
+CREATE FUNCTION few() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF NEW.quantity > 15 THEN RAISE EXCEPTION 'too many'; END IF; RETURN NEW; END $$
+"""
+GUARDS = {
+    "postgresql": (REFUSES, "CREATE TRIGGER few BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION few()"),
+    "mysql": ("""CREATE TRIGGER few BEFORE UPDATE ON stock FOR EACH ROW
+        IF NEW.quantity > 15 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'too many'; END IF""",),
+    "sqlite": ("""CREATE TRIGGER few BEFORE UPDATE ON stock WHEN NEW.quantity > 15
+        BEGIN SELECT RAISE(ABORT, 'too many'); END""",),
+}  # fmt: skip
+
+
+async def test_what_a_trigger_refuses_is_the_row_s_fault_and_not_the_target_s(target_url: str) -> None:
+    engine = await _with_table(target_url)
+    async with writing(engine) as connection:
+        for statement in GUARDS[engine.dialect.name.replace("mariadb", "mysql")]:
+            await connection.exec_driver_sql(statement)
+    target = _target(engine)
+    with pytest.raises(RowsRefused, match="too many"):
+        await target.write(BOTH, agree)
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+    assert (await target.write(BOTH[:1], agree)).applied == BOTH[:1]
+    await engine.dispose()
+
+
+async def test_a_batch_joins_a_transaction_and_goes_with_it(target_url: str) -> None:
+    engine = await _with_table(target_url)
+    target = _target(engine)
+    for kept in (False, True):
+        async with engine.connect() as connection:
+            outer = await connection.begin()
+            assert len((await target.write(BOTH, agree, _Joined(connection))).applied) == 2
+            await (outer.commit() if kept else outer.rollback())
+        assert await _quantities(engine) == ({1: D(10), 2: D(20)} if kept else {1: D(1), 2: D(1)})
+    await engine.dispose()
+
+
+class _Joined:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
