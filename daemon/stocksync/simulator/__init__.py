@@ -1,0 +1,1 @@
+"""A Qoyod to try it against, faults included."""
