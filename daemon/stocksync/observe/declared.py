@@ -1,0 +1,98 @@
+"""Every metric, declared once: from here the metrics are made and docs/metrics.md is written."""
+
+from dataclasses import dataclass
+
+PREFIX = "stocksync_"
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+_REQUEST_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LAG_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric: `kind` is gauge, counter, histogram or info; `name` is without the prefix."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name as scraped."""
+        return PREFIX + self.name
+
+
+def _gauge(name: str, text: str, *labels: str) -> Declared:
+    return Declared(name, "gauge", ("account", *labels), text)
+
+
+def _counter(name: str, text: str, *labels: str) -> Declared:
+    return Declared(name, "counter", ("account", *labels), text)
+
+
+METRICS: tuple[Declared, ...] = (
+    _gauge("last_attempt_timestamp_seconds", "When a poll cycle last started, whatever became of it."),
+    _gauge("last_complete_cycle_timestamp_seconds", "When a complete cycle last ended: the lag is now minus this."),
+    _gauge("last_push_timestamp_seconds", "When a cycle that wrote to the target last ended."),
+    _gauge(
+        "oldest_unpushed_timestamp_seconds", "Since when the oldest known change waits to be written; absent: none."
+    ),
+    _gauge("oldest_unknown_timestamp_seconds", "Since when Qoyod shows no figure for the oldest unknown cell."),
+    _gauge("last_audit_timestamp_seconds", "When the target was last compared with the snapshot to the end."),
+    _gauge("token_expiry_timestamp_seconds", "When the current OAuth access token expires; absent for static keys."),
+    _gauge("poll_interval_seconds", "The configured time between two polls."),
+    _gauge("audit_interval_seconds", "The configured time between two audits."),
+    _gauge(
+        "freshness_limit_seconds", "The lag above which the account is stale: twice the interval plus the deadline."
+    ),
+    _counter("cycles_total", "Cycles that ended, by verdict of the reading and outcome.", "verdict", "outcome"),
+    Declared(
+        "cycle_duration_seconds",
+        "histogram",
+        ("account", "phase"),
+        "Seconds a cycle spent in a phase; the phase `all` is the whole cycle.",
+        _SECONDS,
+    ),
+    _gauge("consecutive_failures", "Cycles that failed since the last one that did not."),
+    _counter("pages_read_total", "Pages of the product list that were read."),
+    _gauge("catalogue_products", "Products in the catalogue, as Qoyod counts them (`total`)."),
+    _gauge("products", "Products at the last reading, by state.", "state"),
+    _gauge("cells", "Cells (product and location) at the last reading, by state.", "state"),
+    _counter("changes_applied_total", "Changes that the target acknowledged, by kind.", "kind"),
+    _counter("discrepancies_total", "Figures the policy had to bend: negative floored, fraction rounded.", "kind"),
+    _gauge("drift_cells", "Cells that differed from the target at the last audit, by cause.", "cause"),
+    _gauge("drift_units", "Sum of those differences in units of stock, by cause.", "cause"),
+    _gauge("guard_open", "Changes that a guard holds until a person decides; 0: the guard holds nothing.", "guard"),
+    _counter("cross_check_total", "Products compared by id with their list row, by result.", "result"),
+    _counter(
+        "http_requests_total", "Requests sent to Qoyod; code is the status or what went wrong.", "endpoint", "code"
+    ),
+    Declared(
+        "http_request_duration_seconds",
+        "histogram",
+        ("account", "endpoint"),
+        "Seconds until Qoyod had answered a request.",
+        _REQUEST_SECONDS,
+    ),
+    _gauge("rate_budget_available", "Requests that could be sent at once now within the account's budget."),
+    _counter("throttled_total", "Answers 429: Qoyod asked to slow down."),
+    _gauge("authorized", "1 while Qoyod accepts the credential, 0 while it does not."),
+    _gauge("leader", "1 where this process writes for the account, 0 where it stands by."),
+    _gauge(
+        "lease_epoch", "The epoch of the lease under which this process last wrote; each change of writer adds one."
+    ),
+    _counter("scheduler_skips_total", "Triggers that were not followed, by reason.", "reason"),
+    Declared("heartbeat_timestamp_seconds", "gauge", (), "When the event loop last turned."),
+    Declared("state_read_timestamp_seconds", "gauge", (), "When the state database was last read for these metrics."),
+    Declared(
+        "event_loop_lag_seconds",
+        "histogram",
+        (),
+        "How late a task that asked for one second of sleep was woken.",
+        _LAG_SECONDS,
+    ),
+    Declared("build_info", "info", ("version", "python"), "The running version; always 1."),
+)

@@ -1,0 +1,104 @@
+"""One stream of log lines on standard error, ours and the libraries' alike."""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+from stocksync.errors import ConfigurationError
+from stocksync.observe import masking
+from stocksync.observe.jsonable import dumps
+
+Format = Literal["auto", "console", "json"]
+
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+_LIBRARIES = ("aiohttp", "apscheduler", "sqlalchemy", "alembic", "asyncio", "aiosqlite", "stamina")
+"""Their information is noise; at `debug` it is let through."""
+_FIRST = ("timestamp", "level", "event", "account", "cycle_id")
+
+
+def configure(format: Format = "auto", level: str = "info") -> None:  # noqa: A002  the configuration's own key
+    """Send every log line to standard error: for people on a terminal, else as one JSON object a line.
+
+    Raises:
+        ConfigurationError: the format or the level is none.
+
+    """
+    if level.lower() not in _LEVELS:
+        raise ConfigurationError(f"log.level: one of {', '.join(_LEVELS)} (got {level!r})")
+    if format not in {"auto", "console", "json"}:
+        raise ConfigurationError(f"log.format: one of auto, console, json (got {format!r})")
+    console = format == "console" or (format == "auto" and sys.stderr.isatty())
+    _configure_structlog()
+    _configure_stdlib(_formatter(console=console), level.upper())
+
+
+def _shared() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _formatter(*, console: bool) -> structlog.stdlib.ProcessorFormatter:
+    last: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        masking.mask,
+        masking.defuse,
+    ]
+    if console:
+        colors = sys.stderr.isatty()
+        plain = structlog.dev.plain_traceback
+        last.append(structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain))
+    else:
+        last.append(structlog.processors.JSONRenderer(serializer=_serialise))
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=last)
+
+
+def _configure_stdlib(formatter: logging.Formatter, level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def _serialise(event: dict[str, Any], **_: object) -> str:
+    event = {key: event[key] for key in _FIRST if key in event} | event
+    try:
+        return dumps(event).decode()
+    except TypeError:  # somebody logged an object: a line with its repr is better than none
+        return dumps({key: _plain(value) for key, value in event.items()}).decode()
+
+
+def _plain(value: object) -> object:
+    try:
+        dumps(value)
+    except TypeError:
+        return masking.masked_text(repr(value))
+    return value

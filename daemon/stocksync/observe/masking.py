@@ -1,0 +1,55 @@
+"""Keeps secrets, and characters that would act on a terminal, out of the log."""
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+MASK = "***"
+
+_SECRET_KEY = re.compile(r"(api_?key|tokens?|secrets?|authorization|passw(or)?d|passphrase|credentials?|cookie)$")
+_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:@/\"']*):[^\s\"']*@", re.IGNORECASE)
+_SCHEME = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    r"\b((?:api[-_]?key|authorization|[a-z_]*token|[a-z_]*secret|password)[\"']?\s*[:=]\s*[\"']?)"
+    r"(?!\s*(?:bearer|basic)\b)[^\s\"',;&}]+",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  whatever a log line may hold
+    """Give `value` with secrets replaced: whole under a telling key, inside text by their form."""
+    if key and value and _SECRET_KEY.search(key.lower().replace("-", "_")) and not isinstance(value, bool):
+        return MASK
+    if isinstance(value, Mapping):
+        return {name: masked(item, str(name)) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [masked(item) for item in value]
+    if isinstance(value, BaseException):
+        return masked(str(value))
+    return masked_text(value) if isinstance(value, str) else value
+
+
+def masked_text(text: str) -> str:
+    """Replace what looks like a secret inside a sentence or a URL."""
+    text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
+    text = _SCHEME.sub(rf"\1 {MASK}", text)
+    return _ASSIGNED.sub(rf"\1{MASK}", text)
+
+
+def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask a whole log line (a structlog processor)."""
+    return {name: masked(value, name) for name, value in event.items()}
+
+
+def defuse(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape control and direction characters, which a SKU or a server may hold (a structlog processor)."""
+    return {name: _defused(value, name) for name, value in event.items()}
+
+
+def _defused(value: Any, name: str) -> Any:  # noqa: ANN401
+    if not isinstance(value, str):
+        return value
+    if name != "exception":
+        value = value.replace("\n", "\\n").replace("\t", "\\t")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)

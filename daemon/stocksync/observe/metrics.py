@@ -1,0 +1,261 @@
+"""What happens, as Prometheus metrics on a registry of our own."""
+
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder, generate_latest
+
+from stocksync import __version__
+from stocksync.core.answers import Health
+from stocksync.core.drift import AuditReport, Cause
+from stocksync.core.guards import Guard
+from stocksync.core.health import health_of, limit_of
+from stocksync.core.report import CycleReport
+from stocksync.observe.declared import METRICS, Declared
+from stocksync.observe.failures import Failures
+from stocksync.ports import AccountStatus
+
+_MOST_WORDS = 60
+"""Values one label of one metric may take in this process; what comes later is counted as `other`."""
+_CROSS_CHECKS = ("same", "moved", "different", "inconclusive")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What observers must know of an account's configuration."""
+
+    name: str
+    interval: timedelta
+    deadline: timedelta
+    audit_interval: timedelta | None = None
+
+    @property
+    def limit(self) -> timedelta:
+        """The lag above which the account is stale."""
+        return limit_of(self.interval, self.deadline)
+
+    def health(self, status: AccountStatus, now: datetime) -> Health:
+        """Judge the account by its status."""
+        return health_of(
+            status.account,
+            now=now,
+            interval=self.interval,
+            deadline=self.deadline,
+            last_attempt=status.last_attempt,
+            last_complete=status.last_complete,
+            consecutive_failures=status.consecutive_failures,
+            quarantined=status.quarantined,
+            held=len(status.held.changes) if status.held else 0,
+        )
+
+
+class Metrics:
+    """An Observer. It holds series only for the accounts it watches, and none after `retire`."""
+
+    def __init__(self, accounts: Iterable[Watched] = ()) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double every series, and no rule reads them
+        self.registry = CollectorRegistry()
+        self._made = {metric.name: _make(metric, self.registry) for metric in METRICS}
+        self._words: dict[tuple[str, str], set[str]] = {}
+        self._accounts: set[str] = set()
+        self._failures = Failures()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._made["build_info"].labels(__version__, platform.python_version()).set(1)
+        for account in accounts:
+            self.watch(account)
+
+    def watch(self, account: Watched) -> None:
+        """Begin to hold series for an account."""
+        self._accounts.add(account.name)
+        self._set("poll_interval_seconds", account.interval.total_seconds(), account.name)
+        self._set("freshness_limit_seconds", account.limit.total_seconds(), account.name)
+        if account.audit_interval is not None:
+            self._set("audit_interval_seconds", account.audit_interval.total_seconds(), account.name)
+        # A counter that first appears at 1 has no increase: rules would miss the first event.
+        self._add("pages_read_total", 0, account.name)
+        self._add("throttled_total", 0, account.name)
+        for result in _CROSS_CHECKS:
+            self._add("cross_check_total", 0, account.name, result)
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """Give what is scraped, and its content type, as the `Accept` header asks."""
+        try:
+            encode, content_type = choose_encoder(accept)
+            return encode(self.registry), content_type
+        except (ValueError, TypeError):  # a version that is no number
+            return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    def attempted(self, account: str, at: datetime) -> None:
+        """Note that a cycle started."""
+        self._instant("last_attempt_timestamp_seconds", account, at)
+
+    def reported(self, report: CycleReport) -> None:
+        """Note that a cycle ended."""
+        account = report.account
+        verdict = report.verdict.value if report.verdict else "none"
+        self._add("cycles_total", 1, account, verdict, report.outcome.value)
+        self._add("pages_read_total", report.pages, account)
+        self._set("consecutive_failures", self._failures.note(report)[1], account)
+        self._ended(report)
+        self._counted(report)
+
+    def _ended(self, report: CycleReport) -> None:
+        for phase, seconds in report.phases.items():
+            self._time("cycle_duration_seconds", seconds, report.account, phase)
+        if report.ended_at is None:
+            return
+        self._time(
+            "cycle_duration_seconds", (report.ended_at - report.started_at).total_seconds(), report.account, "all"
+        )
+        if report.complete:
+            self._instant("last_complete_cycle_timestamp_seconds", report.account, report.ended_at)
+        if report.counts.applied:
+            self._instant("last_push_timestamp_seconds", report.account, report.ended_at)
+
+    def _counted(self, report: CycleReport) -> None:
+        account = report.account
+        if report.total is not None:
+            self._set("catalogue_products", report.total, account)
+        # A cycle that failed before it counted says nothing: the figures of the last one stay.
+        if report.products:
+            self._fill("products", account, report.products)
+        if report.cells:
+            self._fill("cells", account, report.cells)
+            self._fill("guard_open", account, {guard.value: 0 for guard in Guard} | dict(report.guards))
+        for name, counts in (
+            ("changes_applied_total", report.changes),
+            ("discrepancies_total", report.discrepancies),
+            ("cross_check_total", report.cross_checks),
+        ):
+            for word, count in counts.items():
+                self._add(name, count, account, word)
+
+    def audited(self, report: AuditReport) -> None:
+        """Note that an audit ended; one that failed leaves the last figures."""
+        if report.error or report.ended_at is None:
+            return
+        none: dict[str, float] = {cause.value: 0 for cause in Cause}
+        self._instant("last_audit_timestamp_seconds", report.account, report.ended_at)
+        self._fill("drift_cells", report.account, none | report.cells)
+        self._fill("drift_units", report.account, none | {key: float(units) for key, units in report.units.items()})
+
+    def remember(self, status: AccountStatus, at: datetime) -> None:
+        """Take over what the state knows, so that a restart or a stand-by forgets nothing; `at`: when it was read."""
+        account = status.account
+        self._made["state_read_timestamp_seconds"].set(at.timestamp())
+        self._instant("last_attempt_timestamp_seconds", account, status.last_attempt)
+        self._instant("last_complete_cycle_timestamp_seconds", account, status.last_complete)
+        self._instant("last_push_timestamp_seconds", account, status.last_push)
+        self._instant_or_none("oldest_unpushed_timestamp_seconds", account, status.oldest_unpushed)
+        self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
+        self._set("consecutive_failures", status.consecutive_failures, account)
+        known = {"managed": status.cells, "unknown": status.unknown, "quarantined": status.quarantined}
+        for word, count in known.items():
+            self._set("cells", count, account, word)
+        guards = {guard.value: 0 for guard in Guard}
+        for held in status.held.changes if status.held else ():
+            guards[held.guard.value] += 1
+        self._fill("guard_open", account, guards)
+        if status.audit is not None:
+            self.audited(status.audit)
+
+    def skipped(self, account: str, reason: str) -> None:
+        """Note that a trigger was not followed."""
+        self._add("scheduler_skips_total", 1, account, reason)
+
+    def leading(self, account: str, epoch: int | None) -> None:
+        """Note that this process became the writer (epoch) or is none (None)."""
+        self._set("leader", int(epoch is not None), account)
+        if epoch is not None:
+            self._set("lease_epoch", epoch, account)
+
+    def requested(self, account: str, endpoint: str, code: str, seconds: float) -> None:
+        """Note one HTTP request to Qoyod."""
+        self._add("http_requests_total", 1, account, endpoint, code)
+        self._time("http_request_duration_seconds", seconds, account, endpoint)
+
+    def throttled(self, account: str, seconds: float) -> None:  # noqa: ARG002  the port's signature
+        """Note a 429."""
+        self._add("throttled_total", 1, account)
+
+    def budget(self, account: str, available: float) -> None:
+        """Note how many requests could be sent at once now."""
+        self._set("rate_budget_available", available, account)
+
+    def authorized(self, account: str, well: bool, expires_at: datetime | None = None) -> None:  # noqa: FBT001  the port's
+        """Note whether the credential works."""
+        self._set("authorized", int(well), account)
+        if expires_at is not None:
+            self._instant("token_expiry_timestamp_seconds", account, expires_at)
+
+    def looped(self, at: datetime, late: float) -> None:
+        """Note that the event loop turned, and how many seconds late."""
+        self._made["heartbeat_timestamp_seconds"].set(at.timestamp())
+        self._made["event_loop_lag_seconds"].observe(late)
+
+    def retire(self, account: str) -> None:
+        """Forget an account; what still ends for it later is not counted."""
+        self._accounts.discard(account)
+        self._failures.forget(account)
+        for metric in METRICS:
+            if "account" in metric.labels:
+                self._made[metric.name].remove_by_labels({"account": account})
+
+    def _series(self, name: str, account: str, words: tuple[str, ...]) -> Any:  # noqa: ANN401  the client's own types
+        bounded = [self._word(name, position, word) for position, word in enumerate(words)]
+        return self._made[name].labels(account, *bounded)
+
+    def _word(self, name: str, position: int, word: str) -> str:
+        seen = self._words.setdefault((name, str(position)), set())
+        if word not in seen and len(seen) >= _MOST_WORDS:
+            return "other"
+        seen.add(word)
+        return word
+
+    def _set(self, name: str, value: float, account: str, *words: str) -> None:
+        if account in self._accounts:
+            self._series(name, account, words).set(value)
+
+    def _add(self, name: str, amount: float, account: str, *words: str) -> None:
+        if account in self._accounts and amount >= 0:
+            self._series(name, account, words).inc(amount)
+
+    def _time(self, name: str, seconds: float, account: str, *words: str) -> None:
+        if account in self._accounts:
+            self._series(name, account, words).observe(max(seconds, 0.0))
+
+    def _instant(self, name: str, account: str, at: datetime | None) -> None:
+        if at is not None:
+            self._set(name, at.timestamp(), account)
+
+    def _instant_or_none(self, name: str, account: str, at: datetime | None) -> None:
+        if at is None:
+            self._made[name].remove_by_labels({"account": account})
+        self._instant(name, account, at)
+
+    def _fill(self, name: str, account: str, counts: Mapping[str, float]) -> None:
+        """Set what was counted, and 0 for every word counted before and not now."""
+        before = self._words.get((name, "0"), set())
+        for word in before | set(counts):
+            self._set(name, counts.get(word, 0), account, word)
+
+
+def _make(metric: Declared, registry: CollectorRegistry) -> Any:  # noqa: ANN401  one of three unrelated types
+    if metric.kind == "counter":
+        return Counter(metric.full_name, metric.help, metric.labels, registry=registry)
+    if metric.kind == "histogram":
+        return Histogram(metric.full_name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
+    return Gauge(metric.full_name, metric.help, metric.labels, registry=registry)

@@ -1,0 +1,183 @@
+"""The pages for people: self-contained, without scripts where scripts are off. Every value is escaped by MarkupSafe."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
+
+from markupsafe import Markup
+
+from stocksync import __version__
+from stocksync.core.answers import Health, PlaceStock, StockAnswer
+from stocksync.core.health import in_words
+from stocksync.core.stock import show
+from stocksync.observe.page_account import account, clock, joined, moment, number, table
+from stocksync.ports import AccountStatus
+
+
+def _asset(name: str) -> Markup:
+    # Markup() is the statement that these two files are ours and are to be pasted as they are.
+    return Markup(files(__package__).joinpath("assets", name).read_text(encoding="utf-8"))  # noqa: S704
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+
+_STYLE = _asset("page.css")
+_SCRIPT = _asset("page.js")
+
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_SCRIPT)}; connect-src 'self'; "
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+_SHELL = Markup("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<link rel="icon" href="data:image/svg+xml,{icon}">
+<style>{style}</style>
+{noscript}
+</head>
+<body{refresh}>
+<a class="skip" href="#main">Skip to the content</a>
+<p id="frozen" role="alert" hidden>stocksync does not answer: what you see is old.</p>
+<header><div class="wrap">
+<a class="brand" href="/">stock<span>sync</span></a>
+<form action="/stock" role="search">
+<label for="sku" class="soft">Stock of</label>
+<input type="search" id="sku" name="sku" placeholder="SKU" value="{asked}" required maxlength="255" dir="auto">
+<label class="tick"><input type="checkbox" name="fresh" value="true"> ask Qoyod now</label>
+<button>Look up</button>
+</form>
+</div></header>
+<main id="main" class="wrap">
+{content}
+</main>
+<footer><div class="wrap">
+<span>stocksync {version}</span>
+<a href="/metrics">metrics</a> <a href="/api/status">status as JSON</a> <a href="/readyz">readiness</a>
+</div></footer>
+<script>{script}</script>
+</body>
+</html>
+""")
+_ICON = Markup(
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Ccircle cx='8' cy='8' r='7' fill='%23{colour}'/%3E%3C/svg%3E"
+)
+_NOSCRIPT = Markup('<noscript><meta http-equiv="refresh" content="15"></noscript>')
+_HEADLINE = Markup('<div class="headline"><h1>{}</h1><p class="soft">as of {}</p></div>')
+
+
+def status(judged: Sequence[tuple[AccountStatus, Health]], now: datetime) -> str:
+    """Give the status page of all accounts, those in trouble first."""
+    troubled = sorted(judged, key=lambda pair: (pair[1].well, pair[0].held is None))
+    stale = sum(not health.well for _, health in judged)
+    title = f"{stale} stale" if stale else "all fresh"
+    cards = joined(account(each, health, now) for each, health in troubled)
+    content = _HEADLINE.format(_headline(judged, stale), moment(now)) + cards
+    return _document(f"{title} · stocksync", content, well=not stale, refresh=True)
+
+
+def away(sentence: str, now: datetime) -> str:
+    """Give the page for when there is nothing to show."""
+    content = _HEADLINE.format("The status is not known", moment(now)) + _message("bad", "State away", sentence)
+    return _document("status unknown · stocksync", content, well=False, refresh=True)
+
+
+def stock(found: StockAnswer | str, asked: str, accounts: Sequence[str], now: datetime) -> str:
+    """Give the page of one product, or the sentence that says why there is none."""
+    if isinstance(found, str):
+        hint = f" Accounts: {', '.join(accounts)}." if len(accounts) > 1 else ""
+        content = _HEADLINE.format(Markup("Stock of <bdi>{}</bdi>").format(asked or "?"), moment(now))
+        return _document("stock · stocksync", content + _message("warn", "No answer", found + hint), asked=asked)
+    return _document(f"{found.sku or found.product_id} · stocksync", _product(found, now), asked=found.sku)
+
+
+def _headline(judged: Sequence[tuple[AccountStatus, Health]], stale: int) -> str:
+    if not judged:
+        return "No account is configured"
+    held = sum(each.held is not None for each, _ in judged)
+    waiting = f", {held} {'waits' if held == 1 else 'wait'} for a person" if held else ""
+    if stale:
+        return f"{stale} of {len(judged)} accounts {'is' if stale == 1 else 'are'} stale{waiting}"
+    everything = "The account is fresh" if len(judged) == 1 else f"All {len(judged)} accounts are fresh"
+    return everything + waiting
+
+
+def _document(title: str, content: Markup, *, well: bool = True, refresh: bool = False, asked: str = "") -> str:
+    return _SHELL.format(
+        title=title,
+        icon=_ICON.format(colour="0b6e4f" if well else "ae1f2b"),
+        style=_STYLE,
+        script=_SCRIPT,
+        noscript=_NOSCRIPT if refresh else "",
+        refresh=Markup(" data-refresh") if refresh else "",
+        asked=asked,
+        content=content,
+        version=__version__,
+    )
+
+
+def _message(mood: str, word: str, sentence: str) -> Markup:
+    return Markup(
+        '<div class="card"><div class="top"><span class="pill {}">{}</span></div>'
+        '<section class="part"><p><bdi>{}</bdi></p></section></div>'
+    ).format(mood, word, sentence)
+
+
+_PRODUCT = Markup("""\
+<div class="headline"><h1><bdi>{name}</bdi></h1><p class="soft">as of {at}, {ago} ago</p></div>
+<div class="card">
+<div class="top"><h2><bdi>{sku}</bdi></h2> <span class="pill {mood}">{word}</span>
+<span class="soft">product {id} in account {account}</span></div>
+{note}
+<section class="part">{table}</section>
+</div>
+""")
+
+
+def _product(found: StockAnswer, now: datetime) -> Markup:
+    notes = [found.note] if found.note else []
+    if not found.tracked:
+        notes.append("Qoyod does not track the quantity of this product.")
+    if found.pushed:
+        notes.append(f"{found.pushed} changed figures were written to the target.")
+    note = Markup('<section class="part"><p><bdi>{}</bdi></p></section>').format(" ".join(notes)) if notes else ""
+    head = ("Location", "Qoyod locations", "*Qoyod", "*Should be", "*Acknowledged", "*Target", "")
+    rows = [_place(place) for place in found.places]
+    places = table("Figures by location", head, rows) if rows else Markup("<p>Qoyod shows no figure: unknown.</p>")
+    return _PRODUCT.format(
+        name=found.name or found.sku or found.product_id,
+        at=clock(found.at),
+        ago=in_words(now - found.at),
+        sku=found.sku or "no SKU",
+        mood="good" if found.fresh else "warn",
+        word="asked Qoyod just now" if found.fresh else "from the snapshot",
+        id=found.product_id,
+        account=found.account,
+        note=note,
+        table=places,
+    )
+
+
+def _place(place: PlaceStock) -> tuple[object, ...]:
+    names = joined((Markup("<bdi>{}</bdi>").format(name or key) for key, name in place.locations.items()), ", ")
+    same = place.desired is not None and show(place.desired) == show(place.target)
+    verdict = Markup('<span class="dot {}">{}</span>').format(
+        "good" if same else "warn", "equal" if same else "differs"
+    )
+    figures = (place.source, place.desired, place.snapshot, place.target)
+    return (
+        Markup("<bdi>{}</bdi>").format(place.place or "all"),
+        names,
+        *(number(show(figure) or None) for figure in figures),
+        verdict if place.target is not None else "",
+    )

@@ -1,0 +1,234 @@
+"""The HTTP server: metrics, health, status and look-ups. It writes nothing itself; a look-up may push."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from stocksync import __version__
+from stocksync.core.answers import Health, StockAnswer
+from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
+from stocksync.observe import page
+from stocksync.observe.access import Access, answer, problem
+from stocksync.observe.jsonable import jsonable
+from stocksync.observe.metrics import Metrics, Watched
+from stocksync.observe.pulse import Heartbeat, Now, StateView, utc_now
+from stocksync.ports import AccountStatus, Register
+
+log = structlog.get_logger(__name__)
+
+Lookup = Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]
+"""Called with (account, sku, product id, fresh): exactly one of sku and id is given."""
+
+_STUCK_SECONDS = 15.0
+_MOST_CHANGES = 100
+_LONGEST_SKU = 255
+_MOST_DIGITS = 18
+_SECURITY = {
+    "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Web:
+    """What is served; `serve` puts it on a port."""
+
+    def __init__(  # noqa: PLR0917  the composition root names them
+        self,
+        register: Register,
+        metrics: Metrics,
+        accounts: Sequence[Watched],
+        lookup: Lookup,
+        token: str = "",
+        now: Now = utc_now,
+    ) -> None:
+        self.token = token
+        self.heartbeat = Heartbeat(metrics, now)
+        self.view = StateView(register, [account.name for account in accounts], metrics, now)
+        self._metrics, self._lookup, self._now = metrics, lookup, now
+        self._accounts = {account.name: account for account in accounts}
+
+    def application(self, access: Access) -> web.Application:
+        """Give the routes behind the rules of `access`."""
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401  aiohttp's type
+            refused = access.refusal(request)
+            return refused if refused is not None else await handler(request)
+
+        application = web.Application(middlewares=[guarded], client_max_size=1024)
+        application.on_response_prepare.append(_secure)
+        application.router.add_get("/", self.front)
+        application.router.add_get("/stock", self.stock_page)
+        application.router.add_get("/metrics", self.metrics)
+        application.router.add_get("/healthz", self.healthz)
+        application.router.add_get("/readyz", self.readyz)
+        application.router.add_get("/api/status", self.status)
+        application.router.add_get("/api/stock", self.stock)
+        return application
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """What Prometheus scrapes."""
+        body, content_type = self._metrics.render(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """Whether the event loop turns."""
+        age = self.heartbeat.age
+        if age > _STUCK_SECONDS:
+            return problem(503, f"the event loop last turned {age:.0f} s ago")
+        return answer({"well": True})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """Whether every account is fresh."""
+        try:
+            healths = [health for _, health in await self._judged()]
+        except StateError as error:
+            return problem(503, _away(error))
+        well = all(health.well for health in healths)
+        return answer({"well": well, "accounts": healths}, 200 if well else 503)
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """Everything people are shown, for machines; of a held plan the first hundred changes."""
+        try:
+            judged = await self._judged()
+        except StateError as error:
+            return problem(503, _away(error))
+        return answer(
+            {
+                "at": self._now(),
+                "version": __version__,
+                "well": all(health.well for _, health in judged),
+                "accounts": [_status(status, health) for status, health in judged],
+            }
+        )
+
+    async def front(self, _request: web.Request) -> web.Response:
+        """The status page."""
+        try:
+            judged = await self._judged()
+        except StateError as error:
+            return _html(page.away(_away(error), self._now()), 503)
+        return _html(page.status(judged, self._now()))
+
+    async def stock(self, request: web.Request) -> web.Response:
+        """One product's figures, as JSON."""
+        status, found = await self._look_up(request)
+        return answer(found, status) if isinstance(found, StockAnswer) else problem(status, found)
+
+    async def stock_page(self, request: web.Request) -> web.Response:
+        """One product's figures, for people."""
+        status, found = await self._look_up(request)
+        asked = request.query.get("sku") or request.query.get("id", "")
+        return _html(page.stock(found, asked, sorted(self._accounts), self._now()), status)
+
+    async def _look_up(self, request: web.Request) -> tuple[int, StockAnswer | str]:
+        try:
+            account, sku, product_id, fresh = _asked(request, self._accounts)
+            return 200, await self._lookup(account, sku, product_id, fresh)
+        except NotFound as error:
+            return 404, str(error)
+        except ConfigurationError as error:
+            return 400, str(error)
+        except StateError as error:
+            return 503, _away(error)
+        except StocksyncError as error:
+            log.warning("lookup_failed", error=str(error))
+            return 503, str(error)
+
+    async def _judged(self) -> list[tuple[AccountStatus, Health]]:
+        now = self._now()
+        return [(status, self._accounts[status.account].health(status, now)) for status in await self.view.get()]
+
+
+@asynccontextmanager
+async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Serve until the block ends; gives the address listened on (port 0 takes a free one).
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+
+    """
+    access = Access(host, site.token)
+    runner = web.AppRunner(site.application(access), access_log=None, shutdown_timeout=2.0)
+    async with AsyncExitStack() as stack:
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigurationError(f"http.listen: cannot listen on {host}:{port}: {reason}") from error
+        for work in (site.heartbeat.run(), site.view.run()):
+            stack.push_async_callback(_end, asyncio.create_task(work))
+        bound = runner.addresses[0]
+        yield bound[0], bound[1]
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_SECURITY)
+
+
+def _html(text: str, status: int = 200) -> web.Response:
+    # A SKU may hold half a surrogate pair, which no encoding takes.
+    body = text.encode("utf-8", errors="replace")
+    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
+
+
+def _away(error: StateError) -> str:
+    return f"the state database cannot be read; polling goes on by itself once it is back: {error}"
+
+
+def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
+    held = status.held
+    if held is not None:
+        status = replace(status, held=replace(held, changes=held.changes[:_MOST_CHANGES]))
+    record: dict[str, Any] = jsonable(status)
+    if held is not None:
+        record["held"]["changes_total"] = len(held.changes)
+    return record | {"health": jsonable(health)}
+
+
+def _asked(request: web.Request, accounts: dict[str, Watched]) -> tuple[str | None, str | None, int | None, bool]:
+    query = request.query
+    unknown = sorted(set(query) - {"sku", "id", "account", "fresh"})
+    if unknown:
+        raise ConfigurationError(f"unknown parameter {unknown[0]!r}; there are sku, id, account and fresh")
+    sku, number = query.get("sku") or None, query.get("id") or None
+    if (sku is None) == (number is None):
+        raise ConfigurationError("give either sku or id")
+    if sku is not None and len(sku) > _LONGEST_SKU:
+        raise ConfigurationError(f"sku: at most {_LONGEST_SKU} characters")
+    account = query.get("account") or None
+    if account is not None and account not in accounts:
+        raise ConfigurationError(f"account: there are {', '.join(sorted(accounts))} (got {account!r})")
+    return account, sku, _number(number), _truth(query.get("fresh", "false"))
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
+        raise ConfigurationError(f"id: a positive number (got {text[:40]!r})")
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in {"true", "1", "yes", "on"}:
+        return True
+    if text.lower() in {"false", "0", "no", "off", ""}:
+        return False
+    raise ConfigurationError(f"fresh: true or false (got {text[:40]!r})")

@@ -1,0 +1,87 @@
+import base64
+
+import pytest
+
+from stocksync.observe.access import is_loopback
+
+OPEN = ("/metrics", "/healthz", "/readyz")
+CLOSED = ("/", "/api/status", "/api/stock?sku=BW-001", "/stock?sku=BW-001", "/nowhere")
+TOKEN = "t0ken-ünïcode"
+
+
+def basic(password, user="anybody"):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "localhost", "LOCALHOST.", "[::1]", "::1", "a.localhost"])
+def test_these_hosts_are_this_machine_alone(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.7", "localhost.evil.example", "127.0.0.1.evil.example"])
+def test_these_hosts_are_not(host):
+    assert not is_loopback(host)
+
+
+async def test_beyond_loopback_without_a_token_only_metrics_and_health_are_served(ex):
+    async with ex.opened(host="0.0.0.0") as site:
+        assert [(await site.get(path)).status for path in OPEN] == [200] * 3
+        for path in CLOSED:
+            answer = await site.get(path)
+            assert answer.status == 403
+            assert "set http.token_env" in await answer.text()
+        assert site.counter.asked == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+async def test_with_a_token_the_rest_is_served_to_who_knows_it(ex, host):
+    async with ex.opened(host=host, token=TOKEN) as site:
+        assert [(await site.get(path)).status for path in OPEN] == [200] * 3
+        for path in CLOSED:
+            assert (await site.get(path)).status == 401
+        assert (await site.get("/", basic(TOKEN))).status == 200
+        assert (await site.get("/api/status", basic(TOKEN, user=""))).status == 200
+
+
+async def test_a_bearer_token_is_accepted(ex):
+    async with ex.opened(host="0.0.0.0", token="plain-token") as site:
+        assert (await site.get("/api/status", {"Authorization": "Bearer plain-token"})).status == 200
+        assert (await site.get("/api/status", {"Authorization": "bearer plain-token"})).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer plain-toke"},
+        {"Authorization": "plain-token"},
+        {"Authorization": "Basic plain-token"},
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Basic /////w=="},
+        {"Authorization": "Digest plain-token"},
+        {"Cookie": "token=plain-token"},
+        basic(""),
+        basic("wrong"),
+    ],
+)
+async def test_nothing_else_is(ex, headers):
+    async with ex.opened(host="0.0.0.0", token="plain-token") as site:
+        answer = await site.get("/api/status?token=plain-token", headers)
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Basic")
+
+
+async def test_on_loopback_a_foreign_host_name_is_refused(site):
+    for host in ("evil.example", "evil.example:9464", "127.0.0.1.evil.example", "0.0.0.0", ""):
+        assert (await site.get("/api/status", {"Host": host})).status == 403
+    for host in ("localhost:9464", "127.0.0.1", "[::1]:9464"):
+        assert (await site.get("/api/status", {"Host": host})).status == 200
+
+
+async def test_another_site_cannot_spend_the_request_budget_through_a_visitors_browser(site):
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    assert (await site.get("/api/stock?sku=BW-001&fresh=true", elsewhere)).status == 403
+    assert site.counter.asked == []
+    assert (await site.get("/", elsewhere)).status == 200

@@ -1,0 +1,217 @@
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stocksync.core.report import Counts, Outcome
+from stocksync.core.stock import Verdict
+from stocksync.observe import reference
+from stocksync.observe.declared import METRICS
+from stocksync.observe.metrics import Metrics, Watched
+from stocksync.observe.observers import Observers
+from stocksync.ports import Observer
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def metrics(ex):
+    return Metrics([ex.MAIN, ex.OUTLET])
+
+
+def value(metrics, name, account="main", **labels):
+    return metrics.registry.get_sample_value(f"stocksync_{name}", {"account": account} | labels)
+
+
+def everything_happens(observer, ex, account="main"):
+    observer.attempted(account, ex.ago(minutes=4))
+    observer.reported(
+        ex.cycle(
+            account,
+            changes={"update": 88, "zero": 2},
+            discrepancies={"negative_floored": 1},
+            cross_checks={"same": 3},
+            guards={"zeroed": 12},
+            phases={"read": 9.5, "apply": 3.0},
+        )
+    )
+    observer.audited(replace(ex.audit(), account=account))
+    observer.skipped(account, "running")
+    observer.leading(account, 7)
+    observer.requested(account, "products", "200", 0.2)
+    observer.throttled(account, 30.0)
+    observer.budget(account, 12.5)
+    observer.authorized(account, True, ex.NOW + timedelta(hours=1))
+
+
+def test_metrics_are_an_observer(metrics):
+    observer: Observer = metrics
+    combined: Observer = Observers(observer)
+    assert combined
+
+
+def test_every_declared_metric_is_set_by_something_and_nothing_else_is_exported(metrics, ex):
+    everything_happens(metrics, ex)
+    metrics.remember(ex.status(oldest_unpushed=ex.NOW, oldest_unknown=ex.NOW), ex.NOW)
+    metrics.looped(ex.NOW, 0.001)
+    exported = {family.name: family for family in metrics.registry.collect()}
+    ours = {name for name in exported if not name.startswith(("process_", "python_"))}
+    assert ours == {metric.full_name.removesuffix("_total") for metric in METRICS}
+    assert [name for name in ours if not exported[name].samples] == []
+
+
+def test_metrics_are_made_nowhere_else():
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "daemon").rglob("*.py")
+        if "prometheus_client" in path.read_text(encoding="utf-8")
+    ]
+    assert users == ["daemon/stocksync/observe/metrics.py"]
+
+
+def test_no_label_names_a_product():
+    assert {label for metric in METRICS for label in metric.labels} <= {
+        "account",
+        "verdict",
+        "outcome",
+        "phase",
+        "state",
+        "kind",
+        "cause",
+        "guard",
+        "result",
+        "endpoint",
+        "code",
+        "reason",
+        "version",
+        "python",
+    }
+
+
+def test_the_reference_page_is_what_the_table_renders():
+    assert (ROOT / "docs/metrics.md").read_text(encoding="utf-8") == reference.render()
+
+
+def test_instants_are_exported_as_timestamps(metrics, ex):
+    everything_happens(metrics, ex)
+    ended = ex.ago(minutes=4) + timedelta(seconds=21, milliseconds=400)
+    assert value(metrics, "last_attempt_timestamp_seconds") == ex.ago(minutes=4).timestamp()
+    assert value(metrics, "last_complete_cycle_timestamp_seconds") == ended.timestamp()
+    assert value(metrics, "last_push_timestamp_seconds") == ended.timestamp()
+    assert value(metrics, "last_audit_timestamp_seconds") == ex.ago(minutes=30).timestamp()
+    assert value(metrics, "token_expiry_timestamp_seconds") == (ex.NOW + timedelta(hours=1)).timestamp()
+
+
+def test_counts_of_a_cycle_are_added_up(metrics, ex):
+    everything_happens(metrics, ex)
+    everything_happens(metrics, ex)
+    assert value(metrics, "cycles_total", verdict="complete", outcome="done") == 2
+    assert value(metrics, "pages_read_total") == 40
+    assert value(metrics, "changes_applied_total", kind="update") == 176
+    assert value(metrics, "cycle_duration_seconds_count", phase="all") == 2
+    assert value(metrics, "cycle_duration_seconds_sum", phase="read") == 19.0
+    assert value(metrics, "guard_open", guard="zeroed") == 12
+    assert value(metrics, "guard_open", guard="deleted") == 0
+
+
+def test_an_incomplete_cycle_is_an_attempt_and_no_success(metrics, ex):
+    nothing = {"counts": Counts(), "products": {}, "cells": {}, "total": None}
+    metrics.reported(ex.cycle(outcome=Outcome.FAILED, verdict=Verdict.PARTIAL, **nothing))
+    metrics.reported(ex.cycle(outcome=Outcome.DONE, verdict=Verdict.INCONSISTENT, **nothing))
+    metrics.reported(ex.cycle(outcome=Outcome.EMPTY, verdict=Verdict.EMPTY, **nothing))
+    assert value(metrics, "last_complete_cycle_timestamp_seconds") is None
+    assert value(metrics, "last_push_timestamp_seconds") is None
+    assert value(metrics, "catalogue_products") is None
+
+
+def test_a_cycle_that_counted_nothing_leaves_the_last_figures_and_never_sets_zero(metrics, ex):
+    everything_happens(metrics, ex)
+    metrics.reported(
+        ex.cycle(outcome=Outcome.DEADLINE, verdict=None, counts=Counts(), products={}, cells={}, total=None)
+    )
+    assert value(metrics, "cells", state="managed") == 5200
+    assert value(metrics, "catalogue_products") == 2000
+    assert value(metrics, "guard_open", guard="zeroed") == 12
+
+
+def test_a_state_that_no_cell_is_in_any_more_goes_to_zero(metrics, ex):
+    metrics.reported(ex.cycle(cells={"managed": 10, "unknown": 3}))
+    metrics.reported(ex.cycle(cells={"managed": 13}))
+    assert value(metrics, "cells", state="unknown") == 0
+
+
+def test_failures_in_a_row_are_counted_and_a_stopped_cycle_proves_nothing(metrics, ex):
+    seen = []
+    for outcome in (
+        Outcome.FAILED,
+        Outcome.DEADLINE,
+        Outcome.STOPPED,
+        Outcome.EMPTY,
+        Outcome.UNAUTHORIZED,
+        Outcome.HELD,
+    ):
+        metrics.reported(ex.cycle(outcome=outcome))
+        seen.append(value(metrics, "consecutive_failures"))
+    assert seen == [1, 2, 2, 2, 3, 0]
+
+
+def test_a_failed_audit_leaves_the_last_drift(metrics, ex):
+    metrics.audited(ex.audit())
+    metrics.audited(replace(ex.audit(), cells={}, error="target away", ended_at=ex.NOW))
+    assert value(metrics, "drift_cells", cause="edited_in_target") == 1
+    assert value(metrics, "drift_units", cause="edited_in_target") == 12
+    assert value(metrics, "last_audit_timestamp_seconds") == ex.ago(minutes=30).timestamp()
+
+
+def test_a_written_backlog_takes_its_series_away(metrics, ex):
+    metrics.remember(ex.status(oldest_unpushed=ex.ago(hours=1)), ex.NOW)
+    assert value(metrics, "oldest_unpushed_timestamp_seconds") == ex.ago(hours=1).timestamp()
+    metrics.remember(ex.status(), ex.NOW)
+    assert value(metrics, "oldest_unpushed_timestamp_seconds") is None
+
+
+def test_a_retired_account_takes_all_its_series_with_it_and_they_do_not_come_back(metrics, ex):
+    everything_happens(metrics, ex)
+    everything_happens(metrics, ex, "outlet")
+    metrics.retire("main")
+    everything_happens(metrics, ex)
+    metrics.remember(ex.status(), ex.NOW)
+    accounts = {sample.labels.get("account") for family in metrics.registry.collect() for sample in family.samples}
+    assert accounts == {None, "outlet"}
+    metrics.retire("main")
+
+
+def test_a_label_that_takes_ever_new_values_ends_in_other(metrics):
+    for number in range(1000):
+        metrics.requested("main", f"products/{number}", "200", 0.1)
+    family = next(each for each in metrics.registry.collect() if each.name == "stocksync_http_requests")
+    assert len(family.samples) == 61
+    assert value(metrics, "http_requests_total", endpoint="other", code="200") == 940
+
+
+def test_an_observer_that_fails_disturbs_nobody_and_is_named_once(metrics, ex, caplog):
+    class Broken:
+        def __getattr__(self, _name):
+            raise RuntimeError("a fault")
+
+    observers = Observers(Broken(), metrics)
+    everything_happens(observers, ex)
+    everything_happens(observers, ex)
+    observers.retire("outlet")
+    assert value(metrics, "throttled_total") == 2
+
+
+def test_the_unit_of_every_time_is_in_its_name():
+    for metric in METRICS:
+        if metric.kind == "histogram" or "timestamp" in metric.name:
+            assert metric.name.endswith("_seconds")
+        assert metric.help.endswith(".")
+        assert re.fullmatch(r"[a-z_]+", metric.name)
+
+
+def test_an_account_without_audits_has_no_audit_interval():
+    metrics = Metrics([Watched("a", timedelta(minutes=1), timedelta(minutes=1))])
+    assert value(metrics, "audit_interval_seconds", "a") is None
+    assert value(metrics, "freshness_limit_seconds", "a") == 180

@@ -1,0 +1,239 @@
+import asyncio
+import re
+import subprocess
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from stocksync.core.answers import PlaceStock
+from stocksync.core.guards import Decision
+from stocksync.core.report import Counts, Outcome
+from stocksync.core.stock import Verdict
+
+BROWSER = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+async def text_of(site, path="/"):
+    return await (await site.get(path)).text()
+
+
+async def seen_by_a_browser(program, url, profile, *options):
+    browser = await asyncio.create_subprocess_exec(
+        program,
+        *BROWSER,
+        f"--user-data-dir={profile}",
+        *options,
+        "--dump-dom",
+        url,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(60):
+            seen, said = await browser.communicate()
+    finally:
+        if browser.returncode is None:
+            browser.kill()
+            await browser.wait()
+    return seen.decode(), said.decode()
+
+
+def troubled(ex):
+    cycles = (
+        ex.cycle(
+            outcome=Outcome.FAILED, verdict=Verdict.PARTIAL, error="Qoyod answered 502 on page 7", counts=Counts()
+        ),
+        ex.cycle(verdict=Verdict.INCONSISTENT, reasons=("total changed from 2000 to 1999",)),
+    )
+    return ex.status(
+        last_complete=ex.ago(hours=3, minutes=12),
+        consecutive_failures=5,
+        cycles=cycles,
+        held=ex.plan(30),
+        quarantine=(ex.quarantined("value too long for column sku"),),
+        quarantined=150,
+        unknown=8,
+        oldest_unknown=ex.ago(days=3),
+        audit=ex.audit(),
+        oldest_unpushed=ex.ago(minutes=50),
+    )
+
+
+async def test_a_fresh_account_is_said_to_be_fresh_in_words(site):
+    page = await text_of(site)
+    assert "<title>all fresh · stocksync</title>" in page
+    assert "The account is fresh" in page
+    assert "fresh, 3 min 38 s ago" in page
+    assert "written by <bdi>shop-1:4242</bdi>, epoch 7" in page
+
+
+async def test_a_troubled_account_shows_what_is_wrong_and_what_to_type(ex):
+    async with ex.opened(troubled(ex)) as site:
+        page = await text_of(site)
+    for shown in (
+        "<title>1 stale · stocksync</title>",
+        "stale, 3 h 12 min ago",
+        "the last 5 polls failed",
+        "Qoyod answered 502 on page 7",
+        "total changed from 2000 to 1999",
+        "stocksync approve 7f3a9c21",
+        "stocksync reject 7f3a9c21",
+        "21 % of the cells would fall to zero",
+        "SKU-1 @ MAIN: 120 → 0",
+        "and 10 more: stocksync plan",
+        "value too long for column sku",
+        "and 149 more: stocksync status --json",
+        "oldest for 3 d",
+        "edited in target: 1; 5,200 cells compared 30 min ago",
+        "130",
+        "oldest change waiting",
+    ):
+        assert shown in page
+
+
+async def test_the_account_in_trouble_stands_first(ex):
+    stale = ex.status("outlet", last_complete=None)
+    async with ex.opened(ex.status(), stale, watched=(ex.MAIN, ex.OUTLET)) as site:
+        page = await text_of(site)
+    assert "1 of 2 accounts is stale" in page
+    assert page.index("account outlet") < page.index("account main")
+
+
+async def test_a_decided_plan_says_who_decided(ex):
+    plan = replace(ex.plan(), decision=Decision.APPROVED, decided_by="noura")
+    async with ex.opened(ex.status(held=plan)) as site:
+        assert "approved by noura: the next poll acts on it" in await text_of(site)
+
+
+async def test_an_account_that_never_polled_is_shown_too(ex):
+    empty = ex.status(
+        owner="",
+        leased_until=None,
+        last_attempt=None,
+        last_complete=None,
+        last_push=None,
+        cycles=(),
+        cells=0,
+        products=0,
+    )
+    running = ex.status("outlet", cycles=(replace(ex.cycle(verdict=None), ended_at=None),))
+    failed = replace(ex.audit(), error="target away")
+    async with ex.opened(empty, replace(running, audit=failed), watched=(ex.MAIN, ex.OUTLET)) as site:
+        page = await text_of(site)
+    for shown in ("never complete", "No poll has run yet.", "no process writes for it now", "running", "target away"):
+        assert shown in page
+
+
+async def test_hostile_text_is_escaped_everywhere(ex):
+    hostile = ex.HOSTILE
+    plan = ex.plan()
+    held = replace(plan.changes[0], change=ex.change(sku=hostile, place=hostile))
+    example = replace(ex.audit().examples[0], key=hostile, expected=hostile, found=hostile)
+    status = ex.status(
+        owner=hostile,
+        cycles=(ex.cycle(error=hostile, reasons=(hostile,), outcome=Outcome.FAILED),),
+        held=replace(plan, plan_id=hostile, reasons={"zeroed": hostile}, changes=(held,), decided_by=hostile),
+        quarantine=(replace(ex.quarantined(hostile), place=hostile, side=hostile),),
+        quarantined=1,
+        audit=replace(ex.audit(), examples=[example], cells={hostile: 1}),
+    )
+    place = PlaceStock(hostile, {3: hostile}, None, None, None, None)
+    async with ex.opened(status) as site:
+        site.counter.answer = replace(ex.ANSWER, sku="x", name=hostile, note=hostile, places=(place,))
+        pages = [await text_of(site), await text_of(site, "/stock?sku=x"), await text_of(site, "/stock?sku=<script>x")]
+        odd = replace(ex.ANSWER, sku="x", name="half a pair \ud800")
+        site.counter.answer = odd
+        assert "half a pair ?" in await text_of(site, "/stock?sku=x")
+    for page in pages:
+        assert re.findall(r"<script>[^\n]{0,20}", page) == ['<script>"use strict";']
+        assert "&lt;script&gt;" in page
+
+
+async def test_the_stock_page_shows_unknown_as_unknown_and_never_as_zero(site):
+    page = await text_of(site, "/stock?sku=BW-001&fresh=true")
+    assert "asked Qoyod just now" in page
+    assert "120.5" in page
+    assert page.count(">unknown</td>") == 3
+    assert site.counter.asked == [(None, "BW-001", None, True)]
+    assert "data-refresh" not in page.partition("<main")[0].replace("dataset", "")
+
+
+async def test_the_stock_page_says_what_it_knows_of_a_product_without_figures(ex):
+    async with ex.opened() as site:
+        site.counter.answer = replace(ex.ANSWER, places=(), tracked=False, fresh=False, pushed=2, note="Qoyod is away")
+        page = await text_of(site, "/stock?id=42")
+    for shown in ("Qoyod shows no figure", "from the snapshot", "does not track", "2 changed figures", "Qoyod is away"):
+        assert shown in page
+
+
+async def test_the_page_loads_nothing_from_elsewhere(site):
+    page = await text_of(site)
+    assert re.findall(r'(?:src|href)="(?!/|#|data:)[^"]*"', page) == []
+    assert "http-equiv" in page.partition("<body")[0].partition("<noscript>")[2]
+
+
+@pytest.mark.timeout(150)
+async def test_a_browser_shows_the_page_without_complaint(ex, tmp_path):
+    program = ex.required("chromium")
+    async with ex.opened(troubled(ex)) as site:
+        seen, said = await seen_by_a_browser(program, site.url + "/", tmp_path, "--enable-logging=stderr", "--v=0")
+    for shown in ("stale, 3 h 12 min ago", "stocksync approve 7f3a9c21", "SKU-1 @ MAIN: 120 → 0"):
+        assert shown in seen
+    assert "Content Security Policy" not in said
+    assert 'id="frozen" role="alert" hidden' in seen
+
+
+@pytest.mark.timeout(150)
+async def test_a_page_left_open_follows_the_account(ex, tmp_path, monkeypatch):
+    program = ex.required("chromium")
+    monkeypatch.setattr("stocksync.observe.pulse._KEEP_SECONDS", 0)
+    async with ex.opened() as site:
+        loads = 0
+        original = site.shelf.status
+
+        async def turning(accounts):
+            nonlocal loads
+            loads += 1
+            return [troubled(ex)] if loads > 1 else await original(accounts)
+
+        await site.get("/")
+        site.shelf.status = turning
+        seen, _ = await seen_by_a_browser(program, site.url + "/", tmp_path, "--virtual-time-budget=12000")
+    assert loads > 1
+    assert "stocksync approve 7f3a9c21" in seen
+    assert "<title>1 stale" in seen
+    assert 'role="alert" hidden' in seen
+
+
+@pytest.mark.timeout(150)
+async def test_a_page_left_open_says_that_it_is_old_when_nobody_answers(ex, site, tmp_path):
+    program = ex.required("chromium")
+    page = await text_of(site)
+    answers = iter([web.Response(text=page, content_type="text/html")])
+
+    async def once(_request):
+        return next(answers, None) or web.Response(status=502, text="Bad Gateway")
+
+    application = web.Application()
+    application.router.add_get("/", once)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        seen, _ = await seen_by_a_browser(program, url, tmp_path, "--virtual-time-budget=12000")
+    finally:
+        await runner.cleanup()
+    assert 'id="frozen" role="alert">' in seen
+    assert "fresh, 3 min 38 s ago" in seen
