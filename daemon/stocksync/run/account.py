@@ -1,0 +1,73 @@
+"""One account, put together: everything a cycle, an audit or a look-up works with."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from stocksync.core.desire import Rules
+from stocksync.core.guards import Limits
+from stocksync.core.stock import Change
+from stocksync.ports import Clock, Observer, Shape, Source, State, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The configured behaviour of one account."""
+
+    interval: timedelta
+    jitter: timedelta
+    deadline: timedelta
+    audit_interval: timedelta
+    cross_check: int
+    batch_size: int
+    heal: bool
+    owns_table: bool
+    """No other account writes to this table, and no filter narrows the poll: strange rows can be told."""
+    filtered: bool = False
+    """A filter narrows the poll: only what a poll has shown is known to be within it."""
+
+
+@dataclass(slots=True)
+class Account:
+    """One Qoyod tenant (or part of one), its target, and what both need."""
+
+    name: str
+    source: Source
+    target: Target
+    state: State
+    shared: bool
+    """State and target are one database, so that one transaction spans a batch and its acknowledgement."""
+    rules: Rules
+    limits: Limits
+    settings: Settings
+    clock: Clock
+    observer: Observer
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from loading the snapshot to the last acknowledgement, by cycle, look-up and healing alike.
+
+    Siblings have it in common.
+    """
+    siblings: tuple[str, ...] = ()
+    """Other accounts that poll the same tenant and write to the same table."""
+    managed: int = 0
+    """Cells that held a figure of ours after the last cycle; 0 before the first."""
+    looked_up: list[Change] = field(default_factory=list)
+    """What look-ups pushed since the last cycle: the guards weigh it as one."""
+    _shape: Shape | None = None
+
+    async def shape(self) -> Shape:
+        """Give what the target looks like, inspecting it where that is not known (any more).
+
+        Raises:
+            ConfigurationError, TargetUnavailable: from the target.
+
+        """
+        if self._shape is None:
+            self._shape = await self.target.inspect()
+            policy = replace(self.rules.policy, scale=self._shape.scale)
+            self.rules = replace(self.rules, policy=policy)
+        return self._shape
+
+    def forget_shape(self) -> None:
+        """Inspect the target anew before it is next used: after a failure it may have changed."""
+        self._shape = None

@@ -1,0 +1,214 @@
+"""The slower comparison of source, snapshot and live target that finds drift."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from stocksync.core.desire import figure_now, is_retired
+from stocksync.core.drift import AuditReport, Cause, Difference, Standing, cause_of, live_text, units_between
+from stocksync.core.guards import Circumstances, make_plan
+from stocksync.core.stock import Cell, Change, Figure, Known, Live, Ref, Remembered, Removal, show
+from stocksync.errors import StocksyncError
+from stocksync.ports import Lease, Register, Snapshot
+from stocksync.run.account import Account
+from stocksync.run.cycle import new_report
+from stocksync.run.overlap import disputed_cells
+from stocksync.run.write import Writer
+
+log = structlog.get_logger(__name__)
+
+_RANGE = 1000
+"""Cells compared at a time."""
+_EXAMPLES = 100
+_HEALABLE = {Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET}
+
+
+@dataclass(slots=True)
+class _Found:
+    report: AuditReport
+    register: Register
+    by_sku: bool = False
+    changes: list[Change] = field(default_factory=list)
+    keys: set[int] = field(default_factory=set)
+    """Hashes of every (match value, place) that is ours: small enough for any account."""
+    managed: int = 0
+
+
+async def audit(account: Account, register: Register, lease: Lease | None, *, heal: bool = False) -> AuditReport:
+    """Compare every cell; with `heal` and a lease put edited and missing cells back, through the guards.
+
+    An error ends in the report: an audit never stops the daemon.
+    """
+    found = _Found(AuditReport(account.name, account.clock.now()), register)
+    report = found.report
+    seconds = account.settings.deadline.total_seconds()
+    with structlog.contextvars.bound_contextvars(account=account.name):
+        try:
+            async with asyncio.timeout(seconds):
+                await _compare_all(account, found)
+                if heal and lease is not None and found.changes:
+                    report.healed = await _heal(account, lease, found)
+        except TimeoutError:
+            report.error = f"not done within poll.deadline of {seconds:g} s"
+        except StocksyncError as error:
+            report.error = str(error)
+        report.ended_at = account.clock.now()
+        if lease is not None:
+            await _record(account, lease, report)
+        account.observer.audited(report)
+    return report
+
+
+async def _record(account: Account, lease: Lease, report: AuditReport) -> None:
+    try:
+        await account.state.record_audit(lease, report)
+    except StocksyncError as error:
+        log.warning("audit_not_recorded", error=str(error))
+
+
+async def _compare_all(account: Account, found: _Found) -> None:
+    shape = await account.shape()
+    found.by_sku = shape.by_sku
+    after: Cell | None = None
+    while True:
+        async with account.writing:
+            cells = await account.state.cells_after(account.name, after, _RANGE)
+            if not cells:
+                break
+            await _compare_range(account, cells, found)
+        after = cells[-1][0].cell
+    if shape.can_scan and account.settings.owns_table:
+        await _find_strangers(account, found)
+
+
+async def _compare_range(account: Account, cells: list[tuple[Ref, Remembered]], found: _Found) -> None:
+    live = await account.target.read([ref for ref, _ in cells])
+    found.report.compared += len(cells)
+    found.managed += sum(remembered.acked is not None for _, remembered in cells)
+    found.keys.update(hash((ref.sku if found.by_sku else str(ref.product_id), ref.place)) for ref, _ in cells)
+    suspects = [ref for ref, remembered in cells if _differs(account, remembered, live.get(ref.cell), ref.cell)]
+    if suspects:
+        await _look_again(account, suspects, found)
+
+
+def _differs(account: Account, remembered: Remembered, live: Live | None, cell: Cell) -> bool:
+    """Whether a second, closer look is due: what is known of the product may change what is expected."""
+    expected = (remembered.acked, figure_now(remembered, account.rules.policy))
+    standings = (Standing(figure, remembered.acked, remembered.intent is not None) for figure in expected)
+    return _is_orphan(account, cell, remembered, live) or any(cause_of(one, live) is not None for one in standings)
+
+
+def _standing(account: Account, remembered: Remembered, known: Known | None) -> Standing:
+    expected = remembered.acked if remembered.unknown_since else figure_now(remembered, account.rules.policy, known)
+    return Standing(expected, remembered.acked, open_intent=remembered.intent is not None)
+
+
+def _is_orphan(account: Account, cell: Cell, remembered: Remembered, live: Live | None) -> bool:
+    """Whether no location feeds this place any more, as the map was changed, while its row still stands there."""
+    fed = any(account.rules.places.of(location) == cell.place for location, _ in remembered.parts)
+    return live is not None and live.active is not False and bool(remembered.parts) and not fed
+
+
+async def _look_again(account: Account, refs: list[Ref], found: _Found) -> None:
+    """Read both sides once more: another process may have been between its write and its acknowledgement."""
+    snapshot = await account.state.snapshot(account.name, sorted({ref.product_id for ref in refs}))
+    live = await account.target.read(refs)
+    held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
+    theirs = await disputed_cells(account, snapshot.cells, {ref.product_id for ref in refs})
+    for ref in refs:
+        if (
+            ref.cell in snapshot.cells
+            and ref.cell not in theirs
+            and not await _is_anothers(account, ref, snapshot, found)
+        ):
+            _judge(account, (ref, live.get(ref.cell)), snapshot, held, found)
+
+
+async def _is_anothers(account: Account, ref: Ref, snapshot: Snapshot, found: _Found) -> bool:
+    """Whether a retired product's SKU, and with it the row, belongs to another product now."""
+    if not found.by_sku or not is_retired(snapshot.products.get(ref.product_id)):
+        return False
+    return any(other != ref.product_id for other in await found.register.products_with(account.name, ref.sku))
+
+
+def _judge(account: Account, one: tuple[Ref, Live | None], snapshot: Snapshot, held: set[Cell], found: _Found) -> None:
+    ref, live = one
+    remembered = snapshot.cells[ref.cell]
+    if _is_orphan(account, ref.cell, remembered, live):
+        gap = Difference(Cause.UNMAPPED, _key(ref), "no location feeds it", live_text(live), units_between(None, live))
+        _note(found.report, gap)
+        return
+    standing = replace(
+        _standing(account, remembered, snapshot.products.get(ref.product_id)),
+        held=ref.cell in held,
+        quarantined=ref.cell in snapshot.quarantine,
+    )
+    cause = cause_of(standing, live)
+    if cause is None:
+        return
+    expected = standing.expected
+    _note(found.report, Difference(cause, _key(ref), show(expected), live_text(live), units_between(expected, live)))
+    if cause in _HEALABLE and expected is not None:
+        found.changes.append(_healing(ref, remembered, live, expected))
+
+
+def _healing(ref: Ref, remembered: Remembered, live: Live | None, expected: Figure) -> Change:
+    before = live.quantity if live else None
+    inactive = live is not None and live.active is False and not isinstance(expected, Removal)
+    return Change(
+        ref.product_id, ref.place, ref.sku,
+        Removal.DEACTIVATED if inactive and before == expected else before,
+        expected, remembered.parts, cause="heal",
+    )  # fmt: skip
+
+
+async def _find_strangers(account: Account, found: _Found) -> None:
+    async for page in account.target.scan(_RANGE):
+        for match, place, live in page:
+            if hash((match, place)) in found.keys:
+                continue
+            renamed = found.by_sku and await found.register.products_with(account.name, match)
+            cause = Cause.RENAMED if renamed else Cause.UNMAPPED
+            key = f"{match} @ {place}" if place else match
+            _note(found.report, Difference(cause, key, "no cell of ours", live_text(live), units_between(None, live)))
+
+
+async def _heal(account: Account, lease: Lease, found: _Found) -> int:
+    async with account.writing:
+        snapshot = await account.state.snapshot(account.name, sorted({one.product_id for one in found.changes}))
+        theirs = await disputed_cells(account, snapshot.cells, {one.product_id for one in found.changes})
+        due = [change for change in found.changes if change.cell not in theirs]
+        changes = sorted(_still_due(account, due, snapshot))
+        missing = frozenset(change.cell for change in changes if change.before is None)
+        facts = Circumstances(account.name, account.clock.now(), found.managed, missing)
+        plan = make_plan(changes, (), account.limits, facts)
+        if plan.held is not None:
+            log.warning("healing_held", cells=len(plan.held.changes), reasons=dict(plan.held.reasons))
+        writer = Writer(account, lease, new_report(account, lease, "heal-").cycle_id)
+        await writer.push(plan.apply)
+        return len(writer.pushed.applied)
+
+
+def _still_due(account: Account, changes: list[Change], snapshot: Snapshot) -> Iterator[Change]:
+    """Leave out what a cycle has changed since it was compared."""
+    for change in changes:
+        remembered, known = snapshot.cells.get(change.cell), snapshot.products.get(change.product_id)
+        if remembered is None:
+            continue
+        if _standing(account, remembered, known).expected == change.after == remembered.acked:
+            yield change
+
+
+def _note(report: AuditReport, difference: Difference) -> None:
+    cause = difference.cause.value
+    report.cells[cause] = report.cells.get(cause, 0) + 1
+    report.units[cause] = report.units.get(cause, difference.units * 0) + difference.units
+    if len(report.examples) < _EXAMPLES:
+        report.examples.append(difference)
+
+
+def _key(ref: Ref) -> str:
+    name = ref.sku or str(ref.product_id)
+    return f"{name} @ {ref.place}" if ref.place else name

@@ -1,0 +1,164 @@
+"""One poll cycle: read, doubt, compare, plan, remember, write, report."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import structlog
+
+from stocksync.core.answers import Preview
+from stocksync.core.report import CycleReport, Outcome
+from stocksync.core.stock import Reading, Verdict
+from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
+from stocksync.ports import Lease, Progress
+from stocksync.run.account import Account
+from stocksync.run.prepare import Prepared, prepare
+from stocksync.run.remember import observed_of, remember_outcome
+from stocksync.run.tally import conclude, describe
+from stocksync.run.write import Writer, finish
+
+log = structlog.get_logger(__name__)
+
+
+class Cycle:
+    """One run over one account under one lease."""
+
+    def __init__(self, account: Account, lease: Lease, progress: Progress | None = None) -> None:
+        """Take what the cycle works with; `progress` hears of pages."""
+        self._account = account
+        self._lease = lease
+        self._progress = progress
+        self.report = new_report(account, lease)
+
+    async def run(self) -> CycleReport:
+        """Run to the end or to the deadline; every failure but cancellation ends in the report.
+
+        Raises:
+            asyncio.CancelledError: the service stops; the batch under way was finished first.
+
+        """
+        account, report = self._account, self.report
+        with structlog.contextvars.bound_contextvars(account=account.name, cycle_id=report.cycle_id):
+            account.observer.attempted(account.name, report.started_at)
+            try:
+                await self._within_deadline()
+            except asyncio.CancelledError:
+                report.outcome = Outcome.STOPPED
+                raise
+            finally:
+                report.ended_at = account.clock.now()
+                await self._record()
+                account.observer.reported(report)
+        return report
+
+    async def _within_deadline(self) -> None:
+        account, report = self._account, self.report
+        seconds = account.settings.deadline.total_seconds()
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                await self._steps()
+        except TimeoutError as error:
+            late = deadline.expired()
+            report.outcome = Outcome.DEADLINE if late else Outcome.FAILED
+            report.error = f"not done within poll.deadline of {seconds:g} s" if late else str(error)
+        except StocksyncError as error:
+            self._failed(error)
+        except Exception as error:
+            log.exception("cycle_crashed")
+            report.error = f"unexpected {type(error).__name__}: {error}; please report this"
+
+    def _failed(self, error: StocksyncError) -> None:
+        outcomes = {Unauthorized: Outcome.UNAUTHORIZED, LeaseLost: Outcome.STOPPED}
+        self.report.outcome = outcomes.get(type(error), Outcome.FAILED)
+        self.report.error = str(error)
+        if isinstance(error, TargetError):
+            self._account.forget_shape()
+        if isinstance(error, InvariantBroken):
+            log.error("invariant_broken", error=str(error))
+
+    async def _steps(self) -> None:
+        account, report = self._account, self.report
+        await account.state.begin(self._lease, report)
+        async with self._phase("read"):
+            reading = await self._read()
+        if reading.verdict is Verdict.EMPTY:
+            report.outcome = Outcome.EMPTY
+            return
+        async with account.writing:
+            async with self._phase("prepare"):
+                snapshot = await account.state.snapshot(account.name)
+                prepared = await prepare(account, reading, snapshot, seed=report.epoch + report.started_at.second)
+                describe(report, prepared)
+            await self._carry_out(prepared)
+        report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
+
+    async def _read(self) -> Reading:
+        reading = await self._account.source.read(self._progress)
+        report = self.report
+        report.verdict, report.reasons = reading.verdict, reading.reasons
+        report.pages, report.total = reading.pages, reading.total
+        return reading
+
+    async def _carry_out(self, prepared: Prepared) -> None:
+        account, lease, cycle_id = self._account, self._lease, self.report.cycle_id
+        self.report.counts.unpushed = len(prepared.plan.apply)
+        account.looked_up.clear()
+        async with self._phase("remember"):
+            await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
+            await account.state.hold(lease, prepared.plan.held)
+        writer = Writer(account, lease, cycle_id)
+        try:
+            async with self._phase("write"):
+                await writer.push(prepared.plan.apply)
+        finally:
+            conclude(self.report, prepared, writer.pushed)
+            account.managed = self.report.cells["managed"]
+            await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
+
+    async def _record(self) -> None:
+        try:
+            await finish(self._account.state.end(self._lease, self.report))
+        except StateError as error:
+            log.warning("cycle_not_recorded", error=str(error))
+
+    @asynccontextmanager
+    async def _phase(self, name: str) -> AsyncIterator[None]:
+        clock = self._account.clock
+        started = clock.monotonic()
+        try:
+            yield
+        finally:
+            self.report.phases[name] = clock.monotonic() - started
+
+
+async def preview(account: Account, progress: Progress | None = None) -> Preview:
+    """Do everything of a cycle but the writing.
+
+    Raises:
+        SourceError, TargetError, StateError, ConfigurationError: the same that would fail a cycle.
+
+    """
+    report = new_report(account, None)
+    reading = await account.source.read(progress)
+    report.verdict, report.pages, report.total = reading.verdict, reading.pages, reading.total
+    if reading.verdict is Verdict.EMPTY:
+        report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
+        return Preview(report, (), None, {})
+    snapshot = await account.state.snapshot(account.name)
+    prepared = await prepare(account, reading, snapshot, seed=report.started_at.second)
+    describe(report, prepared)
+    report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
+    report.ended_at = account.clock.now()
+    names = {product.id: product.name for product in reading.products.values()}
+    return Preview(report, prepared.plan.apply, prepared.plan.held, names)
+
+
+def new_report(account: Account, lease: Lease | None, kind: str = "") -> CycleReport:
+    """Start a report with an id of its own; `kind` marks what is no poll cycle."""
+    return CycleReport(
+        account=account.name,
+        cycle_id=f"{kind}{uuid4().hex[:12]}",
+        started_at=account.clock.now(),
+        epoch=lease.epoch if lease else 0,
+    )

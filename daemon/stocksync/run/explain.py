@@ -1,0 +1,84 @@
+"""How a number came about, step by step."""
+
+from stocksync.core import absence
+from stocksync.core.answers import CellExplanation, Explanation
+from stocksync.core.desire import figure_now
+from stocksync.core.policy import steps
+from stocksync.core.stock import Cell, Known, Live, Ref, Remembered
+from stocksync.errors import NotFound
+from stocksync.ports import Register, Snapshot
+from stocksync.run.account import Account
+from stocksync.run.lookup import read_live
+
+
+async def explain(account: Account, register: Register, sku: str) -> list[Explanation]:
+    """Explain every cell of every product that bears, or bore, a SKU.
+
+    Raises:
+        NotFound: the snapshot knows no such SKU.
+
+    """
+    ids = await register.products_with(account.name, sku)
+    if not ids:
+        raise NotFound(f"account {account.name}: the snapshot knows no product with SKU {sku!r}")
+    return [await _explain(account, register, product_id) for product_id in ids]
+
+
+async def _explain(account: Account, register: Register, product_id: int) -> Explanation:
+    snapshot = await register.snapshot(account.name, [product_id])
+    known = snapshot.products[product_id]
+    refs = [
+        Ref(cell.product_id, remembered.sku or known.sku, cell.place) for cell, remembered in snapshot.cells.items()
+    ]
+    live, error = await read_live(account, refs)
+    cells = [
+        _cell(
+            account,
+            cell,
+            remembered,
+            live.get(cell),
+            known=known,
+            remark=_remark(cell, remembered, snapshot),
+            error=error,
+        )
+        for cell, remembered in sorted(snapshot.cells.items())
+    ]
+    gone = f"deleted in Qoyod, confirmed {known.gone_at:%Y-%m-%d %H:%M} UTC" if known.gone_at else ""
+    missing = f"missing from the last {known.missing} complete readings" if known.missing > 0 else ""
+    if absence.in_vain(known):
+        missing = "missing from the list, and the question for it by id fails"
+    return Explanation(
+        account.name, product_id, known.sku, known.name, known.tracked, known.page, cells, remark=gone or missing
+    )  # fmt: skip
+
+
+def _cell(
+    account: Account, cell: Cell, remembered: Remembered, live: Live | None, *, known: Known, remark: str, error: str
+) -> CellExplanation:
+    policy = account.rules.policy
+    return CellExplanation(
+        place=cell.place,
+        parts=remembered.parts,
+        read_at=remembered.source_at,
+        steps=list(steps(remembered.parts, cell.place, policy, {})) if remembered.parts else [],
+        desired=figure_now(remembered, policy, known),
+        intent=remembered.intent,
+        acked=remembered.acked,
+        live=live,
+        live_error=error,
+        remark=remark,
+    )
+
+
+def _remark(cell: Cell, remembered: Remembered, snapshot: Snapshot) -> str:
+    if remembered.unknown_since is not None:
+        return f"unknown: Qoyod no longer shows it, since {remembered.unknown_since:%Y-%m-%d %H:%M} UTC"
+    entry = snapshot.quarantine.get(cell) or snapshot.quarantine.get((cell.product_id, None))
+    if entry is not None:
+        return f"quarantined ({entry.side}, {entry.attempts} attempts): {entry.reason}"
+    held = [one for one in snapshot.plan.changes if one.change.cell == cell] if snapshot.plan else []
+    if held and snapshot.plan:
+        guard = held[0].guard
+        why = snapshot.plan.reasons.get(guard.value, "")
+        return f"held by {guard.value}: {why}; stocksync approve {snapshot.plan.plan_id}"
+    return ""

@@ -1,0 +1,191 @@
+"""One product, now: a fresh figure from Qoyod beside the snapshot's and the target's."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import structlog
+
+from stocksync.core.answers import PlaceStock, StockAnswer
+from stocksync.core.desire import figure_now, is_retired, parts_by_place
+from stocksync.core.policy import settle, total_of
+from stocksync.core.stock import BadRow, Cell, Live, Parts, Product, Reading, Ref, Verdict
+from stocksync.errors import NotFound, SourceError, StocksyncError
+from stocksync.ports import Lease, Register, Snapshot
+from stocksync.run.account import Account
+from stocksync.run.cycle import new_report
+from stocksync.run.prepare import prepare_product
+from stocksync.run.remember import observed_of, remember_outcome
+from stocksync.run.write import Writer, finish
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE = 5.0
+"""Seconds a look-up waits for the cycle under way before it leaves the push to the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for: exactly one of the two."""
+
+    sku: str | None = None
+    product_id: int | None = None
+
+    def __str__(self) -> str:
+        """As people say it."""
+        return f"SKU {self.sku!r}" if self.sku is not None else f"id {self.product_id}"
+
+
+async def look_up(
+    account: Account, register: Register, query: Query, lease: Lease | None, *, fresh: bool = True
+) -> StockAnswer:
+    """Answer from Qoyod, pushing a changed figure where the lease is ours; from the snapshot where Qoyod is away.
+
+    Raises:
+        NotFound: Qoyod (or, where it is not asked, the snapshot) knows no such product.
+
+    """
+    product, note = None, ""
+    if fresh:
+        product, note = await _ask(account, query)
+    if product is None:
+        return await _remembered(account, register, query, note)
+    pushed, note = await _push(account, register, product, lease)
+    snapshot = await account.state.snapshot(account.name, [product.id])
+    places, remark = await _places(account, product.sku, product, snapshot)
+    return StockAnswer(
+        account.name, product.id, product.sku, product.name, product.tracked,
+        fresh=True, at=product.read_at, places=places, pushed=pushed, note=note or remark,
+    )  # fmt: skip
+
+
+async def _ask(account: Account, query: Query) -> tuple[Product | None, str]:
+    try:
+        found = await _find(account, query)
+    except SourceError as error:
+        return None, f"Qoyod does not answer, this is the snapshot: {error}"
+    if found is None:
+        raise NotFound(f"Qoyod knows no product with {query}")
+    if isinstance(found, BadRow):
+        return None, f"Qoyod's row cannot be read, this is the snapshot: {found.path}: {found.reason}"
+    if query.sku is not None and found.sku != query.sku:
+        raise NotFound(f"Qoyod answered {query} with SKU {found.sku!r}: that is another product")
+    return found, ""
+
+
+async def _find(account: Account, query: Query) -> Product | BadRow | None:
+    if query.sku is not None:
+        return await account.source.find(query.sku)
+    return await account.source.product(query.product_id or 0)
+
+
+async def _push(account: Account, register: Register, product: Product, lease: Lease | None) -> tuple[int, str]:
+    if lease is None:
+        return 0, "this process is not the writer: nothing was pushed"
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await account.writing.acquire()
+    except TimeoutError:
+        return 0, "a cycle is writing; the next one pushes what is new"
+    try:
+        return await _push_locked(account, register, product, lease)
+    except StocksyncError as error:
+        log.warning("lookup_not_pushed", account=account.name, product_id=product.id, error=str(error))
+        return 0, f"not pushed: {error}"
+    finally:
+        account.writing.release()
+
+
+async def _push_locked(account: Account, register: Register, product: Product, lease: Lease) -> tuple[int, str]:
+    ids = {product.id}
+    if (await account.shape()).by_sku:
+        # The row may have been another product's before.
+        ids.update(await register.products_with(account.name, product.sku))
+    snapshot = await account.state.snapshot(account.name, sorted(ids))
+    known = snapshot.products.get(product.id)
+    if known is None and account.settings.filtered:
+        return 0, "no poll has shown it, perhaps it is outside poll.filter: nothing was pushed"
+    listed = replace(product, page=known.page if known else 0)
+    prepared = await prepare_product(account, reading_of(listed), snapshot)
+    cycle_id = new_report(account, lease, "lookup-").cycle_id
+    await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
+    writer = Writer(account, lease, cycle_id)
+    try:
+        await writer.push(prepared.plan.apply)
+    finally:
+        account.looked_up += writer.pushed.applied
+        await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
+    return len(writer.pushed.applied), ""
+
+
+def reading_of(product: Product) -> Reading:
+    """Make a reading of one product: it proves nothing of any other."""
+    return Reading(
+        Verdict.INCONSISTENT, ("one product was asked for",), {product.id: product}, (), {},
+        total=None, pages=0, started_at=product.read_at, ended_at=product.read_at,
+    )  # fmt: skip
+
+
+async def _remembered(account: Account, register: Register, query: Query, note: str) -> StockAnswer:
+    ids = await _ids(account, register, query)
+    snapshot = await account.state.snapshot(account.name, ids)
+    if not snapshot.products:
+        raise NotFound(f"the snapshot knows no product with {query}" + (f"; {note}" if note else ""))
+    product_id, known = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
+    cells = {cell: remembered for cell, remembered in snapshot.cells.items() if cell.product_id == product_id}
+    read_at = max((remembered.source_at for remembered in cells.values()), default=account.clock.now())
+    places, remark = await _places(account, known.sku, None, replace(snapshot, cells=cells))
+    return StockAnswer(
+        account.name, product_id, known.sku, known.name, known.tracked,
+        fresh=False, at=read_at, places=places, note=note or remark,
+    )  # fmt: skip
+
+
+async def _ids(account: Account, register: Register, query: Query) -> list[int]:
+    if query.product_id is not None:
+        return [query.product_id]
+    return await register.products_with(account.name, query.sku or "")
+
+
+async def _places(
+    account: Account, sku: str, product: Product | None, snapshot: Snapshot
+) -> tuple[list[PlaceStock], str]:
+    parts = {cell: remembered.parts for cell, remembered in snapshot.cells.items()}
+    shown = _parts_now(account, product) if product else parts
+    cells = sorted({*parts, *shown})
+    live, remark = await read_live(account, [Ref(cell.product_id, sku, cell.place) for cell in cells])
+    return [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells], remark
+
+
+def _parts_now(account: Account, product: Product) -> dict[Cell, Parts]:
+    found, _ = parts_by_place(product.stock, account.rules.places)
+    return {Cell(product.id, place): parts for place, parts in found.items()}
+
+
+def _place(account: Account, cell: Cell, parts: Parts | None, snapshot: Snapshot, live: Live | None) -> PlaceStock:
+    remembered = snapshot.cells.get(cell)
+    policy = account.rules.policy
+    total: Decimal | None = total_of(parts) if parts else None
+    known = snapshot.products.get(cell.product_id)
+    desired = remembered and figure_now(remembered, policy, known)
+    if total is not None and not is_retired(known):
+        desired = settle(total, policy).figure
+    return PlaceStock(
+        place=cell.place,
+        locations={location: "" for location, _ in parts or ()},
+        source=total,
+        desired=desired,
+        snapshot=remembered.acked if remembered else None,
+        target=live.quantity if live else None,
+    )
+
+
+async def read_live(account: Account, refs: list[Ref]) -> tuple[Mapping[Cell, Live], str]:
+    """Read cells from the target; with a remark instead of an error where it is away."""
+    try:
+        await account.shape()
+        return await account.target.read(refs), ""
+    except StocksyncError as error:
+        account.forget_shape()
+        return {}, f"the target does not answer: {error}"

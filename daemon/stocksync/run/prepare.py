@@ -1,0 +1,140 @@
+"""From a reading to a plan: what `plan` shows and `once` carries out. Nothing here writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from stocksync.core import absence
+from stocksync.core.desire import Desires, believable, desires_of, want_gone, want_open_intents, yield_skus
+from stocksync.core.diff import ChangeSet, Terms, diff, shut_rows, to_look_up
+from stocksync.core.guards import Circumstances, Plan, make_plan
+from stocksync.core.stock import Cell, Change, Product, Reading, Remembered, Removal
+from stocksync.ports import Quarantined, Snapshot
+from stocksync.run.account import Account
+from stocksync.run.doubts import Absent, Checked, ask_for_absent, cross_check
+from stocksync.run.overlap import overlap
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Everything that one reading led to."""
+
+    reading: Reading
+    snapshot: Snapshot
+    absent: Absent
+    checked: Checked
+    desires: Desires
+    found: ChangeSet
+    plan: Plan
+    bad_cells: set[Cell] = field(default_factory=set)
+    """Cells of rows that could not be read: their last good figure stays."""
+
+
+async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: int) -> Prepared:
+    """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result."""
+    absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock)
+    desires, found = await _compare(account, reading, snapshot, absent)
+    changing = [change.cell for change in (*found.changes, *found.negative)]
+    checked = await cross_check(account.source, reading, changing, account.settings.cross_check, seed)
+    if checked.newer or checked.distrusted:
+        reading = _corrected(reading, checked)
+        desires, found = await _compare(account, reading, snapshot, absent)
+    facts = _circumstances(account, snapshot, found, reading, checked.objection)
+    plan = make_plan(found.changes, found.negative, account.limits, facts)
+    bad = _bad_cells(reading, snapshot, desires)
+    return Prepared(reading, snapshot, absent, checked, desires, found, plan, bad)
+
+
+async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot) -> Prepared:
+    """Prepare what one look-up showed: no conclusion from absence, and what a plan holds stays held."""
+    absent, checked = Absent(), Checked()
+    desires, found = await _compare(account, reading, snapshot, absent)
+    held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
+    changes = [change for change in found.changes if change.cell not in held]
+    return Prepared(reading, snapshot, absent, checked, desires, found, Plan(_within_guards(account, changes)))
+
+
+def _within_guards(account: Account, changes: list[Change]) -> tuple[Change, ...]:
+    """Leave to the next cycle what, with all that look-ups pushed since the last one, is more than the guards allow."""
+    first = frozenset(change.cell for change in changes if change.before is None)
+    facts = Circumstances(account.name, account.clock.now(), account.managed, first)
+    plan = make_plan(sorted([*account.looked_up, *changes]), (), account.limits, facts)
+    return tuple(change for change in plan.apply if change in changes)
+
+
+async def _compare(account: Account, reading: Reading, snapshot: Snapshot, absent: Absent) -> tuple[Desires, ChangeSet]:
+    shape, now = await account.shape(), account.clock.now()
+    products = {**reading.products, **absent.alive}
+    cells = believable(snapshot.cells, now)
+    others = await overlap(account, cells, products)
+    desires = desires_of(products.values(), others.corrected(cells), account.rules)
+    others.refresh(desires, products)
+    if not absent.unresolved:
+        gone = absence.gone(snapshot.products, absent.updates)
+        still_gone = {product_id: gone[product_id] for product_id in gone.keys() - reading.products.keys()}
+        want_gone(still_gone, snapshot.cells, account.rules, desires)
+    alive = {product.id for product in products.values() if product.tracked}
+    want_open_intents(cells, snapshot.products, alive, account.rules, desires)
+    if shape.by_sku:
+        yield_skus(desires, products.values(), snapshot.products, cells)
+    wants = desires.wants.values()
+    memory = others.doubting(cells)
+    live = await account.target.read(to_look_up(wants, memory))
+    shut = shut_rows(cells) if shape.by_sku else frozenset()
+    terms = Terms(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut)
+    return desires, diff(wants, memory, live, _waiting(snapshot, products), terms)
+
+
+def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tuple[int, str | None], Quarantined]:
+    """Leave out what waits under a SKU that has changed since: the change may be the cure."""
+    known = snapshot.products
+    return {
+        key: entry
+        for key, entry in snapshot.quarantine.items()
+        if key[0] not in products or (key[0] in known and known[key[0]].sku == products[key[0]].sku)
+    }
+
+
+def _corrected(reading: Reading, checked: Checked) -> Reading:
+    products = {
+        product_id: checked.newer.get(product_id, product)
+        for product_id, product in reading.products.items()
+        if product_id not in checked.distrusted
+    }
+    return replace(reading, products=products)
+
+
+def _circumstances(
+    account: Account, snapshot: Snapshot, found: ChangeSet, reading: Reading, distrusted: str
+) -> Circumstances:
+    managed = sum(is_managed(remembered) for remembered in snapshot.cells.values())
+    first = frozenset(change.cell for change in found.changes if _is_first(change.cell, snapshot))
+    met = sum(change.before is not None and change.cell in first for change in found.changes)
+    return Circumstances(
+        account=account.name,
+        now=account.clock.now(),
+        managed=managed + met + len(found.adopted),
+        first=first if _is_familiar(reading, snapshot) else frozenset(),
+        total=reading.total,
+        recent_totals=snapshot.recent_totals,
+        distrusted=distrusted,
+        standing=snapshot.plan,
+    )
+
+
+def is_managed(remembered: Remembered) -> bool:
+    """Whether the target holds a quantity of ours in this cell."""
+    return remembered.acked is not None and not isinstance(remembered.acked, Removal)
+
+
+def _is_familiar(reading: Reading, snapshot: Snapshot) -> bool:
+    """Whether most known products were read; where not, this may be another tenant's catalogue."""
+    return 2 * len(snapshot.products.keys() & reading.products.keys()) >= len(snapshot.products)
+
+
+def _is_first(cell: Cell, snapshot: Snapshot) -> bool:
+    return cell not in snapshot.cells or snapshot.cells[cell].acked is None
+
+
+def _bad_cells(reading: Reading, snapshot: Snapshot, desires: Desires) -> set[Cell]:
+    bad = {row.product_id for row in reading.bad_rows}
+    return {cell for cell in snapshot.cells if cell.product_id in bad and cell not in desires.wants} if bad else set()

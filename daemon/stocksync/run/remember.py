@@ -1,0 +1,112 @@
+"""What a reading and a push change in the snapshot and in the quarantine."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from stocksync.core import absence
+from stocksync.core.stock import BadRow, Cell, Change, Figure, Known, Parts
+from stocksync.ports import Lease, Observed, Quarantined, Snapshot
+from stocksync.run.account import Account
+from stocksync.run.prepare import Prepared
+from stocksync.run.write import Pushed
+
+_FIRST_RETRY = timedelta(minutes=1)
+_LAST_RETRY = timedelta(hours=6)
+
+
+def observed_of(prepared: Prepared, now: datetime) -> Observed:
+    """Collect what a reading changes in the snapshot."""
+    snapshot, desires = prepared.snapshot, prepared.desires
+    return Observed(
+        cells=_in_order(prepared),
+        products=_products(prepared),
+        adopted=prepared.found.adopted,
+        unknown={**_newly_unknown(desires.unknown, snapshot, now), **_known_again(prepared)},
+        quarantined=[*_bad_rows(prepared, now), *_refused(prepared.found.refused, snapshot, now)],
+        released=list(_readable_again(prepared)),
+    )
+
+
+async def remember_outcome(account: Account, lease: Lease, cycle_id: str, prepared: Prepared, pushed: Pushed) -> None:
+    """Record what a push changed in the quarantine, where it changed anything."""
+    refused = list(_refused(pushed.refused, prepared.snapshot, account.clock.now()))
+    well = dict.fromkeys([*(change.cell for change in pushed.applied), *_settled(prepared)])
+    released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
+    if refused or released:
+        await account.state.observe(lease, cycle_id, Observed(quarantined=refused, released=released))
+
+
+def _in_order(prepared: Prepared) -> dict[Cell, tuple[Parts, datetime]]:
+    """Let no figure look older than the one it replaces, as it would where that was read under a clock ahead."""
+    cells = prepared.snapshot.cells
+    return {
+        cell: (parts, max(at, cells[cell].source_at) if cell in cells else at)
+        for cell, (parts, at) in prepared.desires.fresh.items()
+    }
+
+
+def _products(prepared: Prepared) -> dict[int, Known]:
+    seen = absence.products_seen(prepared.reading, prepared.snapshot.products)
+    known = prepared.snapshot.products
+    changed = {
+        product_id: entry for product_id, entry in prepared.absent.updates.items() if known.get(product_id) != entry
+    }
+    return {**changed, **seen}
+
+
+def _newly_unknown(unknown: Iterable[Cell], snapshot: Snapshot, now: datetime) -> dict[Cell, datetime | None]:
+    return {cell: now for cell in unknown if snapshot.cells[cell].unknown_since is None}
+
+
+def _known_again(prepared: Prepared) -> dict[Cell, datetime | None]:
+    return {
+        cell: None
+        for cell, remembered in prepared.snapshot.cells.items()
+        if remembered.unknown_since is not None and cell in prepared.desires.wants
+    }
+
+
+def _bad_rows(prepared: Prepared, now: datetime) -> Iterator[Quarantined]:
+    for row in _one_per_product(prepared.reading.bad_rows):
+        key = (row.product_id or 0, None)
+        yield _entry(key, "source", f"{row.path}: {row.reason}", figure=None, snapshot=prepared.snapshot, now=now)
+
+
+def _one_per_product(rows: Iterable[BadRow]) -> Iterable[BadRow]:
+    return {row.product_id or 0: row for row in rows}.values()
+
+
+def _refused(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
+    for change, reason in refused:
+        yield _entry(change.cell, "target", reason, figure=change.after, snapshot=snapshot, now=now)
+
+
+def _entry(
+    key: tuple[int, str | None], side: str, reason: str, *, figure: Figure | None, snapshot: Snapshot, now: datetime
+) -> Quarantined:
+    before = snapshot.quarantine.get(key)
+    again = before is not None and before.figure == figure
+    attempts = before.attempts + 1 if before is not None and again else 1
+    wait = min(_FIRST_RETRY * 2 ** min(attempts - 1, 12), _LAST_RETRY)
+    first_at = before.first_at if before is not None else now
+    return Quarantined(key[0], key[1], side, reason, figure, attempts, first_at, now, now + wait)
+
+
+def _readable_again(prepared: Prepared) -> Iterator[tuple[int, str | None]]:
+    bad = {row.product_id or 0 for row in prepared.reading.bad_rows}
+    read = prepared.reading.products
+    for (product_id, place), entry in prepared.snapshot.quarantine.items():
+        if entry.side == "source" and product_id not in bad and (product_id in read or not product_id):
+            yield product_id, place
+
+
+def _settled(prepared: Prepared) -> Iterator[Cell]:
+    """Quarantined cells of products that were read and that no longer want anything."""
+    attempted = {change.cell for change in (*prepared.found.changes, *prepared.found.negative)}
+    attempted |= {change.cell for change, _ in prepared.found.refused}
+    attempted |= {*prepared.found.waiting, *prepared.desires.unknown}
+    for product_id, place in prepared.snapshot.quarantine:
+        if place is not None and product_id in prepared.reading.products:
+            cell = Cell(product_id, place)
+            if cell not in attempted:
+                yield cell

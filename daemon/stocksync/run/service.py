@@ -1,0 +1,145 @@
+"""The long-running service: it owns the tasks that triggers start, and drains them at the end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from stocksync.core.report import CycleReport
+from stocksync.errors import LeaseLost
+from stocksync.ports import Register
+from stocksync.run.account import Account
+from stocksync.run.audit import audit
+from stocksync.run.cycle import Cycle
+from stocksync.run.leadership import LAST_WORD_SECONDS, Leadership
+from stocksync.run.scheduler import Scheduler
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 30.0
+
+
+class Runner:
+    """One account's cycles and audits: at most one of each at a time, none delays another account's."""
+
+    def __init__(self, account: Account, register: Register, owner: str) -> None:
+        """Take the account; nothing runs before the lease is held."""
+        self.account = account
+        self.leadership = Leadership(account, owner, elected=self.trigger)
+        self._register = register
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._draining = False
+
+    def trigger(self) -> None:
+        """Start a cycle, unless one runs, another process is the writer, or the service stops."""
+        lease = self.leadership.lease
+        if lease is not None:
+            self._start("cycle", lambda: Cycle(self.account, lease).run())
+        else:
+            self.account.observer.skipped(self.account.name, "standby")
+
+    def trigger_audit(self) -> None:
+        """Start an audit, under the same conditions."""
+        lease = self.leadership.lease
+        if lease is not None:
+            heal = self.account.settings.heal
+            self._start("audit", lambda: audit(self.account, self._register, lease, heal=heal))
+
+    async def cycle_now(self) -> CycleReport:
+        """Run a cycle to its end, after the one under way.
+
+        Raises:
+            LeaseLost: another process is the writer.
+
+        """
+        while (running := self._tasks.get("cycle")) is not None and not running.done():
+            await asyncio.wait([running])
+        self.trigger()
+        task = self._tasks.get("cycle")
+        if self.leadership.lease is None or task is None:
+            raise LeaseLost(f"account {self.account.name}: another process is the writer")
+        report: CycleReport = await task
+        return report
+
+    def stop(self) -> list[asyncio.Task[Any]]:
+        """Start nothing more and cancel what runs; a batch that was begun is finished first."""
+        self._draining = True
+        running = [task for task in self._tasks.values() if not task.done()]
+        for task in running:
+            task.cancel()
+        return running
+
+    def _start(self, what: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        name = self.account.name
+        running = self._tasks.get(what)
+        if self._draining:
+            self.account.observer.skipped(name, "draining")
+        elif running is not None and not running.done():
+            self.account.observer.skipped(name, "running")
+            log.info("trigger_skipped", account=name, what=what, reason="the one before is still running")
+        else:
+            self._tasks[what] = asyncio.create_task(work(), name=f"{what} {name}")
+            self._tasks[what].add_done_callback(_tell_crash)
+
+
+class Service:
+    """All accounts of this process."""
+
+    def __init__(self, accounts: Sequence[Account], register: Register, owner: str) -> None:
+        """Take the accounts; `owner` names this process in leases."""
+        self.runners = {account.name: Runner(account, register, owner) for account in accounts}
+        self._scheduler = Scheduler()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to claim leases and to fire triggers."""
+        for name, runner in self.runners.items():
+            settings = runner.account.settings
+            self._scheduler.every(settings.interval, settings.jitter, runner.trigger, f"poll {name}")
+            self._scheduler.every(settings.audit_interval, settings.jitter, runner.trigger_audit, f"audit {name}")
+            self._keepers.append(asyncio.create_task(runner.leadership.keep(), name=f"lease {name}"))
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Ask the service to drain; returns at once."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`, or until a side task dies; then drain.
+
+        Raises:
+            Exception: what killed a side task: a service without it must not look alive.
+
+        """
+        self.start()
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([stopped, *self._keepers], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            await self.drain()
+        for keeper in self._keepers:
+            if keeper.done() and not keeper.cancelled():
+                keeper.result()
+
+    async def drain(self) -> None:
+        """Let running batches finish, for half a minute at most, then give the leases back."""
+        self._scheduler.stop()
+        running = [task for runner in self.runners.values() for task in runner.stop()]
+        if running:
+            log.info("draining", tasks=len(running), at_most_seconds=DRAIN_SECONDS)
+            _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+        for keeper in self._keepers:
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=LAST_WORD_SECONDS)
+        await asyncio.gather(*(runner.leadership.release() for runner in self.runners.values()))
+
+
+def _tell_crash(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_crashed", task=task.get_name(), exc_info=error)
