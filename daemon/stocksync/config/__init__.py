@@ -1,0 +1,48 @@
+"""The configuration: read from TOML and environment, checked as a whole, then frozen."""
+
+from stocksync.config.account import (
+    OWN_COLUMNS,
+    AccountConfig,
+    AuthConfig,
+    ColumnsConfig,
+    DriftConfig,
+    FilterConfig,
+    GuardsConfig,
+    LocationsConfig,
+    PolicyConfig,
+    PollConfig,
+    StatementsConfig,
+    TargetConfig,
+)
+from stocksync.config.effective import effective
+from stocksync.config.loading import build, load
+from stocksync.config.model import Config, HttpConfig, LogConfig, StateConfig
+from stocksync.config.rendering import example, reference
+from stocksync.config.secret import SecretRef
+from stocksync.config.sources import SEARCHED
+
+__all__ = [
+    "OWN_COLUMNS",
+    "SEARCHED",
+    "AccountConfig",
+    "AuthConfig",
+    "ColumnsConfig",
+    "Config",
+    "DriftConfig",
+    "FilterConfig",
+    "GuardsConfig",
+    "HttpConfig",
+    "LocationsConfig",
+    "LogConfig",
+    "PolicyConfig",
+    "PollConfig",
+    "SecretRef",
+    "StateConfig",
+    "StatementsConfig",
+    "TargetConfig",
+    "build",
+    "effective",
+    "example",
+    "load",
+    "reference",
+]

@@ -1,0 +1,206 @@
+"""What must fit together across keys; each check sees a configuration whose single values are sound."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stocksync.config.account import AccountConfig, TargetConfig, longest_deadline
+from stocksync.config.kinds import show_duration
+from stocksync.config.model import Config
+from stocksync.config.secret import SecretRef
+from stocksync.config.section import DatabaseSection
+from stocksync.config.sources import Loc
+from stocksync.core.policy import OnRemoved, Unmapped
+from stocksync.database import parse
+from stocksync.errors import ConfigurationError
+
+_PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)\b", re.IGNORECASE)
+_BOUND = ("product_id", "sku", "location", "quantity")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that cannot work, where it stands, and the other keys it depends on."""
+
+    loc: Loc
+    text: str
+    also: tuple[Loc, ...] = ()
+
+
+def check(config: Config) -> Iterator[Problem]:
+    """Find all that does not fit together."""
+    yield from _database(("state",), config.state)
+    yield from _readable(("http", "token_env"), config.http.token)
+    if not config.accounts:
+        yield Problem(("accounts",), "at least one [[accounts]] with a name, a credential and a target is needed")
+    yield from _names(config)
+    yield from _budgets(config)
+    for index, account in enumerate(config.accounts):
+        for found in _account(account):
+            also = tuple(("accounts", index, *other) for other in found.also)
+            yield Problem(("accounts", index, *found.loc), found.text, also)
+
+
+def _names(config: Config) -> Iterator[Problem]:
+    times = Counter(account.name for account in config.accounts)
+    seen: set[str] = set()
+    for index, account in enumerate(config.accounts):
+        if not account.name:
+            yield Problem(("accounts", index, "name"), "every account needs a name")
+        elif account.name in seen:
+            yield Problem(("accounts", index, "name"), f'is given {times[account.name]} times (got "{account.name}")')
+        seen.add(account.name)
+
+
+def _budgets(config: Config) -> Iterator[Problem]:
+    first: dict[str, AccountConfig] = {}
+    for index, account in enumerate(config.accounts):
+        other = first.setdefault(account.budget, account)
+        if account.name and other.poll.requests_per_minute != account.poll.requests_per_minute:
+            text = (
+                f'must be the same for all accounts of the budget "{account.budget}": '
+                f"{other.name} has {other.poll.requests_per_minute} (got {account.poll.requests_per_minute})"
+            )
+            yield Problem(("accounts", index, "poll", "requests_per_minute"), text, (("accounts", index, "name"),))
+
+
+def _account(account: AccountConfig) -> Iterator[Problem]:
+    if not account.base_url:
+        yield Problem(("base_url",), "is empty; leave it out for https://api.qoyod.com/2.0")
+    yield from _auth(account)
+    yield from _poll(account)
+    yield from _target(account.target)
+    yield from _removal(account)
+    yield from _places(account)
+
+
+def _auth(account: AccountConfig) -> Iterator[Problem]:
+    auth = account.auth
+    if auth.scheme != "oauth2":
+        yield from _secret(("auth", "secret"), auth.secret, "the credential is needed")
+        for key in ("token_url", "client_id", "client_secret_env", "client_secret_file", "scope"):
+            if getattr(auth, key):
+                text = f'belongs to scheme = "oauth2" (the scheme is "{auth.scheme}")'
+                yield Problem(("auth", key), text, (("auth", "scheme"),))
+        return
+    for key, hint in (("token_url", "likely https://app.qoyod.com/oauth/token"), ("client_id", "the client's id")):
+        if not getattr(auth, key):
+            yield Problem(("auth", key), f'scheme = "oauth2" needs it: {hint}', (("auth", "scheme"),))
+    yield from _secret(("auth", "client_secret"), auth.client_secret, 'scheme = "oauth2" needs it')
+    if auth.secret:
+        yield Problem(("auth", f"secret_{'env' if auth.secret_env else 'file'}"), "oauth2 has client_secret_… instead")
+
+
+def _secret(loc: Loc, secret: SecretRef, needed: str) -> Iterator[Problem]:
+    *parents, key = loc
+    env, file = (*parents, f"{key}_env"), (*parents, f"{key}_file")
+    if secret.env and secret.file:
+        yield Problem(env, f"give it or {key}_file, not both", (file,))
+    elif not secret:
+        yield Problem(env, f"{needed}: name the environment variable that holds it (or set {key}_file)", (file,))
+    else:
+        yield from _readable(env if secret.env else file, secret)
+
+
+def _readable(loc: Loc, secret: SecretRef) -> Iterator[Problem]:
+    if not secret:
+        return
+    try:
+        secret.read()
+    except ConfigurationError as error:
+        yield Problem(loc, error.problems[0].partition(": ")[2])
+
+
+def _poll(account: AccountConfig) -> Iterator[Problem]:
+    poll, longest = account.poll, longest_deadline(account.poll.interval)
+    if poll.deadline > longest:
+        text = f"must not be longer than {show_duration(longest)}, which follows from the interval"
+        text += f' {show_duration(poll.interval)} (got "{show_duration(poll.deadline)}")'
+        yield Problem(("poll", "deadline"), text, (("poll", "interval"),))
+    if poll.jitter > poll.interval:
+        text = (
+            f'must not be longer than the interval {show_duration(poll.interval)} (got "{show_duration(poll.jitter)}")'
+        )
+        yield Problem(("poll", "jitter"), text, (("poll", "interval"),))
+    if poll.filter.sku and poll.filter.category_id is not None:
+        yield Problem(("poll", "filter"), "give sku or category_id, not both")
+
+
+def _database(loc: Loc, section: DatabaseSection) -> Iterator[Problem]:
+    given = [key for key in ("url", "url_env", "url_file") if getattr(section, key) and key in section.model_fields_set]
+    if len(given) > 1:
+        yield Problem((*loc, given[1]), f"give only one of url, url_env and url_file (got {' and '.join(given)})")
+        return
+    secret = section.secret_at("url")
+    key = given[0] if given else "url"
+    if not secret and not section.url:
+        yield Problem((*loc, "url"), "the database is needed: set url, url_env or url_file", ((*loc, "url_env"),))
+        return
+    try:
+        parse(section.dsn(), ".".join(str(part) for part in loc))
+    except ConfigurationError as error:
+        yield Problem((*loc, key), error.problems[0].partition(": ")[2])
+
+
+def _target(target: TargetConfig) -> Iterator[Problem]:
+    yield from _database(("target",), target)
+    if target.statements is not None:
+        yield from _statements(target)
+        return
+    columns, at = target.mapping, ("target", "columns")
+    if columns.quantity is None:
+        yield Problem((*at, "quantity"), "is needed: the column that the figure goes into")
+    if getattr(columns, target.match_by) is None:
+        text = f'match_by = "{target.match_by}" needs it: the column to find rows by'
+        yield Problem((*at, target.match_by), text, (("target", "match_by"),))
+    twice = [name for name, times in Counter(columns.model_dump(exclude_none=True).values()).items() if times > 1]
+    if twice:
+        yield Problem(at, f'"{twice[0]}" is used for two fields')
+
+
+def _statements(target: TargetConfig) -> Iterator[Problem]:
+    own, at = target.statements, ("target", "statements")
+    assert own is not None  # noqa: S101  for the type checker; the caller looked
+    for key in ("table", "columns", "match_by", "create_table", "missing"):
+        if key in target.model_fields_set and getattr(target, key) is not None:
+            yield Problem(("target", key), "does not go with [accounts.target.statements]; leave one of them out")
+    for key, needs_quantity in (("write", True), ("read", False), ("deactivate", False), ("delete", False)):
+        text = getattr(own, key)
+        names = set(_PLACEHOLDER.findall(text))
+        if not text and key in {"write", "read"}:
+            yield Problem((*at, key), "is needed")
+        elif unknown := sorted(names.difference(_BOUND)):
+            yield Problem((*at, key), f"binds :{unknown[0]}; there are {' '.join(f':{name}' for name in _BOUND)}")
+        elif text and not names & {"product_id", "sku"}:
+            yield Problem((*at, key), "must find its row by :product_id or :sku, or it would touch every row")
+        elif needs_quantity and "quantity" not in names:
+            yield Problem((*at, key), "must bind :quantity")
+
+
+def _removal(account: AccountConfig) -> Iterator[Problem]:
+    target, policy = account.target, account.policy
+    own = target.statements
+    able = bool(own.deactivate) if own else target.mapping.active is not None
+    key = "target.statements.deactivate" if own else "target.columns.active"
+    needs = (("target", *key.split(".")[1:]), ("target", "columns"), ("target", "statements"))
+    for name in ("on_deleted", "on_untracked"):
+        rule = getattr(policy, name)
+        if rule is OnRemoved.DEACTIVATE and not able:
+            yield Problem(("policy", name), f'"deactivate" needs {key}; give that, or set {name} = "keep"', needs)
+        if rule is OnRemoved.DELETE and own and not own.delete:
+            text = f'"delete" needs target.statements.delete; give that, or set {name} = "keep"'
+            yield Problem(("policy", name), text, needs)
+
+
+def _places(account: AccountConfig) -> Iterator[Problem]:
+    if account.locations.map:
+        return
+    own = account.target.statements
+    at, needs = ("locations", "map"), (("target", "columns"), ("target", "statements"))
+    if account.target.summed and (own is None or own.write):
+        text = 'the target keeps one figure per product: name the locations to sum, such as { 3 = "main" }'
+        yield Problem(at, text, (*needs, ("target", "columns", "location")))
+    elif account.locations.unmapped is not Unmapped.AS_IS:
+        text = f'is empty and unmapped = "{account.locations.unmapped}": nothing would ever be written'
+        yield Problem(at, text, (("locations", "unmapped"),))

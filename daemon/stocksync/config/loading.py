@@ -1,0 +1,132 @@
+"""From file and environment to a Config, or to all that is wrong with them at once."""
+
+import os
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stocksync.config.checks import check
+from stocksync.config.model import Config
+from stocksync.config.sources import Loc, find, overlay, passwords, read_file
+from stocksync.config.wording import path_of, stranger, text_of
+from stocksync.errors import ConfigurationError
+
+_HELD_IN_FILE = (
+    "holds a password, which never stands in this file: put the whole URL into an environment variable "
+    "and name that in url_env (or into a file, and name that in url_file)"
+)
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read and check the whole configuration; without a path, from where it usually stands.
+
+    Raises:
+        ConfigurationError: with every problem there is, one line each; no secret is ever in them.
+
+    """
+    environ = os.environ if environ is None else environ
+    file = find(path, environ)
+    data = read_file(file) if file else {}
+    problems = _Problems(data)
+    for loc in list(passwords(data)):
+        problems.add(loc, _HELD_IN_FILE)
+        data = _without(data, loc)
+    data, strange = overlay(data, environ)
+    problems.lines += strange
+    config = _validate(data, environ, problems)
+    problems.raise_any()
+    return config
+
+
+def build(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
+    """Check values that are given in code.
+
+    Raises:
+        ConfigurationError: with every problem there is.
+
+    """
+    problems = _Problems(data)
+    config = _validate(dict(data), os.environ if environ is None else environ, problems)
+    problems.raise_any()
+    return config
+
+
+class _Problems:
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data: Mapping[str, Any] = data
+        self.lines: list[str] = []
+        self._touched: set[Loc] = set()
+
+    def add(self, loc: Loc, text: str, also: Iterable[Loc] = ()) -> None:
+        line = f"{path_of(loc, self.data)}: {text}"
+        if line not in self.lines:
+            self.lines.append(line)
+        self._touched.update({loc, *also})
+
+    def touched(self, locs: Iterable[Loc]) -> bool:
+        """Whether one of these was already complained about, so that what follows from it is noise."""
+        return any(loc[: len(bad)] == bad for loc in locs for bad in self._touched)
+
+    def raise_any(self) -> None:
+        if self.lines:
+            raise ConfigurationError(self.lines)
+
+
+def _validate(data: dict[str, Any], environ: Mapping[str, str], problems: _Problems) -> Config:
+    problems.data = data
+    config = _sound(data, problems)
+    config.bind("", environ)
+    for problem in check(config):
+        if not problems.touched((problem.loc, *problem.also)):
+            problems.add(problem.loc, problem.text)
+    return config
+
+
+def _sound(data: dict[str, Any], problems: _Problems) -> Config:
+    # What is wrong is noted and taken out until the rest holds, so that the checks across keys run as well
+    # and a person sees everything at once.
+    while True:
+        try:
+            return Config.model_validate(data)
+        except ValidationError as errors:
+            for error in errors.errors(include_url=False):
+                if error["type"] == "default_factory_not_called":  # follows from another problem of its section
+                    continue
+                loc = tuple(part for part in error["loc"] if part != "[key]")
+                text, also = text_of(error), tuple[Loc, ...]()
+                if error["type"] == "extra_forbidden":
+                    text, also = stranger(loc, path_of(loc, data))
+                problems.add(loc, text, also)
+                data = _without(data, loc)
+
+
+def _without(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
+    """Take the value at a place out; an account that is no section becomes an empty one, so that numbers stay."""
+    pruned = _pruned(data, loc)
+    return {key: value for key, value in data.items() if key != loc[0]} if pruned == data else pruned
+
+
+def _pruned(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
+    pruned = deepcopy(data)
+    parent: Any = pruned
+    for part in loc[:-1]:
+        inner = _inner(parent, part)
+        if not isinstance(inner, dict | list):
+            break
+        parent = inner
+    last = loc[-1]
+    if isinstance(parent, list) and isinstance(last, int):
+        parent[last] = {}
+    elif isinstance(parent, dict):
+        for key in [key for key in parent if str(key) == str(last)]:
+            del parent[key]
+    return pruned
+
+
+def _inner(parent: Any, part: str | int) -> Any:  # noqa: ANN401  raw values of any shape
+    if isinstance(parent, list):
+        return parent[part] if isinstance(part, int) and part < len(parent) else None
+    return parent.get(part)

@@ -1,0 +1,71 @@
+"""The whole configuration, and its sections that belong to no account.
+
+Each key declares its type, its default and one sentence; the example file and the reference are made from them.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from stocksync.config.account import AccountConfig
+from stocksync.config.kinds import DatabaseUrl, Listen, PositiveDuration, Variable, split_listen
+from stocksync.config.secret import SecretRef
+from stocksync.config.section import DatabaseSection, Section
+
+
+class StateConfig(DatabaseSection):
+    """The database in which stocksync remembers what it read and wrote."""
+
+    url: DatabaseUrl = "sqlite:///stocksync.db"
+    """sqlite, postgresql, mysql or mariadb; one with a password comes by url_env, url_file or STOCKSYNC_STATE__URL."""
+    keep_ledger: PositiveDuration = timedelta(days=90)
+    """How long applied changes are kept for `history` and `explain`."""
+
+
+class HttpConfig(Section):
+    """What people and Prometheus look at."""
+
+    listen: Listen = "127.0.0.1:9464"
+    """host:port of /metrics, /healthz, /readyz, /api/… and the status page."""
+    token_env: Variable = ""
+    """Name of an environment variable with the token that all but metrics and health ask for beyond loopback."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return split_listen(self.listen)
+
+    @property
+    def token(self) -> SecretRef:
+        """Where the token stands; false where none is asked for."""
+        return self.secret_at("token")
+
+
+class LogConfig(Section):
+    """What is written to standard error."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto is console on a terminal and json otherwise."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that are written."""
+
+
+class Config(Section):
+    """All there is to configure; plain values, checked and frozen."""
+
+    state: StateConfig = Field(default_factory=StateConfig)
+    http: HttpConfig = Field(default_factory=HttpConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+    accounts: tuple[AccountConfig, ...] = ()
+
+    def bind(self, path: str, environ: Mapping[str, str]) -> None:
+        """Tell every section where it stands and whose environment it reads."""
+        super().bind(path, environ)
+        for index, account in enumerate(self.accounts):
+            account.bind(f"accounts.{account.name or index}", environ)
+
+    def account(self, name: str) -> AccountConfig | None:
+        """Find an account by its name."""
+        return next((account for account in self.accounts if account.name == name), None)
