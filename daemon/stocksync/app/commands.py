@@ -1,0 +1,184 @@
+"""What each command does, once: values in, values out; the command line prints them."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from stocksync.app.beside import ask_daemon
+from stocksync.app.wiring import House, accounts_of, furnished, watch
+from stocksync.config import Config
+from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
+from stocksync.core.drift import AuditReport
+from stocksync.core.guards import HeldPlan
+from stocksync.core.report import CycleReport
+from stocksync.errors import NotFound, StateInUse
+from stocksync.observe.logbook import Logbook
+from stocksync.ports import AccountStatus, LedgerRow, Progress
+from stocksync.run.account import Account
+from stocksync.run.audit import audit
+from stocksync.run.cycle import Cycle, preview
+from stocksync.run.explain import explain as explain_account
+from stocksync.run.leadership import lead
+from stocksync.run.lookup import Query, look_up
+from stocksync.state.database import Database, open_state
+from stocksync.state.migrate import migrate as migrate_state
+from stocksync.state.migrate import schema_problem
+
+AccountProgress = Callable[[str, int, int], None]
+"""Called with (account, pages done, pages in all)."""
+
+
+async def once(config: Config, account: str | None, progress: AccountProgress | None) -> list[CycleReport]:
+    """Run one cycle now, account by account.
+
+    Raises:
+        StateInUse: a daemon is the writer.
+
+    """
+    async with furnished(config, Logbook()) as house:
+        house.state.lock()
+        return [await _one_cycle(house, one, progress) for one in house.chosen(account)]
+
+
+async def _one_cycle(house: House, account: Account, progress: AccountProgress | None) -> CycleReport:
+    async with lead(account, house.owner) as lease:
+        return await Cycle(account, lease, _for(account, progress)).run()
+
+
+async def plan(config: Config, account: str | None, progress: AccountProgress | None) -> list[Preview]:
+    """Read everything and show what would be written; writes nothing."""
+    async with furnished(config, Logbook()) as house:
+        return [await preview(one, _for(one, progress)) for one in house.chosen(account)]
+
+
+def _for(account: Account, progress: AccountProgress | None) -> Progress | None:
+    return None if progress is None else lambda done, total: progress(account.name, done, total)
+
+
+async def status(config: Config) -> list[tuple[AccountStatus, Health]]:
+    """Tell how each account stands, from the state alone."""
+    state = await _state(config)
+    try:
+        found = await state.status([account.name for account in config.accounts])
+    finally:
+        await state.close()
+    now = datetime.now(UTC)
+    return [(one, watched.health(one, now)) for one, watched in zip(found, map(watch, config.accounts), strict=True)]
+
+
+async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:
+    """Look one product up in Qoyod, in every account or in one; a changed figure is pushed at once."""
+    answers: list[StockAnswer] = []
+    async with furnished(config, Logbook()) as house:
+        for one in house.chosen(account):
+            try:
+                answers.append(await _stock(house, one, Query(sku, product_id)))
+            except NotFound:
+                continue
+    return answers
+
+
+async def _stock(house: House, account: Account, query: Query) -> StockAnswer:
+    try:
+        house.state.lock()
+        async with lead(account, house.owner) as lease:
+            return await look_up(account, house.state, query, lease)
+    except StateInUse:
+        answer = await ask_daemon(house.config, account.name, query)
+        return answer or await look_up(account, house.state, query, None)
+
+
+async def explain(config: Config, account: str | None, sku: str) -> list[Explanation]:
+    """Tell how each number of a product came about.
+
+    Raises:
+        NotFound: no account's snapshot knows this SKU.
+
+    """
+    found: list[Explanation] = []
+    async with furnished(config, Logbook()) as house:
+        for one in house.chosen(account):
+            with contextlib.suppress(NotFound):
+                found += await explain_account(one, house.state, sku)
+    return found or _unknown(sku)
+
+
+async def history(config: Config, account: str | None, sku: str, limit: int) -> list[LedgerRow]:
+    """Give the applied changes of a product, newest first.
+
+    Raises:
+        NotFound: no account's snapshot knows this SKU.
+
+    """
+    state = await _state(config)
+    try:
+        names = [one.name for one in accounts_of(config, account)]
+        ids = [(name, product_id) for name in names for product_id in await state.products_with(name, sku)]
+        if not ids:
+            _unknown(sku)
+        rows = [row for name, product_id in ids for row in await state.history(name, product_id, limit)]
+    finally:
+        await state.close()
+    return sorted(rows, key=lambda row: row.at, reverse=True)[:limit]
+
+
+def _unknown(sku: str) -> NoReturn:
+    raise NotFound(f"no account's snapshot knows SKU {sku!r}; ask Qoyod itself: stocksync stock {sku}")
+
+
+async def drift(config: Config, account: str | None, heal: bool) -> list[AuditReport]:  # noqa: FBT001
+    """Audit now; with `heal` put edited and missing cells back.
+
+    Raises:
+        StateInUse: `heal` is asked for, and a daemon is the writer.
+
+    """
+    async with furnished(config, Logbook()) as house:
+        if heal:
+            house.state.lock()
+        return [await _audit(house, one, heal=heal) for one in house.chosen(account)]
+
+
+async def _audit(house: House, account: Account, *, heal: bool) -> AuditReport:
+    if not heal:
+        return await audit(account, house.state, None)
+    async with lead(account, house.owner) as lease:
+        return await audit(account, house.state, lease, heal=True)
+
+
+async def held(config: Config, account: str | None) -> list[HeldPlan]:
+    """List the plans that wait for a person."""
+    state = await _state(config)
+    try:
+        return await state.held(account)
+    finally:
+        await state.close()
+
+
+async def decide(config: Config, plan_id: str, approved: bool, by: str) -> HeldPlan:  # noqa: FBT001
+    """Record a person's word; the next cycle acts on it if the plan is still the same.
+
+    Raises:
+        NotFound: no plan of this id is held.
+
+    """
+    state = await _state(config)
+    try:
+        return await state.decide(plan_id, approved, by)
+    finally:
+        await state.close()
+
+
+async def migrate(config: Config) -> str:
+    """Bring the state database to head; say in one sentence what was done."""
+    url = config.state.dsn()
+    problem = await schema_problem(url)
+    if problem is None:
+        return "the state database is at head already"
+    await migrate_state(url)
+    return "the state database is at head now"
+
+
+async def _state(config: Config) -> Database:
+    return await open_state(config.state.dsn(), config.state.keep_ledger)

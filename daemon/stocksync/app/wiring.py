@@ -1,0 +1,238 @@
+"""The composition root: from a configuration to accounts that can run."""
+
+import gc
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import aiohttp
+from pydantic import BaseModel
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from stocksync.config import AccountConfig, Config
+from stocksync.core.desire import Rules
+from stocksync.core.guards import Limits
+from stocksync.core.policy import Places, Policy
+from stocksync.database import close_engine, open_engine, parse, same_database
+from stocksync.errors import ConfigurationError
+from stocksync.observe.metrics import Watched
+from stocksync.ports import Observer, Source, Target
+from stocksync.qoyod.budget import Budget
+from stocksync.qoyod.client import QoyodSource, open_session
+from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredential
+from stocksync.qoyod.settings import Filter, SourceSettings
+from stocksync.run.account import Account, Settings
+from stocksync.state.database import Database, open_state
+from stocksync.target import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> datetime:
+        """Give the wall clock, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Give seconds that only ever grow."""
+        return time.monotonic()
+
+
+@dataclass(slots=True)
+class House:
+    """Everything that one process works with."""
+
+    config: Config
+    state: Database
+    accounts: dict[str, Account]
+    owner: str
+    """How this process signs leases."""
+
+    def chosen(self, name: str | None) -> list[Account]:
+        """Give one account, or all.
+
+        Raises:
+            ConfigurationError: no account bears this name.
+
+        """
+        return [self.accounts[one.name] for one in accounts_of(self.config, name)]
+
+
+def accounts_of(config: Config, name: str | None) -> list[AccountConfig]:
+    """Choose the account of this name, or all where there is none.
+
+    Raises:
+        ConfigurationError: no account bears this name.
+
+    """
+    chosen = [account for account in config.accounts if name in {None, account.name}]
+    if not chosen:
+        known = ", ".join(account.name for account in config.accounts)
+        raise ConfigurationError(f"--account: there is no account {name!r}; there are: {known}")
+    return chosen
+
+
+def watch(one: AccountConfig) -> Watched:
+    """Give what observers must know of an account."""
+    return Watched(one.name, one.poll.interval, one.poll.deadline, one.drift.interval)
+
+
+@asynccontextmanager
+async def furnished(config: Config, observer: Observer, state: Database | None = None) -> AsyncIterator[House]:
+    """Open state, session, sources and targets; close them all at the end.
+
+    Raises:
+        ConfigurationError, SchemaBehind, StateUnavailable: what is there cannot be worked with.
+
+    """
+    # A cycle makes hundreds of thousands of short-lived values, none of them in circles: looking for those at
+    # Python's usual pace takes longer than the work itself.
+    gc.set_threshold(200_000, 20, 100)
+    async with AsyncExitStack() as stack:
+        if state is None:
+            state = await open_state(config.state.dsn(), config.state.keep_ledger)
+        stack.push_async_callback(state.close)
+        session = open_session()
+        stack.push_async_callback(session.close)
+        builder = _Builder(config, state, session, observer, SystemClock(), stack)
+        yield House(config, state, builder.accounts(config.accounts), _owner())
+
+
+@dataclass(slots=True)
+class _Builder:
+    config: Config
+    state: Database
+    session: aiohttp.ClientSession
+    observer: Observer
+    clock: SystemClock
+    stack: AsyncExitStack
+
+    def accounts(self, configured: Iterable[AccountConfig]) -> dict[str, Account]:
+        budgets: dict[str, Budget] = {}
+        engines: dict[URL, AsyncEngine] = {}
+        made = {one.name: self._account(one, budgets, engines) for one in configured}
+        for account in made.values():
+            account.writing = made[min((account.name, *account.siblings))].writing
+        return made
+
+    def _account(self, one: AccountConfig, budgets: dict[str, Budget], engines: dict[URL, AsyncEngine]) -> Account:
+        target, shared = self._target(one, engines)
+        return Account(
+            name=one.name,
+            source=self._source(one, budgets),
+            target=target,
+            state=self.state,
+            shared=shared,
+            rules=_rules(one),
+            limits=Limits(**_values(one.guards)),
+            settings=_settings(self.config, one),
+            clock=self.clock,
+            observer=self.observer,
+            siblings=_siblings(self.config, one),
+        )
+
+    def _source(self, one: AccountConfig, budgets: dict[str, Budget]) -> Source:
+        poll = one.poll
+        if one.budget not in budgets:
+            budgets[one.budget] = Budget(poll.requests_per_minute, self.clock)
+        settings = SourceSettings(
+            account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
+            filter=Filter(poll.filter.sku or None, poll.filter.category_id),
+        )  # fmt: skip
+        credential = self._credential(one)
+        return QoyodSource(settings, self.session, budgets[one.budget], credential, self.observer, self.clock)
+
+    def _credential(self, one: AccountConfig) -> Credential:
+        auth = one.auth
+        if auth.scheme != "oauth2":
+            return KeyCredential(auth.scheme, auth.secret.read)
+        return OAuthCredential(
+            account=one.name, token_url=auth.token_url, client_id=auth.client_id,
+            read_secret=auth.client_secret.read, scope=auth.scope,
+            session=self.session, vault=self.state, clock=self.clock,
+        )  # fmt: skip
+
+    def _target(self, one: AccountConfig, engines: dict[URL, AsyncEngine]) -> tuple[Target, bool]:
+        where = f"accounts.{one.name}.target.url"
+        url = one.target.dsn()
+        parsed = _absolute(parse(url, where))
+        shared = same_database(_absolute(self.state.engine.url), parsed)
+        if shared:
+            engines[parsed] = self.state.engine
+        elif parsed not in engines:
+            engines[parsed] = open_engine(url, where)
+            self.stack.push_async_callback(close_engine, engines[parsed])
+        return open_target(_target_settings(one), engines[parsed], owned=False), shared
+
+
+def _absolute(url: URL) -> URL:
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return url
+    return url.set(database=str(Path(url.database).resolve()))
+
+
+def _rules(one: AccountConfig) -> Rules:
+    policy = Policy(**_values(one.policy))
+    return Rules(policy, Places(one.locations.map, one.locations.unmapped, one.target.summed))
+
+
+def _values(section: BaseModel) -> dict[str, Any]:
+    """Give a section's values as they are, not as they would be written."""
+    return {name: getattr(section, name) for name in type(section).model_fields}
+
+
+def _settings(config: Config, one: AccountConfig) -> Settings:
+    same_table = [other for other in config.accounts if _table(other) == _table(one)]
+    filtered = bool(one.poll.filter.sku) or one.poll.filter.category_id is not None
+    return Settings(
+        interval=one.poll.interval,
+        jitter=one.poll.jitter,
+        deadline=one.poll.deadline,
+        audit_interval=one.drift.interval,
+        cross_check=one.poll.cross_check,
+        batch_size=one.target.batch_size,
+        heal=one.drift.heal,
+        owns_table=len(same_table) == 1 and not filtered,
+        filtered=filtered,
+    )
+
+
+def _siblings(config: Config, one: AccountConfig) -> tuple[str, ...]:
+    same = [other for other in config.accounts if other.budget == one.budget and _table(other) == _table(one)]
+    return tuple(other.name for other in same if other.name != one.name)
+
+
+def _table(one: AccountConfig) -> tuple[str, str]:
+    return one.target.dsn(), one.target.table
+
+
+def _target_settings(one: AccountConfig) -> TargetSettings:
+    target = one.target
+    return TargetSettings(
+        account=one.name,
+        table=target.table,
+        columns=Columns(**_values(target.mapping)),
+        match_by=MatchBy(target.match_by),
+        create_table=target.create_table,
+        missing=Missing(target.missing),
+        statements=_statements(one),
+    )
+
+
+def _statements(one: AccountConfig) -> Statements | None:
+    given = one.target.statements
+    return (
+        Statements(given.write, given.read or None, given.deactivate or None, given.delete or None) if given else None
+    )
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{token_hex(2)}"

@@ -1,0 +1,5 @@
+"""The commands: the only place that prints."""
+
+from stocksync.cli.entry import main
+
+__all__ = ["main"]

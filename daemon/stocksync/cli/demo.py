@@ -1,0 +1,135 @@
+"""`demo`: a simulated Qoyod, a SQLite target and the daemon in one, with a page to look at."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from stocksync import app
+from stocksync.cli.demonstration import ACCOUNT, Tally, differences, panel, prepare, summary
+from stocksync.cli.program import Debug, wait_for
+from stocksync.cli.terminal import out
+from stocksync.config import Config
+from stocksync.core.report import CycleReport
+from stocksync.observe.logs import configure
+from stocksync.simulator.catalogue import Catalogue
+from stocksync.simulator.server import API_KEY, Simulator
+
+_LOCATIONS = 3
+_LOOK_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    seconds: float | None
+    directory: Path
+    products: int
+    trade: float
+    seed: int
+
+
+def demo(
+    *,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, metavar="N", help="End after so long, compare every figure, and sum up.")
+    ] = None,
+    directory: Annotated[Path, typer.Option("--directory", metavar="DIR", help="Where it keeps its files.")] = Path(
+        ".demo"
+    ),
+    products: Annotated[int, typer.Option(min=1, max=5000, help="Size of the simulated catalogue.")] = 2000,
+    trade: Annotated[float, typer.Option(min=0, metavar="PER_SECOND", help="Sales, receipts, … a second.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same catalogue and trade.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """See it at work: a simulated Qoyod with live trade, the daemon, a SQLite target, and a page to look at.
+
+    Touches nothing but its own directory. Ctrl-C ends it. With --seconds trade stops at the end, one more cycle runs,
+    every figure in the target is compared with Qoyod's, and it ends with 1 where one differs.
+
+    $ stocksync demo
+    $ stocksync demo --seconds 20
+    """
+    configure("auto", "debug" if debug else "error")
+    well = wait_for(_show(_Wish(seconds, directory, products, trade, seed)))
+    raise typer.Exit(0 if well else 1)
+
+
+async def _show(wish: _Wish) -> bool:
+    catalogue = Catalogue(wish.products, _LOCATIONS, seed=wish.seed)
+    simulator = Simulator(catalogue, seed=wish.seed)
+    simulator.renderer.warm()
+    async with simulator:
+        config = prepare(wish.directory, simulator.url, API_KEY)
+        out.print(panel(config, wish.directory, simulator))
+        return await _daemon(config, simulator, wish)
+
+
+async def _daemon(config: Config, simulator: Simulator, wish: _Wish) -> bool:
+    tally = Tally()
+    simulator.start_trade(wish.trade)
+    async with app.service(config) as service:
+        watching = asyncio.create_task(_watch(config, tally))
+        with _interrupted() as stop:
+            ended = asyncio.create_task(service.stopped())
+            waiting = asyncio.create_task(stop.wait())
+            await asyncio.wait([ended, waiting], timeout=wish.seconds, return_when=asyncio.FIRST_COMPLETED)
+            finished = wish.seconds is not None and not stop.is_set() and not ended.done()
+            await simulator.stop_trade()
+            last = await _last_cycle(service, stop) if finished else None
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        waiting.cancel()
+        ended.cancel()
+    return _sum_up(config, simulator, tally, last)
+
+
+def _sum_up(config: Config, simulator: Simulator, tally: Tally, last: CycleReport | None) -> bool:
+    if last is None:
+        out.print(summary(tally, None, 0))
+        return True
+    tally.add(last)
+    truth = simulator.catalogue.figures()
+    found = differences(config, truth)
+    out.print(summary(tally, found, len(truth)))
+    return not found and last.complete
+
+
+async def _last_cycle(service: app.Service, stop: asyncio.Event) -> CycleReport | None:
+    out.print(Text("trade has stopped; one more cycle, then every figure is compared …", style="dim"))
+    cycle = asyncio.create_task(service.cycle_now(ACCOUNT))
+    impatient = asyncio.create_task(stop.wait())
+    await asyncio.wait([cycle, impatient], return_when=asyncio.FIRST_COMPLETED)
+    impatient.cancel()
+    if not cycle.done():
+        cycle.cancel()
+        return None
+    return cycle.result()
+
+
+async def _watch(config: Config, tally: Tally) -> None:
+    """Print each cycle as it ends; what happens is read where every other command reads it, from the state."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        for account, _ in await app.status(config):
+            for line in tally.news(account.cycles):
+                out.print(line)
+
+
+@contextmanager
+def _interrupted() -> Iterator[asyncio.Event]:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,59 @@
+"""The entry point: run a command, and end with one clear line and the right exit code where it fails."""
+
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+
+from stocksync.cli.checking import check
+from stocksync.cli.demo import demo
+from stocksync.cli.looking import explain, history, status, stock
+from stocksync.cli.planning import approve, drift, plan, reject
+from stocksync.cli.program import debugging, program
+from stocksync.cli.running import migrate, once, run, simulator
+from stocksync.cli.terminal import complain
+from stocksync.errors import InvariantBroken, StocksyncError
+
+_COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
+    "Run it": (run, once),
+    "Look": (status, stock, explain, history),
+    "Plan and decide": (plan, approve, reject, drift),
+    "Set up and try": (check, migrate, simulator, demo),
+}
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """Give a command's docstring with each paragraph as one line, for any width; examples keep their lines."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(text if text.startswith("$") else " ".join(text.split()) for text in paragraphs)
+
+
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        program.command(rich_help_panel=_panel, help=help_of(_command))(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        program(prog_name="stocksync")
+    except Exception as error:  # noqa: BLE001  whatever it is, a person is told what to do instead of shown our code
+        sys.exit(end_of(error))
+
+
+def end_of(error: Exception) -> int:
+    """Tell a person what went wrong, a line per problem, and give the exit code."""
+    expected = isinstance(error, StocksyncError)
+    words = str(error) if expected else f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    for line in words.splitlines() or [type(error).__name__]:
+        complain(line)
+    if debugging():
+        traceback.print_exception(error, file=sys.stderr)
+    if not expected or isinstance(error, InvariantBroken):
+        complain(_how_to_report())
+    return error.exit_code if isinstance(error, StocksyncError) else 1
+
+
+def _how_to_report() -> str:
+    again = "" if debugging() else "run it again with --debug and "
+    return f"this is a mistake in stocksync: please {again}open an issue with the output and `stocksync --version`"

@@ -1,0 +1,123 @@
+"""Commands that look: status, stock, explain, history."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from stocksync import app
+from stocksync.cli.program import (
+    Account,
+    AsJson,
+    ConfigFile,
+    Debug,
+    known,
+    settings,
+    wait_for,
+)
+from stocksync.cli.render import account as rendered
+from stocksync.cli.render import product
+from stocksync.cli.terminal import out, print_json
+from stocksync.errors import NotFound
+from stocksync.ports import LedgerRow
+
+_LEDGER_ROWS = 10
+
+Sku = Annotated[str, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it.")]
+
+
+def status(config: ConfigFile = None, *, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Show how fresh each account is, its last cycles, and what waits for a person.
+
+    Ends with 1 where an account is not well. All of it comes from the state database, so it also works from afar.
+
+    $ stocksync status
+    $ stocksync status --json | jq '.[].health'
+    """
+    values = wait_for(app.status(settings(config, debug=debug)))
+    if as_json:
+        print_json([{"status": account, "health": health} for account, health in values])
+    else:
+        out.print(rendered.status(values, datetime.now(UTC)))
+    raise typer.Exit(0 if all(health.well for _, health in values) else 1)
+
+
+def stock(
+    sku: Annotated[str | None, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it.")] = None,
+    config: ConfigFile = None,
+    account: Account = None,
+    *,
+    product_id: Annotated[int | None, typer.Option("--id", metavar="N", min=1, help="Qoyod's product id.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Ask Qoyod for one product now, and show its figures beside those remembered and in the target.
+
+    A changed figure is pushed at once, through the same guards. Where Qoyod is away, the remembered figures answer and
+    say how old they are. Ends with 4 where Qoyod does not know the product.
+
+    $ stocksync stock BW-001
+    $ stocksync stock --id 42 --json
+    """
+    if (sku is None) == (product_id is None):
+        raise typer.BadParameter("give a SKU, or --id N for Qoyod's product id", param_hint="SKU")
+    loaded = settings(config, debug=debug)
+    answers = wait_for(app.stock(loaded, known(loaded, account), sku, product_id))
+    if not answers:
+        raise NotFound(
+            f"Qoyod knows no product with {f'the SKU {sku!r}' if sku is not None else f'the id {product_id}'}"
+        )
+    if as_json:
+        print_json(answers)
+    for answer in [] if as_json else answers:
+        out.print(product.stock(answer, datetime.now(UTC)))
+
+
+def explain(
+    sku: Sku, config: ConfigFile = None, account: Account = None, *, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Show how each number of a product came about, step by step, with the changes behind it.
+
+    $ stocksync explain BW-001
+    """
+    loaded = settings(config, debug=debug)
+    name = known(loaded, account)
+    values = wait_for(app.explain(loaded, name, sku))
+    if not values:
+        raise NotFound(f"no product with the SKU {sku!r} was ever read")
+    rows = wait_for(app.history(loaded, name, sku, _LEDGER_ROWS))
+    if as_json:
+        print_json({"explanations": values, "history": rows})
+        return
+    for value in values:
+        out.print(product.explanation(value, datetime.now(UTC)))
+        out.print()
+    _print_history(rows, sku)
+
+
+def history(
+    sku: Sku,
+    config: ConfigFile = None,
+    account: Account = None,
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ROWS", help="The newest so many.")] = 50,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show the changes that were applied to a product, newest first.
+
+    $ stocksync history BW-001 --limit 5
+    """
+    loaded = settings(config, debug=debug)
+    rows = wait_for(app.history(loaded, known(loaded, account), sku, limit))
+    if as_json:
+        print_json(rows)
+    else:
+        _print_history(rows, sku)
+
+
+def _print_history(rows: list[LedgerRow], sku: str) -> None:
+    if rows:
+        out.print(product.history(rows))
+    else:
+        out.print(f"no change of {sku} has been written yet")

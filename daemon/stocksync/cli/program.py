@@ -1,0 +1,102 @@
+"""The program, its common options, and how a command gets its configuration and its loop."""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from stocksync import __version__
+from stocksync.cli.terminal import out
+from stocksync.config import Config, load
+from stocksync.observe.logs import configure
+
+T = TypeVar("T")
+
+program = typer.Typer(
+    name="stocksync",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration; else ./config.toml, else /etc/stocksync/config.toml.",
+        show_default=False,
+    ),
+]
+Account = Annotated[
+    str | None,
+    typer.Option("--account", "-a", metavar="NAME", help="Only this account; else all of them.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of tables, for scripts.")]
+Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Log everything, and show where an error came from.")]
+
+
+class _Flags:
+    debug = False
+
+
+def debugging() -> bool:
+    """Whether a person asked for tracebacks."""
+    return _Flags.debug
+
+
+@program.callback(invoke_without_command=True)
+def stocksync(
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version and end.")] = False,  # noqa: FBT002
+) -> None:
+    """Keep the stock of a shop, warehouse or order desk equal to Qoyod's.
+
+    New here? [bold]stocksync demo[/bold] shows it at work without touching anything;
+    [bold]stocksync check[/bold] tries your configuration part by part; [bold]stocksync plan[/bold] shows what would be
+    written; [bold]stocksync run[/bold] is the daemon.
+
+    Exit codes: 0 well, 1 the work failed, 2 configuration or usage, 3 something is held, 4 not found.
+    """
+    if version:
+        out.print(f"stocksync {__version__}")
+        raise typer.Exit
+
+
+def settings(file: Path | None, *, debug: bool, daemon: bool = False) -> Config:
+    """Load the configuration and begin to log: all of it for the daemon, only warnings for a command.
+
+    Raises:
+        ConfigurationError: with every problem there is.
+
+    """
+    _Flags.debug = debug
+    config = load(file, os.environ)
+    _Flags.debug = debug or config.log.level == "debug"
+    quiet = "error" if config.log.level == "error" else "warning"
+    level = config.log.level if daemon else quiet
+    configure(config.log.format, "debug" if _Flags.debug else level)
+    return config
+
+
+def known(config: Config, account: str | None) -> str | None:
+    """Check that an account of this name is configured.
+
+    Raises:
+        typer.BadParameter: there is none; the message lists those there are.
+
+    """
+    if account is not None and config.account(account) is None:
+        names = ", ".join(each.name for each in config.accounts)
+        raise typer.BadParameter(f"no account is named {account!r}; there are: {names}", param_hint="--account")
+    return account
+
+
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)

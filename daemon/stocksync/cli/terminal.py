@@ -1,0 +1,63 @@
+"""Standard output for results, standard error for everything else."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from stocksync.observe.jsonable import dumps
+
+_PIPE_WIDTH = 160
+
+Report = Callable[[str, int, int], None]
+"""Called with (account, done, total) while pages are read."""
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
+
+
+def complain(line: str) -> None:
+    """Tell a person what went wrong, on standard error, in one line."""
+    err.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+
+
+def note(line: str) -> None:
+    """Tell a person something beside the result, on standard error."""
+    err.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print a result for machines."""
+    sys.stdout.write(dumps(value, indent=2).decode("utf-8") + "\n")
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Show a bar per account on standard error while pages are read; nothing where that is no terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("pages"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(account: str, done: int, total: int) -> None:
+            if account not in tasks:
+                tasks[account] = bars.add_task(account, total=None)
+            bars.update(tasks[account], completed=done, total=total or None)
+
+        yield report

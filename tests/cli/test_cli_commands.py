@@ -1,0 +1,167 @@
+"""The commands as people and scripts use them: output, streams and exit codes."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+STEADY = "[accounts.poll]\ncross_check = 0\nrequests_per_minute = 300\n[accounts.guards]\nminimum_cells = 0\n"
+
+
+async def test_once_writes_reports_and_finds_nothing_the_second_time(command, configured, qoyod, tmp_path):
+    configured(STEADY)
+    first = await command("once")
+    assert first.code == 0, first.err
+    assert "✓ main  done" in first.out
+    assert "complete: 60 products, 1 page" in first.out
+    assert first.err == ""
+    with closing(sqlite3.connect(tmp_path / "target.db")) as target:
+        assert target.execute("SELECT count(*) FROM stock_levels").fetchone() == (len(qoyod.catalogue.figures()),)
+    second = await command("once", "--json")
+    assert second.code == 0
+    assert second.json[0]["counts"]["applied"] == 0
+    assert second.json[0]["counts"]["unchanged"] == len(qoyod.catalogue.figures())
+
+
+async def test_a_held_plan_is_shown_decided_and_applied(command, configured, qoyod):
+    configured(STEADY)
+    assert (await command("once")).code == 0
+    for product, place in list(qoyod.catalogue.figures())[::3]:
+        qoyod.catalogue.stock_take(product, place, 0)
+    held = await command("once")
+    assert held.code == 3, held.err
+    assert "stocksync approve" in held.out
+    shown = await command("plan", "--limit", "2")
+    assert shown.code == 3
+    assert "zeroed" in shown.out
+    assert "--limit" in shown.out
+    plan = (await command("plan", "--json")).json[0]["held"]
+    said = await command("approve", plan["plan_id"], "--by", "Huda")
+    assert said.code == 0
+    assert "approved" in said.out
+    assert "by Huda" in said.out
+    released = await command("once")
+    assert released.code == 0, released.out
+    assert (await command("reject", plan["plan_id"])).code == 4
+
+
+async def test_one_product_is_looked_up_explained_and_remembered(command, configured, qoyod):
+    configured(STEADY)
+    assert (await command("once")).code == 0
+    (product, place), _ = next(iter(qoyod.catalogue.figures().items()))
+    sku = qoyod.catalogue.item(product).sku
+    qoyod.catalogue.stock_take(product, place, 77)
+    looked = await command("stock", "--id", str(product))
+    assert looked.code == 0, looked.err
+    assert "77" in looked.out
+    assert "wrote 1 cell" in looked.out
+    explained, past = await asyncio.gather(command("explain", sku), command("history", sku, "--json"))
+    assert explained.code == 0
+    assert "raw" in explained.out
+    assert "written (UTC)" in explained.out
+    assert past.json[0]["change"]["after"] == "77"
+
+
+async def test_what_is_not_there_ends_with_4_and_one_line(command, configured):
+    configured(STEADY)
+    await command("migrate")
+    asked = [("stock", "NO-SUCH"), ("explain", "NO-SUCH"), ("history", "NO-SUCH"), ("approve", "0000")]
+    for ended in await asyncio.gather(*(command(*arguments) for arguments in asked)):
+        assert ended.code == 4, ended.err
+        assert ended.out == ""
+        assert len(ended.err.splitlines()) == 1
+        assert ended.err.startswith("error: ")
+
+
+async def test_status_is_well_after_a_cycle_and_not_before(command, configured):
+    configured(STEADY)
+    before = await command("status")
+    assert before.code == 1
+    assert "no complete cycle yet" in before.out
+    assert (await command("once")).code == 0
+    after, as_json = await asyncio.gather(command("status"), command("status", "--json"))
+    assert after.code == 0
+    assert "✓ main" in after.out
+    assert as_json.json[0]["health"]["well"] is True
+
+
+async def test_check_tells_what_is_well_line_by_line(command, configured):
+    configured()
+    ended = await command("check")
+    assert ended.code == 0, ended.out + ended.err
+    assert ended.out.count("✓") >= 4
+    assert "all is well" in ended.out
+
+
+async def test_check_says_what_to_do_about_a_refused_credential(command, configured):
+    configured()
+    ended = await command("check", QOYOD_API_KEY="revoked")
+    assert ended.code == 1
+    assert "✗  main: credential" in ended.out
+    assert "→" in ended.out
+    assert "revoked" not in ended.out + ended.err
+
+
+async def test_check_lists_every_mistake_of_the_configuration(command, tmp_path):
+    (tmp_path / "config.toml").write_text("[stat]\n[[accounts]]\nname = 'A'\n", encoding="utf-8")
+    ended = await command("check")
+    assert ended.code == 2
+    assert ended.out.count("✗") == 4
+    assert 'did you mean "state"?' in ended.out
+
+
+async def test_configuration_mistakes_are_one_line_each_and_exit_code_2(command, tmp_path):
+    (tmp_path / "config.toml").write_text("[stat]\n[[accounts]]\nname = 'A'\n", encoding="utf-8")
+    ended = await command("once")
+    assert (ended.code, ended.out) == (2, "")
+    lines = ended.err.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("error: ") for line in lines)
+
+
+async def test_wrong_usage_ends_with_2_and_nothing_on_standard_output(command, configured):
+    configured()
+    asked = [
+        ("once", "--config", "nowhere.toml"),
+        ("nonsense",),
+        ("stock",),
+        ("stock", "A", "--id", "3"),
+        ("once", "--account", "x"),
+    ]
+    for ended in await asyncio.gather(*(command(*arguments) for arguments in asked)):
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err
+        assert "Traceback" not in ended.err
+
+
+async def test_a_refused_credential_fails_the_cycle_in_words(command, configured):
+    configured()
+    ended = await command("once", QOYOD_API_KEY="revoked")
+    assert ended.code == 1
+    assert "✗ main  Qoyod refuses the credential" in ended.out
+    assert "Traceback" not in ended.out + ended.err
+
+
+async def test_drift_names_what_was_edited_and_heals_it(command, configured, tmp_path):
+    configured(STEADY)
+    assert (await command("once")).code == 0
+    with closing(sqlite3.connect(tmp_path / "target.db")) as target, target:
+        target.execute("UPDATE stock_levels SET quantity = 12345 WHERE rowid = (SELECT min(rowid) FROM stock_levels)")
+    found = await command("drift")
+    assert found.code == 0, found.err
+    assert "edited_in_target" in found.out
+    healed = await command("drift", "--heal", "--json")
+    assert healed.json[0]["healed"] == 1
+
+
+async def test_migrate_says_what_it_did(command, configured):
+    configured()
+    ended = await command("migrate")
+    assert ended.code == 0
+    assert "head" in ended.out
+
+
+async def test_help_and_version_need_no_configuration(command):
+    helped, version = await asyncio.gather(command("once", "--help"), command("--version"))
+    assert helped.code == 0
+    assert "$ stocksync once --account main --dry-run" in helped.out
+    assert version.out.startswith("stocksync ")
