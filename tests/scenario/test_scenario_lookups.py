@@ -1,0 +1,213 @@
+"""One product, now: a fresh figure, pushed at once; the snapshot, marked stale, where Qoyod is away."""
+
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+from scenario_shop import Shop
+
+from stocksync.app import service
+from stocksync.config import build
+from stocksync.core.report import Outcome
+from stocksync.errors import NotFound
+
+
+async def test_a_look_up_shows_source_snapshot_and_target_side_by_side(shop: Shop) -> None:
+    await shop.cycle()
+    await shop.sql("UPDATE stock_levels SET quantity = 15 WHERE product_id = 2 AND location_id = '1'")
+    for query in ({"sku": "P-02"}, {"product_id": 2}):
+        answer = await shop.look_up(**query)
+        assert (answer.fresh, answer.product_id, answer.sku, answer.pushed) == (True, 2, "P-02", 0)
+        first = answer.places[0]
+        assert (first.source, first.desired, first.snapshot) == (Decimal(21), Decimal(21), Decimal(21))
+        assert first.target == Decimal(15)
+
+
+async def test_a_changed_figure_that_a_look_up_finds_is_pushed_at_once(shop: Shop) -> None:
+    await shop.cycle()
+    shop.catalogue.stock_take(2, 1, 5)
+    shop.catalogue.stock_take(3, 1, 6)
+    shop.simulator.requests.clear()
+    answer = await shop.look_up("P-02")
+    assert (answer.fresh, answer.pushed) == (True, 1)
+    rows = await shop.rows()
+    assert (rows[2, "1"], rows[3, "1"]) == ("5", "31"), "the product that was asked for, and no other"
+    assert len(shop.simulator.requests) == 1
+    row = (await shop.ledger(2))[0]
+    assert str(row.change) == "P-02 @ 1: 21 → 5"
+    assert row.cycle_id.startswith("lookup-")
+    report = await shop.cycle()
+    assert report.counts.applied == 1
+    assert await shop.rows() == shop.truth()
+
+
+async def test_a_look_up_before_the_first_cycle_makes_the_row(shop: Shop) -> None:
+    answer = await shop.look_up("P-02")
+    assert answer.pushed == 2
+    assert await shop.rows() == {(2, "1"): "21", (2, "3"): "23"}
+    await shop.cycle()
+    assert await shop.rows() == shop.truth()
+
+
+async def test_a_product_that_qoyod_does_not_know_is_not_found(shop: Shop) -> None:
+    await shop.cycle()
+    for query in ({"sku": "NO-SUCH"}, {"product_id": 4711}):
+        with pytest.raises(NotFound, match="knows no product"):
+            await shop.look_up(**query)
+    assert set((await shop.actives()).values()) == {True}
+
+
+async def test_a_deleted_product_is_not_found_and_a_look_up_removes_nothing(shop: Shop) -> None:
+    await shop.cycle()
+    shop.catalogue.delete(2)
+    for _ in range(3):
+        with pytest.raises(NotFound):
+            await shop.look_up(product_id=2)
+    assert set((await shop.actives()).values()) == {True}
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+@pytest.mark.parametrize("fault", ["all=500", "all=html", "auth=revoke", "all=redirect"])
+async def test_where_qoyod_is_away_the_snapshot_answers_and_says_so(shop: Shop, fault: str) -> None:
+    await shop.cycle()
+    shop.catalogue.stock_take(2, 1, 5)
+    shop.simulator.faults.add(fault)
+    for query in ({"sku": "P-02"}, {"product_id": 2}):
+        answer = await shop.look_up(**query)
+        assert (answer.fresh, answer.pushed) == (False, 0)
+        assert answer.note
+        assert answer.places[0].source == Decimal(21)
+        assert answer.places[0].target == Decimal(21)
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+async def test_where_qoyod_is_away_an_unknown_product_is_still_not_found(shop: Shop) -> None:
+    await shop.cycle()
+    await shop.simulator.stop()
+    with pytest.raises(NotFound):
+        await shop.look_up("NO-SUCH")
+
+
+async def test_a_row_of_another_sku_than_asked_for_is_not_taken(shop: Shop) -> None:
+    await shop.cycle()
+    shop.simulator.faults.add("list=ignore-filter")
+    shop.catalogue.stock_take(1, 1, 99)
+    shop.catalogue.stock_take(2, 1, 98)
+    with pytest.raises(NotFound, match="did not follow the filter"):
+        await shop.look_up("P-09")
+    rows = await shop.rows()
+    assert rows[1, "1"] == "11"
+    shop.simulator.faults.clear()
+    shop.simulator.faults.add('product-2=set:sku="P-02 "')
+    with pytest.raises(NotFound):
+        await shop.look_up("P-02")
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+async def test_a_row_that_cannot_be_read_is_answered_by_the_snapshot(shop: Shop) -> None:
+    await shop.cycle()
+    shop.simulator.faults.add("product-2=bad-stock:null")
+    answer = await shop.look_up(product_id=2)
+    assert (answer.fresh, answer.pushed) == (False, 0)
+    assert "stock" in answer.note
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+async def test_a_process_that_is_not_the_writer_looks_and_pushes_nothing(shop: Shop) -> None:
+    await shop.cycle()
+    shop.catalogue.stock_take(2, 1, 5)
+    answer = await shop.look_up("P-02", lead_it=False)
+    assert (answer.fresh, answer.pushed) == (True, 0)
+    assert "not the writer" in answer.note
+    assert answer.places[0].source == Decimal(5)
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+async def test_what_a_plan_holds_a_look_up_does_not_push(large_shop: Shop) -> None:
+    for product in range(1, 7):
+        large_shop.catalogue.stock_take(product, 1, 0)
+    assert (await large_shop.cycle()).outcome is Outcome.HELD
+    answer = await large_shop.look_up("P-02")
+    assert (answer.fresh, answer.pushed) == (True, 0)
+    assert (await large_shop.rows())[2, "1"] == "21"
+
+
+async def test_look_ups_one_after_the_other_do_not_carry_a_mass_zero_past_the_guards(large_shop: Shop) -> None:
+    before = await large_shop.rows()
+    large_shop.simulator.faults.add("all=mass-zero")
+    for product in range(1, 16):
+        await large_shop.look_up(product_id=product)
+    zeroed = [key for key, figure in (await large_shop.rows()).items() if figure == "0" and before[key] != "0"]
+    assert len(zeroed) <= 0.15 * len(before)
+
+
+@pytest.mark.parametrize("narrow", [{"sku": "P-01"}, {"category_id": 2}])
+async def test_outside_the_filter_a_look_up_answers_and_pushes_nothing(open_shop: Any, narrow: dict[str, Any]) -> None:
+    shop = await open_shop(poll={"filter": narrow})
+    shop.catalogue.item(1).category_id = 2
+    for _ in range(2):
+        for query in ({"sku": "P-02"}, {"product_id": 2}):
+            answer = await shop.look_up(**query)
+            assert (answer.fresh, answer.pushed, answer.places[0].source) == (True, 0, Decimal(21))
+            assert "outside poll.filter" in answer.note
+        await shop.cycle()
+        assert {key[0] for key in await shop.rows()} == {1}
+    shop.catalogue.stock_take(1, 1, 5)
+    assert (await shop.look_up("P-01")).pushed == 1
+    assert (await shop.rows())[1, "1"] == "5"
+
+
+async def test_a_negative_that_waits_for_a_person_is_not_pushed_by_a_look_up(open_shop: Any) -> None:
+    shop = await open_shop(policy={"negative": "hold"})
+    await shop.cycle()
+    shop.catalogue.stock_take(2, 1, -4)
+    answer = await shop.look_up("P-02")
+    assert answer.pushed == 0
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+async def test_where_the_target_is_broken_a_look_up_still_answers(shop: Shop) -> None:
+    await shop.cycle()
+    await shop.sql("ALTER TABLE stock_levels RENAME COLUMN quantity TO amount")
+    shop.catalogue.stock_take(2, 1, 5)
+    answer = await shop.look_up("P-02")
+    assert answer.fresh
+    assert (answer.places[0].source, answer.places[0].target) == (Decimal(5), None)
+    assert "quantity" in answer.note
+    await shop.sql("ALTER TABLE stock_levels RENAME COLUMN amount TO quantity")
+    await shop.cycle()
+    assert await shop.rows() == shop.truth()
+
+
+async def test_the_daemon_answers_over_http_pushes_and_knows_404(open_shop: Any) -> None:
+    shop = await open_shop()
+    await shop.close()
+    config = build({**shop.data, "http": {"listen": "127.0.0.1:0"}}, shop.environ)
+    async with service(config) as daemon, aiohttp.ClientSession() as web:
+        while not daemon.loop.runners["main"].leadership.lease:
+            await _turn()
+        await daemon.cycle_now("main")
+        url = "http://{}:{}/api/stock".format(*daemon.address)
+        shop.catalogue.stock_take(2, 1, 5)
+        async with web.get(url, params={"sku": "P-02"}) as response:
+            answer = await response.json()
+            assert (response.status, answer["fresh"], answer["places"][0]["source"]) == (200, False, "21")
+        async with web.get(url, params={"sku": "P-02", "fresh": "true"}) as response:
+            answer = await response.json()
+            assert (response.status, answer["fresh"], answer["pushed"]) == (200, True, 1)
+        assert (await shop.rows())[2, "1"] == "5"
+        async with web.get(url, params={"sku": "NO-SUCH", "fresh": "true"}) as response:
+            assert response.status == 404
+        await shop.simulator.stop()
+        async with web.get(url, params={"id": "2", "fresh": "true"}) as response:
+            answer = await response.json()
+            assert (response.status, answer["fresh"]) == (200, False)
+            assert "Qoyod does not answer" in answer["note"]
+    await shop.enter()
+
+
+async def _turn() -> None:
+    import asyncio  # noqa: PLC0415
+
+    await asyncio.sleep(0.01)

@@ -1,0 +1,106 @@
+"""Two entries of one tenant that write to one table: the newest figure stands, whoever read it."""
+
+from typing import Any
+
+import pytest
+from scenario_shop import Died, Shop
+
+
+async def _hot_and_whole(open_shop: Any) -> Shop:
+    shop: Shop = await open_shop(
+        poll={"budget": "tenant", "cross_check": 0},
+        also=[{"poll": {"budget": "tenant", "cross_check": 0, "filter": {"sku": "P-02"}}}],
+    )
+    await shop.cycle("main")
+    await shop.cycle("other1")
+    return shop
+
+
+async def test_an_older_read_of_one_entry_never_overwrites_a_newer_figure_of_another(open_shop: Any) -> None:
+    shop = await _hot_and_whole(open_shop)
+    whole = shop.house.accounts["main"]
+    read = whole.source.read
+
+    async def read_and_dawdle(progress: Any = None) -> Any:
+        reading = await read(progress)
+        shop.catalogue.stock_take(2, 1, 7)
+        await shop.cycle("other1")
+        return reading
+
+    whole.source.read = read_and_dawdle  # type: ignore[method-assign]
+    shop.catalogue.stock_take(2, 1, 5)
+    await shop.cycle("main")
+    assert (await shop.rows())[2, "1"] == "7"
+
+
+async def test_a_figure_that_flips_back_between_the_polls_of_two_entries_is_right_after_the_next_of_either(
+    open_shop: Any,
+) -> None:
+    shop = await _hot_and_whole(open_shop)
+    shop.catalogue.stock_take(2, 1, 9)
+    await shop.cycle("main")
+    shop.catalogue.stock_take(2, 1, 21)
+    await shop.cycle("other1")
+    assert (await shop.rows())[2, "1"] == "21"
+
+
+async def test_figures_that_flip_to_and_fro_between_two_entries_are_right_after_each_poll(open_shop: Any) -> None:
+    shop = await _hot_and_whole(open_shop)
+    for figure, name in ((9, "main"), (21, "other1"), (9, "main"), (21, "main"), (9, "other1"), (21, "main")):
+        shop.catalogue.stock_take(2, 1, figure)
+        await shop.cycle(name)
+        assert (await shop.rows())[2, "1"] == str(figure)
+    with shop.counting() as counted:
+        for name in ("main", "other1", "main", "other1"):
+            await shop.cycle(name)
+    assert counted.writes == [], "once they agree, nobody writes"
+
+
+async def test_an_entry_does_not_heal_away_what_another_has_written_since(open_shop: Any) -> None:
+    shop = await _hot_and_whole(open_shop)
+    shop.catalogue.stock_take(2, 1, 7)
+    await shop.cycle("other1")
+    report = await shop.audit(heal=True)
+    assert (report.cells, report.healed) == ({}, 0)
+    assert (await shop.rows())[2, "1"] == "7"
+
+
+async def test_a_product_that_both_entries_knew_is_removed_once_and_no_more_is_written(open_shop: Any) -> None:
+    shop = await _hot_and_whole(open_shop)
+    await shop.restart(policy={"on_deleted": "delete"})
+    shop.catalogue.stock_take(2, 1, 7)
+    await shop.cycle("other1")
+    shop.catalogue.delete(2)
+    for name in ("main", "other1", "main", "other1"):
+        await shop.cycle(name)
+    assert {key[0] for key in await shop.rows()} == {1, 3, 4, 5, 6, 7, 8}
+    with shop.counting() as counted:
+        await shop.cycle("main")
+        await shop.cycle("other1")
+    assert counted.writes == []
+
+
+async def test_a_sibling_that_died_between_commit_and_acknowledgement_is_made_good_by_the_other(open_shop: Any) -> None:
+    shop = await _hot_and_whole(open_shop)
+    shop.catalogue.stock_take(2, 1, 73)
+    write, session = shop.house.accounts["other1"].target.write, shop.house.state._session
+
+    async def dead(*_args: Any, **_kwargs: Any) -> Any:
+        raise Died
+
+    async def write_and_die(*args: Any, **kwargs: Any) -> Any:
+        await write(*args, **kwargs)
+        session.write = dead  # type: ignore[method-assign]
+        raise Died
+
+    shop.house.accounts["other1"].target.write = write_and_die  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        await shop.cycle("other1")
+    await shop.close()
+    await shop.enter()
+    await shop.expire_lease()
+    shop.catalogue.stock_take(2, 1, 21)
+    await shop.cycle("main")
+    assert (await shop.rows())[2, "1"] == "21"
+    await shop.cycle("other1")
+    assert await shop.rows() == shop.truth()

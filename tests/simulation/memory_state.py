@@ -1,0 +1,356 @@
+"""The state in memory, by a given clock: for simulations, and held to the contract of the real ones."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.report import CycleReport
+from stocksync.core.stock import Cell, Change, Figure, Known, Parts, Ref, Remembered
+from stocksync.errors import LeaseLost, NotFound
+from stocksync.ports import (
+    AccountStatus,
+    Clock,
+    Lease,
+    LedgerRow,
+    Observed,
+    Quarantined,
+    Snapshot,
+    Transaction,
+    Written,
+)
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_SWEEP_EVERY = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class MemoryCell:
+    """One row of the snapshot."""
+
+    parts: Parts = ()
+    source_at: datetime = _LONG_AGO
+    acked: Figure | None = None
+    intent: Figure | None = None
+    intended_at: datetime | None = None
+    sku: str = ""
+    former_sku: str = ""
+    unknown_since: datetime | None = None
+
+    def remembered(self) -> Remembered:
+        return Remembered(self.parts, self.source_at, self.acked, self.intent, self.sku, self.unknown_since)
+
+
+@dataclass(slots=True)
+class MemoryAccount:
+    """All that is stored of one account."""
+
+    owner: str = ""
+    epoch: int = 0
+    expires_at: datetime = _LONG_AGO
+    last_attempt: datetime | None = None
+    last_complete: datetime | None = None
+    last_push: datetime | None = None
+    failures: int = 0
+    cells: dict[Cell, MemoryCell] = field(default_factory=dict)
+    products: dict[int, Known] = field(default_factory=dict)
+    quarantine: dict[tuple[int, str | None], Quarantined] = field(default_factory=dict)
+    ledger: list[LedgerRow] = field(default_factory=list)
+    cycles: dict[str, CycleReport] = field(default_factory=dict)
+    plan: HeldPlan | None = None
+    audit: AuditReport | None = None
+    token: str | None = None
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """What survives the process: hand it to the next one's MemoryState."""
+
+    accounts: dict[str, MemoryAccount] = field(default_factory=dict)
+
+    def of(self, account: str) -> MemoryAccount:
+        return self.accounts.setdefault(account, MemoryAccount())
+
+
+@dataclass(slots=True)
+class MemoryConnection:
+    """What a target joins: what it defers happens at the commit, or not at all."""
+
+    deferred: list[Callable[[], None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class MemoryTransaction:
+    """An open transaction that the target may join."""
+
+    connection: MemoryConnection
+    acknowledged: list[tuple[str, Written]] = field(default_factory=list)
+
+    async def acknowledge(self, cycle_id: str, written: Written) -> None:
+        self.acknowledged.append((cycle_id, written))
+
+
+def _survive(_point: str) -> None:
+    """Do not crash."""
+
+
+class MemoryState:
+    """One process's view of a MemoryStore; implements State, Register and Vault.
+
+    `crash_points` is called with "before NAME" and "after NAME" around each commit, NAME being claim, renew, release,
+    begin, observe, intend, acknowledge, transaction, hold, end, audit, decide or save; what it raises, the caller gets.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        store: MemoryStore | None = None,
+        crash_points: Callable[[str], None] = _survive,
+        keep_ledger: timedelta = timedelta(days=90),
+    ) -> None:
+        self.clock = clock
+        self.store = store if store is not None else MemoryStore()
+        self.crash_points = crash_points
+        self._keep = keep_ledger
+        self._swept: dict[str, datetime] = {}
+
+    async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
+        mine, now = self.store.of(account), self.clock.now()
+        held = mine.expires_at > now
+        if held and mine.owner != owner:
+            return None
+        self.crash_points("before claim")
+        mine.epoch += 0 if held else 1
+        mine.owner, mine.expires_at = owner, now + ttl
+        self.crash_points("after claim")
+        return Lease(account, owner, mine.epoch)
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> None:
+        mine = self._fenced(lease)
+        self.crash_points("before renew")
+        mine.expires_at = self.clock.now() + ttl
+        self.crash_points("after renew")
+
+    async def confirm(self, lease: Lease, margin: timedelta) -> None:
+        self._fenced(lease, margin)
+
+    async def release(self, lease: Lease) -> None:
+        mine = self.store.of(lease.account)
+        if (mine.owner, mine.epoch) == (lease.owner, lease.epoch):
+            self.crash_points("before release")
+            mine.owner, mine.expires_at = "", _LONG_AGO
+            self.crash_points("after release")
+
+    async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
+        mine = self.store.of(account)
+        wanted = None if product_ids is None else set(product_ids)
+        totals = [total for r in _by_start(mine) if (total := r.usual_total) is not None]
+        return Snapshot(
+            cells={cell: row.remembered() for cell, row in mine.cells.items() if _in(cell.product_id, wanted)},
+            products={key: known for key, known in mine.products.items() if _in(key, wanted)},
+            quarantine={key: entry for key, entry in mine.quarantine.items() if _in(key[0], wanted)},
+            recent_totals=totals[-10:],
+            plan=mine.plan,
+        )
+
+    async def begin(self, lease: Lease, report: CycleReport) -> None:
+        mine = self._fenced(lease)
+        self.crash_points("before begin")
+        mine.cycles[report.cycle_id] = deepcopy(report)
+        mine.last_attempt = report.started_at
+        self.crash_points("after begin")
+
+    async def observe(self, lease: Lease, cycle_id: str, seen: Observed) -> None:  # noqa: ARG002
+        mine, now = self._fenced(lease), self.clock.now()
+        self.crash_points("before observe")
+        _observe(mine, seen, now)
+        self.crash_points("after observe")
+
+    async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:  # noqa: ARG002
+        mine, now = self._fenced(lease), self.clock.now()
+        self.crash_points("before intend")
+        for change in changes:
+            row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
+            row.intended_at = now if row.intent is None else row.intended_at
+            row.intent = change.after
+        self.crash_points("after intend")
+
+    async def acknowledge(self, lease: Lease, cycle_id: str, written: Written) -> None:
+        mine = self._fenced(lease)
+        self.crash_points("before acknowledge")
+        self._acknowledge(mine, lease, cycle_id, written)
+        self.crash_points("after acknowledge")
+
+    def transaction(self, lease: Lease) -> AbstractAsyncContextManager[Transaction]:
+        return self._transaction(lease)
+
+    @asynccontextmanager
+    async def _transaction(self, lease: Lease) -> AsyncIterator[Transaction]:
+        mine = self._fenced(lease)
+        opened = MemoryTransaction(MemoryConnection())
+        yield opened
+        # A real database keeps the lease's row locked meanwhile, or has ended a transaction that idled too long.
+        if (mine.owner, mine.epoch) != (lease.owner, lease.epoch):
+            raise LeaseLost(f"account {lease.account}: another writer took over")
+        self.crash_points("before transaction")
+        for write in opened.connection.deferred:
+            write()
+        for cycle_id, written in opened.acknowledged:
+            self._acknowledge(mine, lease, cycle_id, written)
+        self.crash_points("after transaction")
+
+    async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
+        mine = self._fenced(lease)
+        self.crash_points("before hold")
+        if plan is None or mine.plan is None or mine.plan.plan_id != plan.plan_id:
+            waiting = {"decision": Decision.WAITING, "decided_by": "", "decided_at": None}
+            mine.plan = None if plan is None else replace(plan, **waiting)  # type: ignore[arg-type]
+        self.crash_points("after hold")
+
+    async def end(self, lease: Lease, report: CycleReport) -> None:
+        mine, now = self._fenced(lease), self.clock.now()
+        self.crash_points("before end")
+        mine.cycles[report.cycle_id] = deepcopy(report)
+        mine.failures = report.failures_after(mine.failures)
+        if report.complete:
+            mine.last_complete = report.ended_at or now
+        self._sweep(lease.account, mine, now)
+        self.crash_points("after end")
+
+    async def record_audit(self, lease: Lease, report: AuditReport) -> None:
+        mine = self._fenced(lease)
+        self.crash_points("before audit")
+        mine.audit = deepcopy(report)
+        self.crash_points("after audit")
+
+    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[Ref, Remembered]]:
+        mine = self.store.of(account)
+        following = sorted(cell for cell in mine.cells if after is None or cell > after)[:size]
+        return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in following]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
+        return [self._status(account) for account in accounts]
+
+    async def products_with(self, account: str, sku: str) -> list[int]:
+        mine = self.store.of(account)
+        bears = {key for key, known in mine.products.items() if known.sku == sku}
+        held = {cell.product_id for cell, row in mine.cells.items() if sku in {row.sku, row.former_sku}}
+        return sorted(bears | held | {row.change.product_id for row in mine.ledger if row.change.sku == sku})
+
+    async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
+        rows = [row for row in self.store.of(account).ledger if row.change.product_id == product_id]
+        return rows[::-1][:limit]
+
+    async def held(self, account: str | None = None) -> list[HeldPlan]:
+        plans = [mine.plan for _, mine in sorted(self.store.accounts.items()) if mine.plan is not None]
+        return [plan for plan in plans if account in {None, plan.account}]
+
+    async def decide(self, plan_id: str, approved: bool, by: str) -> HeldPlan:
+        for mine in self.store.accounts.values():
+            if mine.plan is not None and mine.plan.plan_id == plan_id:
+                self.crash_points("before decide")
+                decision = Decision.APPROVED if approved else Decision.REJECTED
+                mine.plan = replace(mine.plan, decision=decision, decided_by=by, decided_at=self.clock.now())
+                self.crash_points("after decide")
+                return mine.plan
+        raise NotFound(f"no plan {plan_id} is held (any more)")
+
+    async def load(self, account: str) -> str | None:
+        return self.store.of(account).token
+
+    async def save(self, account: str, token: str) -> None:
+        self.crash_points("before save")
+        self.store.of(account).token = token
+        self.crash_points("after save")
+
+    def _fenced(self, lease: Lease, margin: timedelta = timedelta(0)) -> MemoryAccount:
+        mine = self.store.of(lease.account)
+        ours = (mine.owner, mine.epoch) == (lease.owner, lease.epoch)
+        if not ours or mine.expires_at <= self.clock.now() + margin:
+            raise LeaseLost(f"account {lease.account}: another writer took over, or the lease has run out")
+        return mine
+
+    def _acknowledge(self, mine: MemoryAccount, lease: Lease, cycle_id: str, written: Written) -> None:
+        now = self.clock.now()
+        for change in written.applied:
+            row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
+            row.former_sku = row.sku if row.sku not in {"", change.sku} else row.former_sku
+            row.acked, row.sku = change.after, change.sku
+            mine.ledger.append(LedgerRow(now, cycle_id, lease.epoch, change))
+            mine.last_push = now
+        for change in (*written.applied, *written.skipped, *(change for change, _ in written.ambiguous)):
+            closing = mine.cells.get(change.cell)
+            if closing is not None and closing.intent == change.after:
+                closing.intent = closing.intended_at = None
+
+    def _sweep(self, account: str, mine: MemoryAccount, now: datetime) -> None:
+        last = self._swept.get(account)
+        if last is not None and now - last < _SWEEP_EVERY:
+            return
+        self._swept[account] = now
+        mine.ledger = [row for row in mine.ledger if row.at >= now - self._keep]
+        mine.cycles = {key: report for key, report in mine.cycles.items() if report.started_at >= now - self._keep}
+
+    def _status(self, account: str) -> AccountStatus:
+        mine = self.store.of(account)
+        leased = mine.owner != "" and mine.expires_at > self.clock.now()
+        unknown = [row.unknown_since for row in mine.cells.values() if row.unknown_since is not None]
+        intended = [row.intended_at for row in mine.cells.values() if row.intended_at is not None]
+        oldest = sorted(mine.quarantine.values(), key=lambda entry: (entry.first_at, entry.product_id))
+        return AccountStatus(
+            account=account,
+            owner=mine.owner if leased else "",
+            epoch=mine.epoch,
+            leased_until=mine.expires_at if leased else None,
+            last_attempt=mine.last_attempt,
+            last_complete=mine.last_complete,
+            last_push=mine.last_push,
+            oldest_unpushed=min(intended, default=None),
+            consecutive_failures=mine.failures,
+            cycles=deepcopy([report for report in _by_start(mine) if report.ended_at is not None][::-1][:10]),
+            held=mine.plan,
+            quarantine=oldest[:100],
+            quarantined=len(oldest),
+            unknown=len(unknown),
+            oldest_unknown=min(unknown, default=None),
+            cells=len(mine.cells),
+            products=len(mine.products),
+            audit=deepcopy(mine.audit),
+        )
+
+
+def _observe(mine: MemoryAccount, seen: Observed, now: datetime) -> None:
+    for cell, (parts, at) in seen.cells.items():
+        row = mine.cells.setdefault(cell, MemoryCell())
+        if at >= row.source_at:
+            row.parts, row.source_at = parts, at
+    for cell, (figure, sku) in seen.adopted.items():
+        row = mine.cells.setdefault(cell, MemoryCell())
+        if row.acked is None:
+            row.acked, row.sku = figure, sku
+    for cell, since in seen.unknown.items():
+        if cell in mine.cells:
+            mine.cells[cell].unknown_since = since
+    mine.products |= seen.products
+    for key in seen.released:
+        mine.quarantine.pop(key, None)
+    mine.quarantine |= {(entry.product_id, entry.place): entry for entry in seen.quarantined}
+
+
+def _by_start(mine: MemoryAccount) -> list[CycleReport]:
+    return sorted(mine.cycles.values(), key=lambda report: report.started_at)
+
+
+def _ref(mine: MemoryAccount, cell: Cell) -> Ref:
+    known = mine.products.get(cell.product_id)
+    return Ref(cell.product_id, mine.cells[cell].sku if known is None else known.sku, cell.place)
+
+
+def _in(product_id: int, wanted: set[int] | None) -> bool:
+    return wanted is None or product_id in wanted

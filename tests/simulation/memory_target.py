@@ -1,0 +1,194 @@
+"""The target in memory: for simulations, and held to the contract of the real ones."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from stocksync.core.stock import Cell, Change, Live, Ref, Removal
+from stocksync.errors import RowsRefused, TargetUnavailable
+from stocksync.ports import Fence, Shape, Written
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """One row of the integrated system's table."""
+
+    product_id: int
+    sku: str
+    place: str
+    quantity: Decimal | None
+    active: bool = True
+
+
+@dataclass(slots=True)
+class MemoryTable:
+    """The integrated system: it outlives every crash of ours, and people may edit `rows` too."""
+
+    rows: list[MemoryRow] = field(default_factory=list)
+    limit: Decimal | None = None
+    """A constraint: quantities must be below."""
+    away: bool = False
+    """While true nothing can be read or written."""
+    writes: int = 0
+    """Committed transactions that changed something."""
+
+
+def _survive(_point: str) -> None:
+    """Do not crash."""
+
+
+class MemoryTarget:
+    """A Target over a MemoryTable.
+
+    `crash_points` is called with "before write" and "after write" around each commit; what it raises, the caller gets.
+    Nothing is awaited between the fence and the commit, as a real server ends a transaction that idles.
+    """
+
+    def __init__(
+        self,
+        table: MemoryTable,
+        *,
+        by_sku: bool = False,
+        inserts: bool = True,
+        crash_points: Callable[[str], None] = _survive,
+    ) -> None:
+        self.table = table
+        self.crash_points = crash_points
+        self._by_sku = by_sku
+        self._inserts = inserts
+
+    async def inspect(self) -> Shape:
+        self._answer()
+        return Shape(
+            scale=None,
+            summed=False,
+            by_sku=self._by_sku,
+            creates=self._inserts,
+            can_deactivate=True,
+            can_scan=True,
+        )
+
+    async def make(self) -> None:
+        return
+
+    async def read(self, refs: Sequence[Ref]) -> dict[Cell, Live]:
+        self._answer()
+        rows: dict[Key, list[MemoryRow]] = {}
+        for row in self.table.rows:
+            rows.setdefault(self._row_key(row), []).append(row)
+        return {ref.cell: _live(rows[key]) for ref in refs if (key := self._key(ref)) in rows}
+
+    async def scan(self, size: int) -> AsyncGenerator[list[tuple[str, str, Live]], None]:
+        self._answer()
+        ordered = sorted(self.table.rows, key=self._order)
+        found = [
+            (*self._row_key(same[0]), _live(same)) for _, rows in groupby(ordered, self._order) if (same := [*rows])
+        ]
+        for start in range(0, len(found), size):
+            yield found[start : start + size]
+
+    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> Written:
+        if not changes:
+            return Written()
+        self._answer()
+        await fence()
+        self._answer()
+        plan = _Plan(self.table.rows, self._row_key)
+        written = self._arrange(plan, changes)
+        plan.check(self.table.limit)
+        if transaction is not None:
+            transaction.connection.deferred.append(lambda: self._commit(plan))
+        else:
+            self.crash_points("before write")
+            self._commit(plan)
+            self.crash_points("after write")
+        return written
+
+    async def close(self) -> None:
+        return
+
+    def _arrange(self, plan: "_Plan", changes: Sequence[Change]) -> Written:
+        written = Written()
+        claims = Counter(self._key(change.ref) for change in changes)
+        for change in sorted(changes):
+            key = self._key(change.ref)
+            if not key[0] or claims[key] > 1 or plan.count(key) > 1:
+                written.ambiguous.append((change, _why(key, claims[key], plan.count(key))))
+            elif not plan.count(key) and not self._inserts and not isinstance(change.after, Removal):
+                written.skipped.append(change)
+            else:
+                plan.add(key, change)
+                written.applied.append(change)
+        return written
+
+    def _commit(self, plan: "_Plan") -> None:
+        if plan.new:
+            # Over the rows as they are now: somebody may have edited others meanwhile.
+            fresh = _Plan(self.table.rows, self._row_key)
+            for key, change in plan.new:
+                fresh.add(key, change)
+            self.table.rows = list(fresh.rows())
+            self.table.writes += 1
+
+    def _answer(self) -> None:
+        if self.table.away:
+            raise TargetUnavailable("the target is away")
+
+    def _key(self, ref: Ref) -> Key:
+        return (ref.sku if self._by_sku else str(ref.product_id)), ref.place
+
+    def _row_key(self, row: MemoryRow) -> Key:
+        return self._key(Ref(row.product_id, row.sku, row.place))
+
+    def _order(self, row: MemoryRow) -> tuple[Any, ...]:
+        return (row.sku if self._by_sku else row.product_id), row.place
+
+
+class _Plan:
+    """The rows as they would be."""
+
+    def __init__(self, rows: Iterable[MemoryRow], key_of: Callable[[MemoryRow], Key]) -> None:
+        self.new: list[tuple[Key, Change]] = []
+        self._rows: dict[Key, list[MemoryRow]] = {}
+        for row in rows:
+            self._rows.setdefault(key_of(row), []).append(row)
+
+    def count(self, key: Key) -> int:
+        return len(self._rows.get(key, ()))
+
+    def rows(self) -> Iterable[MemoryRow]:
+        return (row for rows in self._rows.values() for row in rows)
+
+    def add(self, key: Key, change: Change) -> None:
+        self.new.append((key, change))
+        there = self._rows.get(key)
+        if change.after is Removal.DELETED:
+            self._rows.pop(key, None)
+        elif change.after is Removal.DEACTIVATED:
+            self._rows[key] = [replace(row, active=False) for row in there or ()]
+        elif there:
+            active = True if change.before is Removal.DEACTIVATED else there[0].active
+            ours = {"product_id": change.product_id, "sku": change.sku, "quantity": change.after, "active": active}
+            self._rows[key] = [replace(there[0], **ours)]  # type: ignore[arg-type]
+        else:
+            self._rows[key] = [MemoryRow(change.product_id, change.sku, change.place, change.after)]
+
+    def check(self, limit: Decimal | None) -> None:
+        for _, change in self.new:
+            if limit is not None and isinstance(change.after, Decimal) and change.after >= limit:
+                raise RowsRefused(f"{change.after} is not below {limit}")
+
+
+def _live(rows: Sequence[MemoryRow]) -> Live:
+    return Live(rows[0].quantity, rows[0].active, len(rows))
+
+
+def _why(key: Key, claims: int, rows: int) -> str:
+    if not key[0]:
+        return "the product has no SKU, and rows are matched by SKU"
+    return f"{rows} rows match {key}" if rows > 1 else f"{claims} products claim {key}"

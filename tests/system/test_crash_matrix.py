@@ -1,0 +1,103 @@
+"""Killed at any commit: nothing is lost, the target follows, and the ledger tells no lie."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from system_shop import Forge, Shop, forge, watch, witnessed
+
+SEPARATE = ("claim", "begin", "observe", "hold", "intend", "write", "acknowledge", "end", "release")
+SHARED = ("claim", "begin", "observe", "hold", "transaction", "end", "release")
+IN_BATCHES = {"intend", "write", "acknowledge", "transaction"}
+"""Reached once per batch of four: the second time, one batch is done, one is open and one is not begun."""
+
+
+@pytest.mark.parametrize("sharing", ["separate", "shared"])
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql", "mariadb"])
+async def test_killed_at_any_commit_the_target_follows_within_two_cycles_and_the_ledger_tells_no_lie(
+    open_shop: Callable[..., Any], backend: str, sharing: str
+) -> None:
+    target = backend if sharing == "separate" else "shared"
+    shop = await open_shop(backend, target, products=8, settings={"target": {"batch_size": 4}})
+    async with forge(shop) as commands:
+        assert (await commands.command("once")).code == 0
+        await watch(shop.target)
+        for round_, point in enumerate(SEPARATE if sharing == "separate" else SHARED):
+            for when in ("before", "after"):
+                where = f"{when} the commit of {point}"
+                old = move_figures(shop, round_ * 2 + (when == "after"))
+                nth = 2 if point in IN_BATCHES else 1
+                killed = await commands.command("once", point=point, when=when, nth=nth)
+                assert killed.code == -9, f"{where} was not reached: {killed}"
+                move_on(shop, old)
+                await recover(shop, commands, where)
+                await check_ledger(shop, where, exactly_once=sharing == "shared")
+    ended = await shop.command("once", "--json")
+    assert (ended.code, ended.json[0]["counts"]["applied"]) == (0, 0), "all is known: nothing is written again"
+
+
+async def test_without_intents_the_same_kill_would_leave_a_wrong_figure_for_good(
+    open_shop: Callable[..., Any],
+) -> None:
+    shop = await open_shop(products=8, settings={"target": {"batch_size": 4}})
+    async with forge(shop) as commands:
+        assert (await commands.command("once")).code == 0
+        await watch(shop.target)
+        old = move_figures(shop, 1)
+        killed = await commands.command("once", point="write", when="after", nth=2, blind=True)
+        assert killed.code == -9
+        move_on(shop, old)
+        await shop.expire_lease()
+        for _ in range(2):
+            assert (await commands.command("once")).code == 0
+        assert not await shop.equal(), "the matrix can fail"
+
+
+def move_figures(shop: Shop, number: int) -> dict[tuple[int, int], Any]:
+    """Change ten of the sixteen figures, to values never seen before; gives the old ones."""
+    old = shop.catalogue.figures()
+    for index, (product, place) in enumerate(sorted(old)[:10]):
+        shop.set(product, place, 1000 * (number + 1) + index)
+    return old
+
+
+def move_on(shop: Shop, old: dict[tuple[int, int], Any]) -> None:
+    """While nobody looks, four figures flip back, three change once more, and three stay."""
+    for index, (product, place) in enumerate(sorted(old)[:10]):
+        if index % 5 in {0, 2}:
+            shop.set(product, place, old[product, place])
+        elif index % 5 == 4 or index == 1:
+            shop.set(product, place, shop.catalogue.figures()[product, place] + 500)
+
+
+async def recover(shop: Shop, commands: Forge, where: str) -> None:
+    await shop.expire_lease()
+    for _ in range(2):
+        ended = await commands.command("once")
+        assert ended.code == 0, f"{where}: {ended}"
+        if await shop.equal():
+            break
+    assert await shop.rows() == shop.truth(), where
+    assert await shop.intents() == {}, where
+
+
+async def check_ledger(shop: Shop, where: str, *, exactly_once: bool) -> None:
+    rows, acked, seen = await shop.rows(), await shop.acknowledged(), await witnessed(shop.target)
+    entries: dict[tuple[int, str], list[Any]] = {}
+    for entry in await shop.entries():
+        entries.setdefault((entry.product_id, entry.place), []).append(entry)
+    assert acked == rows, where
+    for cell, told in entries.items():
+        afters = [entry.after for entry in told]
+        assert afters[-1] == rows[cell], f"{where}: {cell}"
+        assert set(afters) <= shop.shown[cell], f"{where}: {cell} never showed that"
+        held = [afters[0], *seen.get(cell, [])]  # the first cycle made the table, before anybody watched
+        assert is_subsequence(afters, held), f"{where}: {cell} is told to have been {afters}, and was {held}"
+        assert {entry.before for entry in told[1:]} <= set(held), f"{where}: {cell}"
+        if exactly_once:
+            assert afters == held, f"{where}: {cell} was written and not told, or twice"
+
+
+def is_subsequence(some: list[str], every: list[str]) -> bool:
+    remaining = iter(every)
+    return all(one in remaining for one in some)
