@@ -73,9 +73,15 @@ class Server(ABC):
         self._process = None
 
     def freeze(self) -> None:
-        """Stop it from running: connections stay open and nothing is answered."""
-        for member in self._family():
-            _signal(member, signal.SIGSTOP)
+        """Stop it from running: connections stay open and, once this returns, nothing is answered."""
+        # A signal is only sent: on a busy machine a thread still answers until it has been scheduled to take it.
+        deadline = time.monotonic() + _START_SECONDS
+        while running := [member for member in self._family() if not _stopped(member)]:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the server could not be frozen")
+            for member in running:
+                _signal(member, signal.SIGSTOP)
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let a frozen server run on."""
@@ -265,6 +271,17 @@ def _alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _stopped(process: psutil.Process) -> bool:
+    return all(_state(thread) in "TtZX" for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"))
+
+
+def _state(thread: Path) -> str:
+    try:
+        return thread.read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it ended in between
+        return "X"
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

@@ -1,3 +1,6 @@
+import asyncio
+
+import pytest
 from servers import Server
 from sqlalchemy import text
 
@@ -20,3 +23,19 @@ async def test_a_server_that_was_stopped_comes_back_with_its_data(
     assert not postgresql_server.running
     postgresql_server.start()
     assert postgresql_server.sql("SELECT count(*) FROM kept", name).strip() == "0"
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_a_frozen_server_answers_nothing_more(kind: str, request: pytest.FixtureRequest) -> None:
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    engine = open_engine(request.getfixturevalue(f"{kind}_url"), "test")
+    for _ in range(5):
+        async with reading(engine) as connection:
+            await connection.execute(text("SELECT 1"))
+            server.freeze()
+            asked = asyncio.ensure_future(connection.execute(text("SELECT 1")))
+            answered, _ = await asyncio.wait({asked}, timeout=0.05)
+            server.thaw()
+            assert not answered
+            await asked
+    await engine.dispose()
