@@ -6,10 +6,14 @@ RUN_SECONDS ?= 600
 # One more than cores: the tests that wait for a lease to run out leave theirs idle.
 WORKERS ?= 3
 
+PIP := $(PY) -m pip --disable-pip-version-check
+
+# --no-deps: the lock is the whole answer. A resolving pip prefers a release newer than the lock for coverage[toml].
 .venv/ready: requirements.lock pyproject.toml
 	test -x $(PY) || python3 -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	$(PIP) check
 	touch $@
 
 .PHONY: help setup demo test lint format soak bench lock clean
