@@ -1,6 +1,7 @@
 """Real database servers for tests: made in a temporary directory, started, frozen, killed, thrown away."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,7 +40,7 @@ class Server(ABC):
         if self.user:
             for path in (self.directory, self.data, self.socket):
                 shutil.chown(path, self.user)
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._prepare()
 
@@ -195,13 +196,17 @@ class MariaDB(Server):
     account = "mysql"
 
     def _prepare(self) -> None:
-        command = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db"]
+        command = [_program("mariadb-install-db"), "--no-defaults", *self._where(), "--skip-test-db"]
         self._run([*command, "--auth-root-authentication-method=normal", *_MARIADB_FAST], as_user=True)
 
     def _command(self) -> list[str]:
-        where = [f"--datadir={self.data}", f"--socket={self.socket}/sock", f"--pid-file={self.socket}/pid"]
+        run = [f"--socket={self.socket}/sock", f"--pid-file={self.socket}/pid"]
         net = [f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
-        return [_program("mariadbd"), "--no-defaults", *where, *net, *_MARIADB_FAST]
+        return [_program("mariadbd"), "--no-defaults", *self._where(), *run, *net, *_MARIADB_FAST]
+
+    def _where(self) -> list[str]:
+        # A server that starts deletes the temporary tables it finds, and /tmp has those of its neighbours.
+        return [f"--datadir={self.data}", f"--tmpdir={self.socket}"]
 
     def _answers(self) -> bool:
         command = [_program("mariadb-admin"), "--no-defaults", f"--socket={self.socket}/sock", "-uroot", "ping"]
@@ -259,11 +264,13 @@ def _bound_to_this_process(command: list[str], user: str | None) -> list[str]:
     return [tool, "--pdeathsig=KILL", *command] if tool else command
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Find a port below the range that clients get theirs from: a server comes back on it long after this look."""
+    for port in random.sample(range(15_000, 30_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port")
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -25,6 +25,11 @@ async def test_a_server_that_was_stopped_comes_back_with_its_data(
     assert postgresql_server.sql("SELECT count(*) FROM kept", name).strip() == "0"
 
 
+def test_a_server_s_temporary_files_are_out_of_reach_of_its_neighbours(mariadb_server: Server) -> None:
+    mariadb_server.start()
+    assert mariadb_server.sql("SELECT @@tmpdir").strip() == str(mariadb_server.socket)
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 async def test_a_frozen_server_answers_nothing_more(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(f"{kind}_server")

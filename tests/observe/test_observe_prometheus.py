@@ -1,13 +1,13 @@
 import asyncio
 import json
 import re
-import socket
 import subprocess
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from servers import free_port
 
 from stocksync.observe.declared import METRICS
 from stocksync.observe.metrics import Metrics
@@ -83,12 +83,6 @@ def test_the_page_explains_no_alert_that_does_not_exist():
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     explained = re.findall(r"^### (Stocksync\w+)$", page, re.MULTILINE)
     assert sorted(explained) == sorted(ALERTS)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from servers import free_port
 from sqlalchemy.exc import DBAPIError
-from system_shop import SECRET, Ended, Shop, forge, free_port, sql, until
+from system_shop import SECRET, Ended, Shop, forge, sql, until
 
 GUARDED = {"guards": {"minimum_cells": 0, "zeroed": "15%"}}
 
