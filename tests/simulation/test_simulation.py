@@ -1,6 +1,7 @@
 """Thousands of lives of two daemons; and proof that the simulation would notice if we broke a promise."""
 
 import os
+import sys
 import time
 from decimal import Decimal
 
@@ -24,6 +25,15 @@ def _quiet():
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured():
+    # To note every line makes it four times slower and adds nothing; `no_cover` does not reach xdist's workers.
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 def _live(seed):
