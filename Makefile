@@ -1,12 +1,11 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
 ARGS ?=
 RUN_SECONDS ?= 600
 # One more than cores: the tests that wait for a lease to run out leave theirs idle.
 WORKERS ?= 3
-
-PIP := $(PY) -m pip --disable-pip-version-check
 
 # --no-deps: the lock is the whole answer. A resolving pip prefers a release newer than the lock for coverage[toml].
 .venv/ready: requirements.lock pyproject.toml

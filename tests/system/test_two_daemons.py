@@ -8,18 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+from servers import LOCK_WAITS_SECONDS, lock_waits
 from system_shop import Daemon, Shop, holding, sql, until, watch, witnessed
 
 TAKE_OVER_SECONDS = 15.0
 STALE, NEWEST = 777, 888
 FIRST = (1, "1")
-BLOCKED = {
-    "postgresql": "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%{table}%'",
-    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
-    " ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()"
-    " AND p.info LIKE '%{table}%'",
-}
 
 Print = Callable[[str], None]
 Freeze = Callable[[Shop, Daemon], Awaitable[None]]
@@ -131,11 +125,10 @@ def while_blocked_in(table: str, lock: str, where: str) -> Freeze:
 
     async def freeze(shop: Shop, leader: Daemon) -> None:
         url: str = getattr(shop, where)
-        blocked = BLOCKED[url.partition(":")[0]].format(table=table)
 
         async def is_blocked() -> bool:
-            await asyncio.sleep(0.15)  # InnoDB shows an old answer to who asks more often than every 0.1 s
-            return bool((await sql(url, blocked))[0][0])
+            await asyncio.sleep(LOCK_WAITS_SECONDS)
+            return bool((await sql(url, lock_waits(url, table)))[0][0])
 
         async with holding(url, lock):
             shop.set(1, 1, STALE)

@@ -87,7 +87,7 @@ async def _locked(connection: AsyncConnection, account: str) -> LeaseRow | None:
     await _limit_waiting(connection)
     row: LeaseRow | None = (await connection.execute(_lease_of(account).with_for_update())).first()
     if connection.dialect.name == "postgresql":
-        await connection.execute(_POSTGRESQL_LOCKED)
+        await connection.execute(_POSTGRESQL_UNLIMITED)
     return row
 
 
@@ -103,18 +103,15 @@ async def _limit_waiting(connection: AsyncConnection) -> None:
     # A writer frozen in the middle of a commit would keep the row, and so the account, locked for ever. What it had
     # waiting for the row gives up before its commit is rolled back, or would be next to get it and to sleep on it.
     if connection.dialect.name == "postgresql":
-        await connection.execute(_POSTGRESQL_LIMITS)
+        await connection.execute(_POSTGRESQL_LIMITS, {"lock": f"{_LOCK_SECONDS}s", "idle": f"{_IDLE_SECONDS}s"})
     elif getattr(connection.dialect, "is_mariadb", False):
-        await connection.execute(_MARIADB_LIMITS)
+        await connection.execute(_MARIADB_LIMITS, {"lock": _LOCK_SECONDS, "idle": _IDLE_SECONDS})
 
 
 _POSTGRESQL_LIMITS = text(
-    f"SELECT set_config('lock_timeout', '{_LOCK_SECONDS}s', true),"
+    "SELECT set_config('lock_timeout', :lock, true),"
     # Its lock_timeout begins anew at each lock, and a row that others wait for too takes two.
-    f" set_config('statement_timeout', '{_LOCK_SECONDS}s', true),"
-    f" set_config('idle_in_transaction_session_timeout', '{_IDLE_SECONDS}s', true)"
+    " set_config('statement_timeout', :lock, true), set_config('idle_in_transaction_session_timeout', :idle, true)"
 )
-_POSTGRESQL_LOCKED = text("SELECT set_config('statement_timeout', NULL, true)")
-_MARIADB_LIMITS = text(
-    f"SET SESSION innodb_lock_wait_timeout = {_LOCK_SECONDS}, idle_transaction_timeout = {_IDLE_SECONDS}"
-)
+_POSTGRESQL_UNLIMITED = text("SELECT set_config('statement_timeout', NULL, true)")
+_MARIADB_LIMITS = text("SET SESSION innodb_lock_wait_timeout = :lock, idle_transaction_timeout = :idle")
