@@ -24,14 +24,14 @@ from typing import Any
 import aiohttp
 import structlog
 
-from stocksync.app.wiring import House, furnished
+from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, build
-from stocksync.observe.logbook import Logbook
+from stocksync.observe.event_log import EventLog
 from stocksync.qoyod.client import open_session
 from stocksync.qoyod.settings import Filter
 from stocksync.qoyod.wire import decode_page
 from stocksync.run.cycle import Cycle
-from stocksync.run.leadership import lead
+from stocksync.run.leases import lead
 from stocksync.simulator.items import Mix
 from stocksync.simulator.server import Simulator, run_simulator
 from stocksync.state.migrate import migrate
@@ -100,7 +100,7 @@ def configuration(url: str, state: str, target: str) -> Config:
     )
 
 
-def unlimited(house: House) -> None:
+def unlimited(house: Runtime) -> None:
     """Take the request budget away: here the network is not what is measured."""
     source: Any = house.accounts["bench"].source
     budget = source._calls._budget  # noqa: SLF001
@@ -111,7 +111,7 @@ async def measure(options: argparse.Namespace, url: str, state: str, target: str
     """Run rounds of both and print them."""
     await migrate(state)
     pages = -(-options.products // 100)
-    async with furnished(configuration(url, state, target), Logbook()) as house:
+    async with open_runtime(configuration(url, state, target), EventLog()) as house:
         unlimited(house)
         account = house.accounts["bench"]
         async with lead(account, house.owner) as lease:

@@ -8,13 +8,22 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from stocksync.cli.render import account, cycle, finding, product, words
+from stocksync.cli.format import account, cycle, finding, product, words
 from stocksync.cli.running import exit_code
-from stocksync.core.answers import CellExplanation, Explanation, Finding, Health, PlaceStock, Preview, Step, StockAnswer
+from stocksync.core.answers import (
+    CellExplanation,
+    CheckResult,
+    Explanation,
+    Health,
+    LocationStock,
+    Preview,
+    Step,
+    StockAnswer,
+)
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Decision, Guard, HeldChange, HeldPlan
+from stocksync.core.model import Change, Removal, TargetRow, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
-from stocksync.core.stock import Change, Live, Removal, Verdict
 from stocksync.ports import AccountStatus, LedgerRow, Quarantined
 
 NOW = datetime(2026, 8, 31, 12, tzinfo=UTC)
@@ -137,8 +146,8 @@ def test_an_audit_shows_causes_units_and_examples():
 
 def test_a_stock_answer_shows_all_sides_and_their_age():
     places = [
-        PlaceStock("MAIN", {3: "Main Warehouse"}, Decimal(120), Decimal(118), Decimal(118), Decimal(118)),
-        PlaceStock("", {}, None, None, None, None),
+        LocationStock("MAIN", {3: "Main Warehouse"}, Decimal(120), Decimal(118), Decimal(118), Decimal(118)),
+        LocationStock("", {}, None, None, None, None),
     ]
     answer = StockAnswer("main", 42, "BW-001", "Blue Widget", True, True, NOW, places, 1, "note")
     shown = text(product.stock(answer, NOW))
@@ -161,9 +170,9 @@ def test_a_stock_answer_shows_all_sides_and_their_age():
 @pytest.mark.parametrize(
     ("live", "error", "part"),
     [
-        (Live(Decimal(118), True, 1), "", "118  active  ✓"),
-        (Live(Decimal(7), None, 1), "", "7  differs"),
-        (Live(Decimal(7), None, 2), "", "in 2 rows"),
+        (TargetRow(Decimal(118), True, 1), "", "118  active  ✓"),
+        (TargetRow(Decimal(7), None, 1), "", "7  differs"),
+        (TargetRow(Decimal(7), None, 2), "", "in 2 rows"),
         (None, "", "no such row"),
         (None, "the target is away", "the target is away"),
     ],
@@ -185,10 +194,10 @@ def test_history_shows_before_after_and_cause():
 
 
 def test_findings_say_what_to_do():
-    shown = text(finding.finding(Finding("main: target", well=False, what="no column qty", todo="map another")))
+    shown = text(finding.finding(CheckResult("main: target", well=False, what="no column qty", todo="map another")))
     assert "✗  main: target" in shown
     assert "→ map another" in shown
-    assert "1 of 1 needs you" in text(finding.verdict([Finding("x", well=False, what="y")]))
+    assert "1 of 1 needs you" in text(finding.verdict([CheckResult("x", well=False, what="y")]))
 
 
 def test_foreign_text_cannot_command_the_terminal():

@@ -4,7 +4,7 @@ import pytest
 from servers import Server
 from sqlalchemy import text
 
-from stocksync.database import open_engine, reading
+from stocksync.sqlengine import open_engine, reading
 
 
 async def test_each_database_answers(database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stocksync.database import parse, same_database
+from stocksync.sqlengine import parse, same_database
 
 URL = "postgresql://shop:secret@db.example:5432/shop"
 

@@ -9,10 +9,10 @@ import pytest
 
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Decision, Guard, HeldChange, HeldPlan
+from stocksync.core.model import Cell, Change, Removal, RowLocator, SnapshotProduct, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
-from stocksync.core.stock import Cell, Change, Known, Ref, Removal, Verdict
 from stocksync.errors import LeaseLost, NotFound
-from stocksync.ports import Lease, Observed, Quarantined, Written
+from stocksync.ports import BatchResult, Lease, Quarantined, SnapshotUpdate
 
 TTL = timedelta(minutes=5)
 T0 = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
@@ -24,8 +24,8 @@ def change(product_id=11, place="MAIN", sku="BW-001", before=None, after=Decimal
     return Change(product_id, place, sku, before, after, more.pop("parts", PARTS), **more)
 
 
-def known(sku="BW-001", name="Blue widget", **more) -> Known:
-    return Known(sku, name, more.get("tracked", True), 1, more.get("missing", 0), more.get("gone_at"))
+def known(sku="BW-001", name="Blue widget", **more) -> SnapshotProduct:
+    return SnapshotProduct(sku, name, more.get("tracked", True), 1, more.get("missing", 0), more.get("gone_at"))
 
 
 def report(cycle_id="c1", started_at=T0, **more) -> CycleReport:
@@ -48,8 +48,8 @@ def entry(product_id=11, place: str | None = "MAIN", attempts=1, **more) -> Quar
     return Quarantined(product_id, place, "target", "value too long", figure, attempts, first, T0, T0 + TTL)
 
 
-def seen_at(at: datetime, parts=PARTS, cell=CELL) -> Observed:
-    return Observed(cells={cell: (parts, at)})
+def seen_at(at: datetime, parts=PARTS, cell=CELL) -> SnapshotUpdate:
+    return SnapshotUpdate(cells={cell: (parts, at)})
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(ano
         one.begin(first, report()),
         one.observe(first, "c1", seen_at(T0)),
         one.intend(first, "c1", [change()]),
-        one.acknowledge(first, "c1", Written(applied=[change()])),
+        one.acknowledge(first, "c1", BatchResult(applied=[change()])),
         one.hold(first, plan()),
         one.end(first, done()),
         one.record_audit(first, AuditReport("main", T0)),
@@ -142,7 +142,7 @@ async def test_a_reading_is_remembered_to_the_microsecond_and_the_last_decimal(s
     seen.products[11] = known("قطعة-أ", "قطعة زرقاء — 500 مل ☕", gone_at=T0, missing=2, tracked=False)
     await state.observe(lease, "c1", seen)
     snapshot = await state.snapshot("main")
-    assert snapshot.products == {11: Known("قطعة-أ", "قطعة زرقاء — 500 مل ☕", False, 1, 2, T0)}
+    assert snapshot.products == {11: SnapshotProduct("قطعة-أ", "قطعة زرقاء — 500 مل ☕", False, 1, 2, T0)}
     row = snapshot.cells[CELL]
     assert row == (PARTS, T0, None, None, "", None)
     assert row.source_at.tzinfo is not None
@@ -159,7 +159,7 @@ async def test_a_figure_read_earlier_never_replaces_a_later_one(state, lease) ->
 
 
 async def test_a_figure_of_a_known_cell_leaves_acknowledgement_and_intent_alone(state, lease) -> None:
-    await state.acknowledge(lease, "c1", Written(applied=[change()]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
     await state.intend(lease, "c1", [change(after=Decimal(5))])
     await state.observe(lease, "c1", seen_at(T0, ((3, Decimal(6)),)))
     row = await remembered(state)
@@ -172,7 +172,7 @@ async def test_an_intent_stands_until_it_is_acknowledged(state, lease) -> None:
     row = await remembered(state)
     assert (row.intent, row.acked, row.source_at) == (Decimal("120.5"), None, T0)
     assert (await state.status(["main"]))[0].oldest_unpushed is not None
-    await state.acknowledge(lease, "c1", Written(applied=[change()]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
     row = await remembered(state)
     assert (row.intent, row.acked, row.sku) == (None, Decimal("120.5"), "BW-001")
     status = (await state.status(["main"]))[0]
@@ -183,7 +183,7 @@ async def test_an_intent_stands_until_it_is_acknowledged(state, lease) -> None:
 async def test_an_acknowledgement_closes_only_the_intent_it_is_for(state, lease) -> None:
     await state.intend(lease, "c1", [change(), change(12)])
     await state.intend(lease, "c2", [change(after=Decimal(73)), change(12, after=Decimal(74))])
-    await state.acknowledge(lease, "c1", Written(applied=[change()], skipped=[change(12)]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()], skipped=[change(12)]))
     cells = (await state.snapshot("main")).cells
     assert (cells[CELL].acked, cells[CELL].intent) == (Decimal("120.5"), Decimal(73))
     assert (cells[Cell(12, "MAIN")].acked, cells[Cell(12, "MAIN")].intent) == (None, Decimal(74))
@@ -199,7 +199,7 @@ async def test_an_intent_that_is_repeated_keeps_its_age(state, lease) -> None:
 async def test_what_was_skipped_or_ambiguous_is_closed_and_not_acknowledged(state, lease) -> None:
     changes = [change(), change(12), change(13)]
     await state.intend(lease, "c1", changes)
-    written = Written(applied=changes[:1], skipped=changes[1:2], ambiguous=[(changes[2], "3 rows match")])
+    written = BatchResult(applied=changes[:1], skipped=changes[1:2], ambiguous=[(changes[2], "3 rows match")])
     await state.acknowledge(lease, "c1", written)
     cells = (await state.snapshot("main")).cells
     assert [(row.acked, row.intent) for _, row in sorted(cells.items())] == [
@@ -214,7 +214,7 @@ async def test_removals_are_acknowledged_as_what_they_are(state, lease) -> None:
     removed = [change(after=Removal.DELETED), change(12, after=Removal.DEACTIVATED)]
     await state.intend(lease, "c1", removed)
     assert (await remembered(state)).intent is Removal.DELETED
-    await state.acknowledge(lease, "c1", Written(applied=removed))
+    await state.acknowledge(lease, "c1", BatchResult(applied=removed))
     cells = (await state.snapshot("main")).cells
     assert (cells[CELL].acked, cells[Cell(12, "MAIN")].acked) == (Removal.DELETED, Removal.DEACTIVATED)
     assert (await state.history("main", 11, 1))[0].change.after is Removal.DELETED
@@ -223,7 +223,7 @@ async def test_removals_are_acknowledged_as_what_they_are(state, lease) -> None:
 async def test_the_ledger_tells_the_changes_newest_first(state, lease) -> None:
     for number in range(5):
         applied = change(before=Decimal(number), after=Decimal(number + 1), cause="heal")
-        await state.acknowledge(lease, f"c{number}", Written(applied=[applied]))
+        await state.acknowledge(lease, f"c{number}", BatchResult(applied=[applied]))
     rows = await state.history("main", 11, 3)
     assert [row.change.after for row in rows] == [Decimal(5), Decimal(4), Decimal(3)]
     assert (rows[0].cycle_id, rows[0].epoch, rows[0].at.tzinfo is not None) == ("c4", 1, True)
@@ -232,8 +232,8 @@ async def test_the_ledger_tells_the_changes_newest_first(state, lease) -> None:
 
 async def test_a_product_is_found_by_the_sku_it_has_and_by_those_it_had(state, lease) -> None:
     for sku in ("OLD", "MID", "NEW"):
-        await state.observe(lease, sku, Observed(products={11: known(sku)}))
-        await state.acknowledge(lease, sku, Written(applied=[change(sku=sku)]))
+        await state.observe(lease, sku, SnapshotUpdate(products={11: known(sku)}))
+        await state.acknowledge(lease, sku, BatchResult(applied=[change(sku=sku)]))
     assert [await state.products_with("main", sku) for sku in ("OLD", "MID", "NEW", "NO")] == [[11], [11], [11], []]
     assert [row.change.sku for row in await state.history("main", 11, 9)] == ["NEW", "MID", "OLD"]
     assert (await remembered(state)).sku == "NEW"
@@ -242,17 +242,17 @@ async def test_a_product_is_found_by_the_sku_it_has_and_by_those_it_had(state, l
 
 async def test_case_and_trailing_spaces_make_another_sku_and_another_place(state, lease) -> None:
     skus = {1: "ab-1", 2: "AB-1", 3: "ab-1 ", 4: "äb-1"}
-    await state.observe(lease, "c1", Observed(products={key: known(sku) for key, sku in skus.items()}))
+    await state.observe(lease, "c1", SnapshotUpdate(products={key: known(sku) for key, sku in skus.items()}))
     places = ["main", "MAIN", "main ", "maín", ""]
-    await state.acknowledge(lease, "c1", Written(applied=[change(1, place, "ab-1") for place in places]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change(1, place, "ab-1") for place in places]))
     assert [await state.products_with("main", sku) for sku in skus.values()] == [[1], [2], [3], [4]]
     assert {cell.place for cell in (await state.snapshot("main")).cells} == set(places)
 
 
 async def test_a_sku_of_any_length_and_with_control_characters_stops_nothing(state, lease) -> None:
     long = "س" * 3000
-    await state.observe(lease, "c1", Observed(products={1: known(long), 2: known("a\0b", "lone \ud800 half")}))
-    await state.acknowledge(lease, "c1", Written(applied=[change(1, sku=long + "x")]))
+    await state.observe(lease, "c1", SnapshotUpdate(products={1: known(long), 2: known("a\0b", "lone \ud800 half")}))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change(1, sku=long + "x")]))
     assert await state.products_with("main", long) == [1]
     assert await state.products_with("main", long + "x") == [1]
     assert set((await state.snapshot("main")).products) == {1, 2}
@@ -264,36 +264,36 @@ async def test_first_contact_adopts_what_the_target_held_once(state, lease) -> N
     await state.observe(lease, "c1", seen)
     row = await remembered(state)
     assert (row.acked, row.sku, row.parts) == (Decimal("7.5"), "BW-001", PARTS)
-    await state.observe(lease, "c2", Observed(adopted={CELL: (Decimal(1), "OTHER")}))
+    await state.observe(lease, "c2", SnapshotUpdate(adopted={CELL: (Decimal(1), "OTHER")}))
     assert (await remembered(state))[2:5] == (Decimal("7.5"), None, "BW-001")
 
 
 async def test_unknown_cells_age_until_they_are_known_again(state, lease) -> None:
     later = T0 + timedelta(hours=1)
-    await state.observe(lease, "c1", Observed(cells={CELL: (PARTS, T0), Cell(12, ""): (PARTS, T0)}))
-    await state.observe(lease, "c2", Observed(unknown={CELL: T0, Cell(12, ""): later, Cell(99, "never"): T0}))
+    await state.observe(lease, "c1", SnapshotUpdate(cells={CELL: (PARTS, T0), Cell(12, ""): (PARTS, T0)}))
+    await state.observe(lease, "c2", SnapshotUpdate(unknown={CELL: T0, Cell(12, ""): later, Cell(99, "never"): T0}))
     status = (await state.status(["main"]))[0]
     assert (status.cells, status.unknown, status.oldest_unknown) == (2, 2, T0)
     assert (await remembered(state)).unknown_since == T0
-    await state.observe(lease, "c3", Observed(unknown={CELL: None}))
+    await state.observe(lease, "c3", SnapshotUpdate(unknown={CELL: None}))
     status = (await state.status(["main"]))[0]
     assert (status.unknown, status.oldest_unknown) == (1, later)
 
 
 async def test_quarantine_keeps_attempts_and_is_released(state, lease) -> None:
     whole, row = entry(0, None, figure=None), entry()
-    await state.observe(lease, "c1", Observed(quarantined=[whole, row, entry(11, "")]))
-    await state.observe(lease, "c2", Observed(quarantined=[replace(row, attempts=2, reason="سبب")]))
+    await state.observe(lease, "c1", SnapshotUpdate(quarantined=[whole, row, entry(11, "")]))
+    await state.observe(lease, "c2", SnapshotUpdate(quarantined=[replace(row, attempts=2, reason="سبب")]))
     found = (await state.snapshot("main")).quarantine
     assert found == {(0, None): whole, (11, "MAIN"): replace(row, attempts=2, reason="سبب"), (11, ""): entry(11, "")}
     assert (await state.status(["main"]))[0].quarantined == 3
-    await state.observe(lease, "c3", Observed(released=[(0, None), (11, ""), (5, "nobody")]))
+    await state.observe(lease, "c3", SnapshotUpdate(released=[(0, None), (11, ""), (5, "nobody")]))
     assert set((await state.snapshot("main")).quarantine) == {(11, "MAIN")}
 
 
 async def test_the_status_shows_the_oldest_hundred_of_the_quarantine(state, lease) -> None:
     entries = [entry(number, None, first_at=T0 + timedelta(seconds=number)) for number in range(150)]
-    await state.observe(lease, "c1", Observed(quarantined=entries[::-1]))
+    await state.observe(lease, "c1", SnapshotUpdate(quarantined=entries[::-1]))
     status = (await state.status(["main"]))[0]
     assert [one.product_id for one in status.quarantine] == list(range(100))
     assert status.quarantined == 150
@@ -384,7 +384,7 @@ async def test_the_last_audit_is_kept(state, lease) -> None:
 async def test_what_retention_has_outlived_is_deleted(another_state) -> None:
     state = await another_state()
     lease = await state.claim("main", "one", TTL)
-    await state.acknowledge(lease, "c1", Written(applied=[change()]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
     await state.end(lease, done("c1", datetime.now(UTC) - timedelta(days=91)))
     await state.end(lease, done("c2", datetime.now(UTC)))
     again = await another_state()
@@ -405,13 +405,13 @@ async def test_a_refresh_token_survives(another_state) -> None:
 async def test_five_thousand_rows_go_through_every_door(state, lease) -> None:
     many = [Cell(number // 5, f"L{number % 5}") for number in range(5000)]
     changes = [change(*cell, after=Decimal(number)) for number, cell in enumerate(many)]
-    seen = Observed(cells=dict.fromkeys(many, (PARTS, T0)), unknown=dict.fromkeys(many, T0))
+    seen = SnapshotUpdate(cells=dict.fromkeys(many, (PARTS, T0)), unknown=dict.fromkeys(many, T0))
     seen.products = {number: known(f"S{number}") for number in range(1000)}
     seen.quarantined = [entry(*cell) for cell in many]
     await state.observe(lease, "c1", seen)
     await state.intend(lease, "c1", changes)
-    await state.acknowledge(lease, "c1", Written(applied=changes[:2500], skipped=changes[2500:]))
-    again = Observed(released=[(cell.product_id, cell.place) for cell in many], unknown=dict.fromkeys(many))
+    await state.acknowledge(lease, "c1", BatchResult(applied=changes[:2500], skipped=changes[2500:]))
+    again = SnapshotUpdate(released=[(cell.product_id, cell.place) for cell in many], unknown=dict.fromkeys(many))
     await state.observe(lease, "c2", again)
     snapshot = await state.snapshot("main", range(1000))
     assert len(snapshot.cells) == 5000
@@ -425,8 +425,10 @@ async def test_five_thousand_rows_go_through_every_door(state, lease) -> None:
 
 async def test_cells_come_in_key_order_a_page_at_a_time(state, lease) -> None:
     cells = sorted(Cell(number, place) for number in (2, 10, 9) for place in ("b", "B", "", "ق", "a "))
-    await state.observe(lease, "c1", Observed(cells=dict.fromkeys(cells, (PARTS, T0)), products={9: known("NINE")}))
-    walked: list[tuple[Ref, object]] = []
+    await state.observe(
+        lease, "c1", SnapshotUpdate(cells=dict.fromkeys(cells, (PARTS, T0)), products={9: known("NINE")})
+    )
+    walked: list[tuple[RowLocator, object]] = []
     while page := await state.cells_after("main", walked[-1][0].cell if walked else None, 4):
         walked.extend(page)
     assert [ref.cell for ref, _ in walked] == cells
@@ -436,7 +438,7 @@ async def test_cells_come_in_key_order_a_page_at_a_time(state, lease) -> None:
 async def test_a_shared_transaction_commits_as_one(state, lease) -> None:
     await state.intend(lease, "c1", [change()])
     async with state.transaction(lease) as transaction:
-        await transaction.acknowledge("c1", Written(applied=[change()]))
+        await transaction.acknowledge("c1", BatchResult(applied=[change()]))
     row = await remembered(state)
     assert (row.acked, row.intent) == (Decimal("120.5"), None)
     assert len(await state.history("main", 11, 9)) == 1
@@ -447,7 +449,7 @@ async def test_a_shared_transaction_that_fails_leaves_nothing(state, lease) -> N
 
     async def fail_in_the_middle() -> None:
         async with state.transaction(lease) as transaction:
-            await transaction.acknowledge("c1", Written(applied=[change()]))
+            await transaction.acknowledge("c1", BatchResult(applied=[change()]))
             raise LeaseLost("in the middle")
 
     with pytest.raises(LeaseLost, match="in the middle"):
@@ -458,8 +460,8 @@ async def test_a_shared_transaction_that_fails_leaves_nothing(state, lease) -> N
 
 
 async def test_nothing_to_write_is_no_error(state, lease) -> None:
-    await state.observe(lease, "c1", Observed())
+    await state.observe(lease, "c1", SnapshotUpdate())
     await state.intend(lease, "c1", [])
-    await state.acknowledge(lease, "c1", Written())
+    await state.acknowledge(lease, "c1", BatchResult())
     assert (await state.status(["main"]))[0].last_push is None
     assert (await state.snapshot("main", [])).cells == {}

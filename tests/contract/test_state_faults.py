@@ -14,10 +14,10 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.stock import Cell, Change
-from stocksync.database import writing
+from stocksync.core.model import Cell, Change
 from stocksync.errors import StateError, StateInUse, StateUnavailable
-from stocksync.ports import Lease, Observed, Written
+from stocksync.ports import BatchResult, Lease, SnapshotUpdate
+from stocksync.sqlengine import writing
 from stocksync.state import leases
 from stocksync.state.database import Database, open_state
 from stocksync.state.lockfile import LockFile
@@ -79,7 +79,7 @@ async def test_a_take_over_waits_for_the_commit_it_could_have_overtaken(state_ur
     one, two = await opened(state_url), await opened(state_url)
     lease = await one.claim("main", "one", timedelta(seconds=0.4))
     async with one.transaction(lease) as transaction:
-        await transaction.acknowledge("c1", Written(applied=[CHANGE]))
+        await transaction.acknowledge("c1", BatchResult(applied=[CHANGE]))
         claiming = asyncio.create_task(two.claim("main", "two", TTL))
         finished, _ = await asyncio.wait({claiming}, timeout=0.8)
         assert not finished
@@ -158,7 +158,7 @@ async def test_a_locked_sqlite_is_one_clear_line(sqlite_url: str, opened: Opener
 async def test_a_full_disk_loses_nothing_that_was_committed(sqlite_url: str, opened: Opener) -> None:
     state = await opened(sqlite_url)
     lease = await state.claim("main", "one", TTL)
-    await state.acknowledge(lease, "c1", Written(applied=[CHANGE]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[CHANGE]))
     pages = "SELECT page_count FROM pragma_page_count"
     limited: list[int] = []
 
@@ -167,7 +167,7 @@ async def test_a_full_disk_loses_nothing_that_was_committed(sqlite_url: str, ope
         connection.exec_driver_sql(f"PRAGMA max_page_count = {limited[0] + 1}")
 
     event.listen(state.engine.sync_engine, "begin", limit)
-    much = Observed(cells={Cell(number, "MAIN"): (CHANGE.parts, datetime.now(UTC)) for number in range(5000)})
+    much = SnapshotUpdate(cells={Cell(number, "MAIN"): (CHANGE.parts, datetime.now(UTC)) for number in range(5000)})
     with pytest.raises(StateUnavailable, match="full"):
         await state.observe(lease, "c2", much)
     event.remove(state.engine.sync_engine, "begin", limit)

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from memory_state import MemoryState
 
-from stocksync.core.stock import Cell, Change
-from stocksync.ports import Written
+from stocksync.core.model import Cell, Change
+from stocksync.ports import BatchResult
 
 CHANGE = Change(11, "MAIN", "BW-001", None, Decimal(5), ((3, Decimal(5)),))
 TTL = timedelta(minutes=1)
@@ -55,7 +55,7 @@ async def test_target_and_acknowledgement_crash_as_one(point: str, rows: int) ->
     async def commit() -> None:
         async with dying.transaction(lease) as transaction:
             transaction.connection.deferred.append(lambda: target.append(CHANGE))
-            await transaction.acknowledge("c1", Written(applied=[CHANGE]))
+            await transaction.acknowledge("c1", BatchResult(applied=[CHANGE]))
 
     with pytest.raises(Crash):
         await commit()

@@ -7,8 +7,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_mock_engine, text
 
-from stocksync.database import open_engine, reading, writing
 from stocksync.errors import SchemaBehind, StateUnavailable
+from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.database import open_state
 from stocksync.state.migrate import migrate, schema_problem
 from stocksync.state.schema import VERSION_TABLE, metadata

@@ -10,11 +10,11 @@ from memory_target import MemoryRow, MemoryTable, MemoryTarget
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stocksync.core.stock import Cell, Change, Figure, Live, Ref, Removal
-from stocksync.database import open_engine, writing
+from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, TargetRow
 from stocksync.errors import LeaseLost, RowsRefused
 from stocksync.ports import Target
-from stocksync.target import Columns, MatchBy, Missing, TargetSettings, open_target
+from stocksync.sqlengine import open_engine, writing
+from stocksync.targets import Columns, MatchBy, Missing, TargetSettings, open_target
 
 LIMIT = D(1_000_000)
 COLUMNS = Columns("quantity", "product_id", "sku", "location_id", None, "active")
@@ -112,7 +112,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     await engine.dispose()
 
 
-async def pages(target: Target, size: int) -> list[list[tuple[str, str, Live]]]:
+async def pages(target: Target, size: int) -> list[list[tuple[str, str, TargetRow]]]:
     return [page async for page in target.scan(size)]
 
 
@@ -174,8 +174,16 @@ async def test_two_products_that_claim_one_row_are_both_left_alone(bench: Bench)
 async def test_skus_are_compared_to_the_letter(bench: Bench) -> None:
     await bench.put(row(1, "1", sku="ab"), row(2, "2", sku="AB"), row(3, "3", sku="ab "), row(4, "4", sku="0042"))
     target = bench.target(by_sku=True, inserts=False)
-    asked = [Ref(2, "AB", "MAIN"), Ref(5, "42", "MAIN"), Ref(6, "aB", "MAIN"), Ref(3, "ab ", "MAIN")]
-    assert await target.read(asked) == {Cell(2, "MAIN"): Live(D(2), True, 1), Cell(3, "MAIN"): Live(D(3), True, 1)}
+    asked = [
+        RowLocator(2, "AB", "MAIN"),
+        RowLocator(5, "42", "MAIN"),
+        RowLocator(6, "aB", "MAIN"),
+        RowLocator(3, "ab ", "MAIN"),
+    ]
+    assert await target.read(asked) == {
+        Cell(2, "MAIN"): TargetRow(D(2), True, 1),
+        Cell(3, "MAIN"): TargetRow(D(3), True, 1),
+    }
     written = await target.write([change(2, D(20), sku="AB"), change(6, D(60), sku="aB")], agree)
     assert changes_of([(found, "") for found in written.skipped]) == [change(6, D(60), sku="aB")]
     assert [found.quantity for found in await bench.rows()] == [D(1), D(20), D(3), D(4)]
@@ -235,12 +243,12 @@ async def test_nothing_to_write_asks_for_nothing(bench: Bench) -> None:
 
 async def test_reading_tells_what_stands_there(bench: Bench) -> None:
     await bench.put(row(1, "5.25"), row(2, None), row(3, "1"), row(3, "2"), row(4, "0", active=False))
-    refs = [Ref(number, f"SKU-{number}", "MAIN") for number in range(1, 6)]
+    refs = [RowLocator(number, f"SKU-{number}", "MAIN") for number in range(1, 6)]
     found = await bench.target().read(refs)
-    assert found[Cell(1, "MAIN")] == Live(D("5.25"), True, 1)
-    assert found[Cell(2, "MAIN")] == Live(None, True, 1)
+    assert found[Cell(1, "MAIN")] == TargetRow(D("5.25"), True, 1)
+    assert found[Cell(2, "MAIN")] == TargetRow(None, True, 1)
     assert found[Cell(3, "MAIN")].rows == 2
-    assert found[Cell(4, "MAIN")] == Live(D(0), False, 1)
+    assert found[Cell(4, "MAIN")] == TargetRow(D(0), False, 1)
     assert Cell(5, "MAIN") not in found
 
 

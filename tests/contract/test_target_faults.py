@@ -10,15 +10,15 @@ from servers import Server
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stocksync.core.stock import Cell, Change, Ref
-from stocksync.database import open_engine, writing
+from stocksync.core.model import Cell, Change, RowLocator
 from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.ports import Target
-from stocksync.target import Columns, Patience, TargetSettings, open_target
+from stocksync.sqlengine import open_engine, writing
+from stocksync.targets import Columns, TargetSettings, Timeouts, open_target
 
 COLUMNS = Columns("quantity", "product_id")
 DDL = "CREATE TABLE stock (product_id BIGINT PRIMARY KEY, quantity NUMERIC(20, 4))"
-SHORT = Patience(timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=5))
+SHORT = Timeouts(timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=5))
 BOTH = [Change(1, "", "A", D(1), D(10), ()), Change(2, "", "B", D(1), D(20), ())]
 
 
@@ -200,7 +200,7 @@ async def test_a_stopped_server_is_unavailable_and_found_again(postgresql_server
     target = _target(engine)
     await target.inspect()
     postgresql_server.stop()
-    for attempt in (target.write(BOTH, agree), target.read([Ref(1, "A", "")]), target.inspect()):
+    for attempt in (target.write(BOTH, agree), target.read([RowLocator(1, "A", "")]), target.inspect()):
         with pytest.raises(TargetUnavailable):
             await attempt
     postgresql_server.start()
@@ -276,7 +276,7 @@ async def test_a_locked_sqlite_file_is_unavailable_for_now(sqlite_url: str) -> N
     other = open_engine(sqlite_url, "test")
     async with writing(other) as connection:
         await connection.execute(text("UPDATE stock SET quantity = 3"))
-        assert (await target.read([Ref(1, "A", "")]))[Cell(1, "")].quantity == D(1)
+        assert (await target.read([RowLocator(1, "A", "")]))[Cell(1, "")].quantity == D(1)
         with pytest.raises(TargetUnavailable, match="locked"):
             await target.write(BOTH, agree)
     assert len((await target.write(BOTH, agree)).applied) == 2

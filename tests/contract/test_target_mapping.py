@@ -11,11 +11,11 @@ from servers import Server
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stocksync.core.stock import Cell, Change, Figure, Live, Ref, Removal
-from stocksync.database import open_engine, writing
+from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, RowsRefused
 from stocksync.ports import Target
-from stocksync.target import OWN_COLUMNS, Columns, MatchBy, Missing, TargetSettings, open_target
+from stocksync.sqlengine import open_engine, writing
+from stocksync.targets import OWN_COLUMNS, Columns, MatchBy, Missing, TargetSettings, open_target
 
 SIMPLE = Columns("quantity", "product_id")
 PLACED = Columns("quantity", "product_id", location="place")
@@ -48,7 +48,7 @@ def target(engine: AsyncEngine, columns: Columns = SIMPLE, **settings: Any) -> T
     return open_target(TargetSettings(**given), engine, owned=False)
 
 
-async def read(made: Target, *refs: Ref) -> dict[Cell, Live]:
+async def read(made: Target, *refs: RowLocator) -> dict[Cell, TargetRow]:
     return await made.read(refs)
 
 
@@ -75,7 +75,7 @@ async def test_figures_come_back_from_every_kind_of_column(
     assert (await made.inspect()).scale == scale
     await made.write([change(1, D(figure))], agree)
     await made.write([change(1, D(figure))], agree)
-    assert (await read(made, Ref(1, "A", "")))[Cell(1, "")] == Live(D(figure), None, 1)
+    assert (await read(made, RowLocator(1, "A", "")))[Cell(1, "")] == TargetRow(D(figure), None, 1)
 
 
 @pytest.mark.parametrize(("kind", "figure"), [("INTEGER", "1.5"), ("NUMERIC(8, 2)", "1.005")])
@@ -124,7 +124,7 @@ async def test_garbage_in_the_target_is_no_figure(engine: AsyncEngine) -> None:
         "CREATE TABLE stock (product_id BIGINT PRIMARY KEY, quantity VARCHAR(20))",
         "INSERT INTO stock VALUES (1, 'n/a'), (2, ''), (3, 'NaN'), (4, NULL), (5, ' 7 ')",
     )
-    found = await read(target(engine), *(Ref(number, "", "") for number in range(1, 6)))
+    found = await read(target(engine), *(RowLocator(number, "", "") for number in range(1, 6)))
     assert [found[Cell(number, "")].quantity for number in range(1, 6)] == [None, None, None, None, D(7)]
 
 
@@ -140,8 +140,10 @@ async def test_places_meet_an_integer_column(engine: AsyncEngine) -> None:
     written = await made.write(changes, agree)
     assert sorted(found.place for found, _ in written.ambiguous) == sorted(misfits)
     assert await run(engine, "SELECT * FROM stock") == [(1, 3, 5)]
-    assert await read(made, Ref(1, "A", "3"), Ref(1, "A", "MAIN")) == {Cell(1, "3"): Live(D(5), None, 1)}
-    assert [page async for page in made.scan(10)] == [[("1", "3", Live(D(5), None, 1))]]
+    assert await read(made, RowLocator(1, "A", "3"), RowLocator(1, "A", "MAIN")) == {
+        Cell(1, "3"): TargetRow(D(5), None, 1)
+    }
+    assert [page async for page in made.scan(10)] == [[("1", "3", TargetRow(D(5), None, 1))]]
 
 
 async def test_product_ids_meet_a_text_column(engine: AsyncEngine) -> None:
@@ -172,8 +174,8 @@ async def test_names_may_be_as_odd_as_they_like(engine: AsyncEngine) -> None:
         await made.write([change(1, figure, "O'Brien \\ %s"), change(2, figure, 'الرياض"')], agree)
     await made.write([replace(change(1, Removal.DEACTIVATED, "O'Brien \\ %s"), before=D(6))], agree)
     await made.write([change(2, Removal.DELETED, 'الرياض"')], agree)
-    assert await read(made, Ref(1, "A", "O'Brien \\ %s"), Ref(2, "A", 'الرياض"')) == {
-        Cell(1, "O'Brien \\ %s"): Live(D(6), False, 1)
+    assert await read(made, RowLocator(1, "A", "O'Brien \\ %s"), RowLocator(2, "A", 'الرياض"')) == {
+        Cell(1, "O'Brien \\ %s"): TargetRow(D(6), False, 1)
     }
     assert len([page async for page in made.scan(1)]) == 1
 
@@ -258,7 +260,7 @@ async def test_active_may_be_a_boolean_or_a_number(engine: AsyncEngine, kind: st
     made = target(engine, replace(SIMPLE, active="active"))
     await made.write([change(1, D(1)), change(2, D(1))], agree)
     await made.write([change(1, Removal.DEACTIVATED)], agree)
-    found = await read(made, Ref(1, "", ""), Ref(2, "", ""))
+    found = await read(made, RowLocator(1, "", ""), RowLocator(2, "", ""))
     assert [found[Cell(number, "")].active for number in (1, 2)] == [False, True]
 
 
@@ -337,7 +339,7 @@ async def test_our_own_table_is_made_once_and_takes_everything(engine: AsyncEngi
         made = target(engine, OWN_COLUMNS, create_table=True, table=f"own_{match_by}", match_by=match_by)
         described = await made.inspect()
         assert "first write makes it" in described.notes[0]
-        assert await read(made, Ref(1, "a", "الرياض")) == {}
+        assert await read(made, RowLocator(1, "a", "الرياض")) == {}
         assert [page async for page in made.scan(10)] == []
         for _ in range(2):
             await made.make()
@@ -345,7 +347,7 @@ async def test_our_own_table_is_made_once_and_takes_everything(engine: AsyncEngi
         assert (described.scale, described.summed) == (6, False)
         await made.write([change(1, D("36.208412"), "الرياض", sku="a"), change(2, D(2), "3", sku="A ")], agree)
         await made.write([change(2, D(3), "3", sku="A "), change(3, D(4), "3", sku="A")], agree)
-        found = await read(made, Ref(1, "a", "الرياض"), Ref(2, "A ", "3"), Ref(3, "A", "3"))
+        found = await read(made, RowLocator(1, "a", "الرياض"), RowLocator(2, "A ", "3"), RowLocator(3, "A", "3"))
         assert [live.quantity for live in found.values()] == [D("36.208412"), D(3), D(4)]
         assert all(live.active for live in found.values())
 
@@ -438,7 +440,7 @@ async def test_a_latin_column_meets_an_arabic_sku(target_mariadb_url: str) -> No
     written = await made.write([change(1, D(6), sku="café"), change(2, D(5), sku="قهوة")], agree)
     assert "character set latin1" in written.ambiguous[0][1]
     assert await run(engine, "SELECT sku, quantity FROM stock") == [("café", 6)]
-    assert len(await read(made, Ref(1, "café", ""), Ref(2, "قهوة", ""))) == 1
+    assert len(await read(made, RowLocator(1, "café", ""), RowLocator(2, "قهوة", ""))) == 1
     await engine.dispose()
 
 

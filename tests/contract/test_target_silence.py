@@ -12,16 +12,16 @@ from servers import Server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stocksync.core.stock import Change, Ref
-from stocksync.database import close_engine, open_engine, writing
+from stocksync.core.model import Change, RowLocator
 from stocksync.errors import StateUnavailable, TargetUnavailable
-from stocksync.ports import Target, Written
+from stocksync.ports import BatchResult, Target
+from stocksync.sqlengine import close_engine, open_engine, writing
 from stocksync.state.database import open_state
-from stocksync.target import Columns, Patience, Statements, TargetSettings, open_target
+from stocksync.targets import Columns, Statements, TargetSettings, Timeouts, open_target
 
-IMPATIENT = Patience(total=timedelta(seconds=0.3))
+IMPATIENT = Timeouts(total=timedelta(seconds=0.3))
 BATCH = [Change(number, "", "A", D(1), D(10), ()) for number in (1, 2)]
-REFS = [Ref(1, "A", ""), Ref(2, "B", "")]
+REFS = [RowLocator(1, "A", ""), RowLocator(2, "B", "")]
 OWN = Statements(
     "UPDATE stock SET quantity = :quantity WHERE product_id = :product_id",
     "SELECT quantity FROM stock WHERE product_id = :product_id",
@@ -127,7 +127,7 @@ async def test_a_large_statement_that_the_network_no_longer_takes_is_given_up(
 async def test_idle_connections_to_a_frozen_server_are_given_up_at_the_end(
     engine: AsyncEngine, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stocksync.database._FAREWELL_SECONDS", 0.3)
+    monkeypatch.setattr("stocksync.sqlengine._FAREWELL_SECONDS", 0.3)
     server.freeze()
     began = time.monotonic()
     await close_engine(engine)
@@ -145,7 +145,7 @@ async def test_a_shared_transaction_is_over_when_the_server_freezes_in_it(
     async def freeze_within() -> None:
         async with state.transaction(lease) as transaction:
             server.freeze()
-            await transaction.acknowledge("c1", Written(applied=BATCH))
+            await transaction.acknowledge("c1", BatchResult(applied=BATCH))
 
     began = time.monotonic()
     with pytest.raises(StateUnavailable, match="it does not answer"):

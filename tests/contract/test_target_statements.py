@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stocksync.core.stock import Cell, Change, Live, Ref, Removal
-from stocksync.database import open_engine, writing
+from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, LeaseLost, RowsRefused, TargetUnavailable
 from stocksync.ports import Target
-from stocksync.target import Statements, TargetSettings, open_target
+from stocksync.sqlengine import open_engine, writing
+from stocksync.targets import Statements, TargetSettings, open_target
 
 WRITE = (
     "UPDATE offers SET stock = :quantity WHERE warehouse = CAST(:location AS {integer}) AND item_id ="
@@ -75,8 +75,8 @@ async def test_figures_are_written_and_read_by_the_statements(engine: AsyncEngin
     changes = [change("A", D("36.2084")), change("A", D(-2), "7")]
     assert (await made.write(changes, agree)).applied == changes
     assert await rows(engine) == [(1, 3, D("36.2084"), 1), (1, 7, D(-2), 1), (2, 3, D(7), 1)]
-    found = await made.read([Ref(65, "A", "3"), Ref(66, "B", "3"), Ref(67, "C", "3")])
-    assert found == {Cell(65, "3"): Live(D("36.2084"), True, 1), Cell(66, "3"): Live(D(7), True, 1)}
+    found = await made.read([RowLocator(65, "A", "3"), RowLocator(66, "B", "3"), RowLocator(67, "C", "3")])
+    assert found == {Cell(65, "3"): TargetRow(D("36.2084"), True, 1), Cell(66, "3"): TargetRow(D(7), True, 1)}
 
 
 async def test_a_write_that_finds_no_row_is_skipped_also_when_repeated(engine: AsyncEngine) -> None:
@@ -98,7 +98,7 @@ async def test_removal_goes_by_its_own_statement_or_not_at_all(engine: AsyncEngi
 
 async def test_without_a_read_statement_nothing_is_known(engine: AsyncEngine) -> None:
     made = target(engine, write=WRITE)
-    assert await made.read([Ref(65, "A", "3")]) == {}
+    assert await made.read([RowLocator(65, "A", "3")]) == {}
     assert not (await made.inspect()).can_scan
     with pytest.raises(ConfigurationError):
         [page async for page in made.scan(10)]

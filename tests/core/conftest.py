@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from making import NOW, known, product, reading, remembered
 
-from stocksync.core.stock import Cell
+from stocksync.core.model import Cell
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from stocksync.core.stock import Known, Product, Reading, Remembered, Verdict
+from stocksync.core.model import Product, Reading, SnapshotCell, SnapshotProduct, Verdict
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -15,11 +15,11 @@ def product(product_id=1, stock=None, *, tracked=True, sku=None, page=1, read_at
 
 def remembered(parts=None, acked=None, *, intent=None, sku="SKU-1", source_at=NOW - timedelta(hours=1), unknown=None):
     figures = tuple((location, Decimal(str(quantity))) for location, quantity in (parts or {}).items())
-    return Remembered(figures, source_at, acked, intent, sku, unknown)
+    return SnapshotCell(figures, source_at, acked, intent, sku, unknown)
 
 
 def known(sku="SKU-1", *, tracked=True, missing=0, gone_at=None):
-    return Known(sku, "Widget", tracked, 1, missing, gone_at)
+    return SnapshotProduct(sku, "Widget", tracked, 1, missing, gone_at)
 
 
 def reading(*products, verdict=Verdict.COMPLETE, bad=(), total=None):

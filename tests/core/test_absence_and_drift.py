@@ -9,9 +9,9 @@ from making import product, reading
 
 from stocksync.core import absence
 from stocksync.core.crosscheck import Check, sample, verdict_on
-from stocksync.core.drift import Cause, Standing, cause_of, units_between
+from stocksync.core.drift import AuditedCell, Cause, cause_of, units_between
+from stocksync.core.model import BadRow, Removal, TargetRow, Verdict
 from stocksync.core.report import Counts
-from stocksync.core.stock import BadRow, Live, Removal, Verdict
 from stocksync.errors import InvariantBroken
 
 
@@ -46,19 +46,23 @@ def test_a_gone_product_that_is_read_again_is_no_longer_gone(make):
 @pytest.mark.parametrize(
     ("standing", "live", "cause"),
     [
-        (Standing(D(5), D(5), False), Live(D(5), None, 1), None),
-        (Standing(D(5), D(5), False), Live(D(6), None, 1), Cause.EDITED_IN_TARGET),
-        (Standing(D(5), D(5), False), None, Cause.MISSING_IN_TARGET),
-        (Standing(D(5), D(4), False), Live(D(4), None, 1), Cause.UNPUSHED),
-        (Standing(D(5), D(5), True), Live(D(4), None, 1), Cause.UNPUSHED),
-        (Standing(D(5), D(4), False, held=True), Live(D(4), None, 1), Cause.HELD),
-        (Standing(D(5), D(4), False, quarantined=True), None, Cause.QUARANTINED),
-        (Standing(Removal.DELETED, Removal.DELETED, False), None, None),
-        (Standing(Removal.DEACTIVATED, Removal.DEACTIVATED, False), Live(D(5), False, 1), None),
-        (Standing(Removal.DEACTIVATED, Removal.DEACTIVATED, False), Live(D(5), True, 1), Cause.EDITED_IN_TARGET),
-        (Standing(None, None, False), Live(D(6), None, 1), None),
-        (Standing(D(5), D(5), False), Live(D(5), None, 2), Cause.EDITED_IN_TARGET),
-        (Standing(D(5), D(5), False), Live(None, None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(5), D(5), False), TargetRow(D(5), None, 1), None),
+        (AuditedCell(D(5), D(5), False), TargetRow(D(6), None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(5), D(5), False), None, Cause.MISSING_IN_TARGET),
+        (AuditedCell(D(5), D(4), False), TargetRow(D(4), None, 1), Cause.UNPUSHED),
+        (AuditedCell(D(5), D(5), True), TargetRow(D(4), None, 1), Cause.UNPUSHED),
+        (AuditedCell(D(5), D(4), False, held=True), TargetRow(D(4), None, 1), Cause.HELD),
+        (AuditedCell(D(5), D(4), False, quarantined=True), None, Cause.QUARANTINED),
+        (AuditedCell(Removal.DELETED, Removal.DELETED, False), None, None),
+        (AuditedCell(Removal.DEACTIVATED, Removal.DEACTIVATED, False), TargetRow(D(5), False, 1), None),
+        (
+            AuditedCell(Removal.DEACTIVATED, Removal.DEACTIVATED, False),
+            TargetRow(D(5), True, 1),
+            Cause.EDITED_IN_TARGET,
+        ),
+        (AuditedCell(None, None, False), TargetRow(D(6), None, 1), None),
+        (AuditedCell(D(5), D(5), False), TargetRow(D(5), None, 2), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(5), D(5), False), TargetRow(None, None, 1), Cause.EDITED_IN_TARGET),
     ],
 )
 def test_a_difference_has_one_cause(standing, live, cause):
@@ -66,9 +70,9 @@ def test_a_difference_has_one_cause(standing, live, cause):
 
 
 def test_units_count_only_numbers():
-    assert units_between(D(5), Live(D(2), None, 1)) == 3
+    assert units_between(D(5), TargetRow(D(2), None, 1)) == 3
     assert units_between(D(5), None) == 5
-    assert units_between(D(5), Live(None, None, 1)) == 0
+    assert units_between(D(5), TargetRow(None, None, 1)) == 0
     assert units_between(Removal.DELETED, None) == 0
 
 

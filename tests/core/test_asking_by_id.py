@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 from making import NOW, known, product, reading
 
-from stocksync.core.stock import BadRow
+from stocksync.core.model import BadRow
 from stocksync.errors import SourceUnavailable
-from stocksync.run.doubts import ask_for_absent
+from stocksync.run.verification import ask_for_absent
 
 
 @dataclass

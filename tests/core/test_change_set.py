@@ -8,18 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import NOW, product, remembered
 
-from stocksync.core.desire import Rules, believable, desires_of, figure_now, want_gone, want_open_intents, yield_skus
-from stocksync.core.diff import Terms, diff, to_look_up
-from stocksync.core.policy import OnRemoved, Places, Policy, Rounding, Unmapped
-from stocksync.core.stock import Cell, Kind, Live, Removal
+from stocksync.core.desired_state import (
+    Rules,
+    believable,
+    desires_of,
+    figure_now,
+    want_gone,
+    want_open_intents,
+    yield_skus,
+)
+from stocksync.core.diff import DiffContext, diff, to_look_up
+from stocksync.core.model import Cell, Kind, Removal, TargetRow
+from stocksync.core.policy import LocationMap, OnRemoved, Policy, Rounding, Unmapped
 
-PLAIN = Rules(Policy(), Places())
-SUMMED = Rules(Policy(), Places({3: "x", 7: "x"}, summed=True))
+PLAIN = Rules(Policy(), LocationMap())
+SUMMED = Rules(Policy(), LocationMap({3: "x", 7: "x"}, summed=True))
 
 
 def compare(make, desires, memory, live=None, quarantine=None, **terms):
     terms = {"by_sku": False, "creates": True, "now": make.now} | terms
-    return diff(desires.wants.values(), memory, live or {}, quarantine or {}, Terms(**terms))
+    return diff(desires.wants.values(), memory, live or {}, quarantine or {}, DiffContext(**terms))
 
 
 def test_a_figure_that_moved_is_one_change(make):
@@ -59,14 +67,14 @@ def test_a_part_that_the_map_no_longer_feeds_is_not_waited_for(make):
 
 
 def test_two_locations_on_one_place_are_summed(make):
-    rules = Rules(Policy(), Places({3: "MAIN", 7: "MAIN"}))
+    rules = Rules(Policy(), LocationMap({3: "MAIN", 7: "MAIN"}))
     desires = desires_of([make.product(1, {3: 5, 7: "2.5"})], {}, rules)
     assert desires.wants[Cell(1, "MAIN")].figure == D("7.5")
 
 
 def test_unmapped_locations_are_counted_and_not_written(make):
-    ignoring = Rules(Policy(), Places({3: "MAIN"}, Unmapped.IGNORE))
-    holding = Rules(Policy(), Places({3: "MAIN"}, Unmapped.HOLD))
+    ignoring = Rules(Policy(), LocationMap({3: "MAIN"}, Unmapped.IGNORE))
+    holding = Rules(Policy(), LocationMap({3: "MAIN"}, Unmapped.HOLD))
     assert desires_of([make.product(1, {3: 1, 4: 1})], {}, ignoring).unmapped == 1
     assert desires_of([make.product(1, {3: 1, 4: 1})], {}, holding).unmapped_held == 1
 
@@ -82,7 +90,7 @@ def test_an_open_intent_is_written_again_though_nothing_differs(make):
     memory = {Cell(1, "3"): make.remembered({3: 5}, D(5), intent=D(73))}
     desires = desires_of([make.product(1, {3: 5})], memory, PLAIN)
     want_open_intents(memory, {}, {1}, PLAIN, desires)
-    (change,) = compare(make, desires, memory, {Cell(1, "3"): Live(D(73), None, 1)}).changes
+    (change,) = compare(make, desires, memory, {Cell(1, "3"): TargetRow(D(73), None, 1)}).changes
     assert (change.before, change.after, change.cause) == (D(73), D(5), "repeat")
 
 
@@ -98,12 +106,14 @@ def test_an_open_intent_of_a_product_nobody_read_is_written_with_the_newest_figu
 )
 def test_a_product_that_is_no_longer_tracked_follows_its_rule(make, rule, figure):
     memory = {Cell(1, "3"): make.remembered({3: 5}, D(5))}
-    desires = desires_of([make.product(1, tracked=False)], memory, Rules(Policy(on_untracked=rule), Places()))
+    desires = desires_of([make.product(1, tracked=False)], memory, Rules(Policy(on_untracked=rule), LocationMap()))
     assert desires.wants[Cell(1, "3")].figure == figure if figure is not None else not desires.wants
 
 
 def test_a_product_that_was_never_tracked_has_no_cells(make):
-    desires = desires_of([make.product(1, tracked=False)], {}, Rules(Policy(on_untracked=OnRemoved.ZERO), Places()))
+    desires = desires_of(
+        [make.product(1, tracked=False)], {}, Rules(Policy(on_untracked=OnRemoved.ZERO), LocationMap())
+    )
     assert not desires.wants
 
 
@@ -117,7 +127,7 @@ def test_a_gone_product_is_deactivated_and_one_that_never_was_written_is_not(mak
 
 def test_first_contact_adopts_what_is_right_and_takes_the_rest_as_before(make):
     desires = desires_of([make.product(1, {3: 5}), make.product(2, {3: 5})], {}, PLAIN)
-    live = {Cell(1, "3"): Live(D(5), True, 1), Cell(2, "3"): Live(D(9), True, 1)}
+    live = {Cell(1, "3"): TargetRow(D(5), True, 1), Cell(2, "3"): TargetRow(D(9), True, 1)}
     found = compare(make, desires, {}, live)
     assert list(found.adopted) == [Cell(1, "3")]
     assert found.changes[0].before == 9
@@ -138,7 +148,7 @@ def test_a_renamed_sku_moves_to_its_new_row_where_rows_are_found_by_sku(make):
 
 
 def test_rejected_decimals_are_set_aside_and_others_flow(make):
-    rules = Rules(Policy(scale=0, rounding=Rounding.REJECT), Places())
+    rules = Rules(Policy(scale=0, rounding=Rounding.REJECT), LocationMap())
     desires = desires_of([make.product(1, {3: "1.5"}), make.product(2, {3: 2})], {}, rules)
     found = compare(make, desires, {})
     assert [change.product_id for change, _ in found.refused] == [1]
@@ -220,7 +230,7 @@ def test_a_figure_read_under_a_clock_that_was_ahead_does_not_win_for_as_long(mak
 
 
 def test_a_location_whose_id_is_the_name_of_another_place_waits_for_a_person(make):
-    rules = Rules(Policy(), Places({1: "3"}))
+    rules = Rules(Policy(), LocationMap({1: "3"}))
     desires = desires_of([make.product(1, {1: 11, 3: 13})], {}, rules)
     assert desires.wants[Cell(1, "3")].figure == 11
     assert desires.unmapped_held == 1
@@ -248,7 +258,7 @@ def test_no_figure_is_wanted_that_was_not_shown(shown, before):
         for location, quantity in stock.items()
     }
     desires = desires_of(products, memory, PLAIN)
-    found = diff(desires.wants.values(), memory, {}, {}, Terms(by_sku=False, creates=True, now=NOW))
+    found = diff(desires.wants.values(), memory, {}, {}, DiffContext(by_sku=False, creates=True, now=NOW))
     truth = {(p.id, str(location)): quantity for p in products for location, quantity in p.stock.items() if p.tracked}
     assert all(truth[change.cell] == change.after for change in found.changes)
     assert len(desires.wants) == len(found.changes) + found.unchanged

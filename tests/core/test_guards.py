@@ -5,8 +5,8 @@ from decimal import Decimal as D
 
 import pytest
 
-from stocksync.core.guards import Circumstances, Decision, Limits, make_plan
-from stocksync.core.stock import Change, Removal
+from stocksync.core.guards import Decision, GuardContext, Limits, make_plan
+from stocksync.core.model import Change, Removal
 
 LIMITS = Limits()
 
@@ -19,7 +19,7 @@ def change(n, before=5, after=4):
 
 
 def facts(make, managed=100, **other):
-    return Circumstances("main", make.now, managed, **other)
+    return GuardContext("main", make.now, managed, **other)
 
 
 def plan(make, changes, negative=(), **other):

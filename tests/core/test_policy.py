@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stocksync.core.policy import Negative, OnRemoved, Places, Policy, Rounding, Unmapped, settle, steps
-from stocksync.core.stock import Removal, figure_of, show
+from stocksync.core.model import Removal, figure_of, show
+from stocksync.core.policy import LocationMap, Negative, OnRemoved, Policy, Rounding, Unmapped, settle, steps
 
 QUANTITIES = st.decimals(-(10**9), 10**9, places=4)
 
@@ -78,18 +78,18 @@ def test_removals_survive_their_text():
 
 
 def test_an_empty_map_never_widens_a_summed_target():
-    assert Places(summed=True).of(3) is None
+    assert LocationMap(summed=True).of(3) is None
 
 
 @pytest.mark.parametrize(
     ("places", "location", "place"),
     [
-        (Places(), 3, "3"),
-        (Places({3: "MAIN"}), 3, "MAIN"),
-        (Places({3: "MAIN"}), 4, "4"),
-        (Places({3: "MAIN"}, Unmapped.IGNORE), 4, None),
-        (Places({3: "MAIN"}, Unmapped.HOLD), 4, None),
-        (Places({3: "x"}, summed=True), 3, ""),
+        (LocationMap(), 3, "3"),
+        (LocationMap({3: "MAIN"}), 3, "MAIN"),
+        (LocationMap({3: "MAIN"}), 4, "4"),
+        (LocationMap({3: "MAIN"}, Unmapped.IGNORE), 4, None),
+        (LocationMap({3: "MAIN"}, Unmapped.HOLD), 4, None),
+        (LocationMap({3: "x"}, summed=True), 3, ""),
     ],
 )
 def test_a_location_feeds_the_place_that_the_map_names(places, location, place):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stocksync.core.stock import Verdict
-from stocksync.core.verdict import Evidence, judge
+from stocksync.core.completeness import Evidence, judge
+from stocksync.core.model import Verdict
 
 SIZE = 2
 

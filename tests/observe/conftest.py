@@ -11,11 +11,11 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from stocksync.core.answers import PlaceStock, StockAnswer
+from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.model import Change, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
-from stocksync.core.stock import Change, Verdict
 from stocksync.errors import NotFound, StocksyncError
 from stocksync.observe.metrics import Metrics, Watched
 from stocksync.observe.server import Web, serve
@@ -110,8 +110,8 @@ ANSWER = StockAnswer(
     fresh=True,
     at=NOW,
     places=(
-        PlaceStock("MAIN", {3: "Main Warehouse"}, Decimal("120.50"), Decimal(120), Decimal(118), Decimal(120)),
-        PlaceStock("OUTLET", {7: "المستودع"}, None, None, Decimal(4), None),
+        LocationStock("MAIN", {3: "Main Warehouse"}, Decimal("120.50"), Decimal(120), Decimal(118), Decimal(120)),
+        LocationStock("OUTLET", {7: "المستودع"}, None, None, Decimal(4), None),
     ),
 )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stocksync.core.answers import Preview
 from stocksync.core.guards import Guard
-from stocksync.core.stock import Cell, Change, Removal, figure_of
+from stocksync.core.model import Cell, Change, Removal, figure_of
 from stocksync.observe.jsonable import dumps, instant, jsonable
 
 

@@ -6,10 +6,10 @@ import warnings
 import pytest
 import structlog
 
+from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
-from stocksync.core.stock import Verdict
 from stocksync.errors import ConfigurationError
-from stocksync.observe.logbook import Logbook, cycle_line
+from stocksync.observe.event_log import EventLog, cycle_line
 from stocksync.observe.logs import configure
 from stocksync.observe.masking import masked, masked_text
 
@@ -201,7 +201,7 @@ def captured():
 
 
 def test_an_account_that_fails_and_recovers_says_so_once_each(ex, captured):
-    book = Logbook()
+    book = EventLog()
     for _ in range(20):
         book.reported(ex.cycle(outcome=Outcome.FAILED, verdict=Verdict.PARTIAL, error="502", counts=Counts()))
     for outcome in (Outcome.STOPPED, Outcome.DONE, Outcome.DONE):
@@ -217,19 +217,19 @@ def test_an_account_that_fails_and_recovers_says_so_once_each(ex, captured):
     [(Outcome.DONE, "info"), (Outcome.STOPPED, "info"), (Outcome.HELD, "warning"), (Outcome.DEADLINE, "warning")],
 )
 def test_a_cycle_that_failed_or_holds_something_is_a_warning(ex, captured, outcome, level):
-    Logbook().reported(ex.cycle(outcome=outcome))
+    EventLog().reported(ex.cycle(outcome=outcome))
     assert captured[0]["log_level"] == level
 
 
 def test_a_change_of_writer_is_said_once(captured):
-    book = Logbook()
+    book = EventLog()
     for epoch in (None, None, 7, 7, None):
         book.leading("main", epoch)
     assert [event["event"] for event in captured] == ["stands_by", "became_writer", "stands_by"]
 
 
 def test_a_storm_of_429s_is_a_few_lines(ex, captured):
-    book = Logbook()
+    book = EventLog()
     for _ in range(100):
         book.throttled("main", 60.0)
     book.reported(ex.cycle())
@@ -238,7 +238,7 @@ def test_a_storm_of_429s_is_a_few_lines(ex, captured):
 
 
 def test_audits_requests_and_skips_are_said_at_their_level(ex, captured):
-    book = Logbook()
+    book = EventLog()
     book.attempted("main", ex.NOW)
     book.budget("main", 3.0)
     book.audited(ex.audit())

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
-from stocksync.core.stock import Verdict
 from stocksync.observe import reference
 from stocksync.observe.declared import METRICS
 from stocksync.observe.metrics import Metrics, Watched

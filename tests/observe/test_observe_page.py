@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from stocksync.core.answers import PlaceStock
+from stocksync.core.answers import LocationStock
 from stocksync.core.guards import Decision
+from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
-from stocksync.core.stock import Verdict
 
 BROWSER = (
     "--headless",
@@ -148,7 +148,7 @@ async def test_hostile_text_is_escaped_everywhere(ex):
         quarantined=1,
         audit=replace(ex.audit(), examples=[example], cells={hostile: 1}),
     )
-    place = PlaceStock(hostile, {3: hostile}, None, None, None, None)
+    place = LocationStock(hostile, {3: hostile}, None, None, None, None)
     async with ex.opened(status) as site:
         site.counter.answer = replace(ex.ANSWER, sku="x", name=hostile, note=hostile, places=(place,))
         pages = [await text_of(site), await text_of(site, "/stock?sku=x"), await text_of(site, "/stock?sku=<script>x")]
@@ -197,7 +197,7 @@ async def test_a_browser_shows_the_page_without_complaint(ex, tmp_path):
 @pytest.mark.timeout(150)
 async def test_a_page_left_open_follows_the_account(ex, tmp_path, monkeypatch):
     program = ex.required("chromium")
-    monkeypatch.setattr("stocksync.observe.pulse._KEEP_SECONDS", 0)
+    monkeypatch.setattr("stocksync.observe.heartbeat._KEEP_SECONDS", 0)
     async with ex.opened() as site:
         loads = 0
         original = site.shelf.status

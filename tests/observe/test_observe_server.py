@@ -108,7 +108,7 @@ async def test_with_the_state_away_metrics_and_health_keep_working(site):
 
 
 async def test_a_state_that_hangs_is_given_up_once_for_all_who_wait(site, monkeypatch):
-    monkeypatch.setattr("stocksync.observe.pulse._STATE_SECONDS", 0.05)
+    monkeypatch.setattr("stocksync.observe.heartbeat._STATE_SECONDS", 0.05)
     never = asyncio.Event()
 
     async def hang(_accounts):

@@ -9,7 +9,7 @@ from qoyod_catalogue import Catalogue, answer, row, source_over
 from qoyod_told import Told
 from virtual_time import LoopClock, virtually
 
-from stocksync.core.stock import Verdict
+from stocksync.core.model import Verdict
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.calls import retry_after
 

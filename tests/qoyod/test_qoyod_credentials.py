@@ -12,7 +12,7 @@ from qoyod_told import Told
 from structlog.testing import capture_logs
 from virtual_time import EPOCH, LoopClock, virtually
 
-from stocksync.core.stock import Verdict
+from stocksync.core.model import Verdict
 from stocksync.errors import SourceUnavailable, StateUnavailable, Unauthorized
 from stocksync.qoyod.credentials import KeyCredential, OAuthCredential
 from stocksync.qoyod.transport import Response, TransportFault

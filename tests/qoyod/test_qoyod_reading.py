@@ -13,7 +13,7 @@ from qoyod_told import Told
 from structlog.testing import capture_logs
 from virtual_time import virtually
 
-from stocksync.core.stock import BadRow, Product, Reading, Verdict
+from stocksync.core.model import BadRow, Product, Reading, Verdict
 from stocksync.errors import SourceRefused, SourceUnavailable
 from stocksync.qoyod.settings import Filter
 from stocksync.qoyod.transport import Response, TransportFault

@@ -13,7 +13,7 @@ from aiohttp import web
 from qoyod_catalogue import pagination, row
 from qoyod_told import Told
 
-from stocksync.core.stock import Verdict
+from stocksync.core.model import Verdict
 from stocksync.errors import SourceRefused, SourceUnavailable
 from stocksync.qoyod.client import QoyodSource
 

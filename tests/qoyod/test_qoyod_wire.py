@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qoyod_catalogue import pagination, row
 
-from stocksync.core.stock import BadRow, Product
+from stocksync.core.model import BadRow, Product
 from stocksync.qoyod.settings import Filter
 from stocksync.qoyod.wire import Page, PageUnreadable, decode_locations, decode_page, decode_product
 

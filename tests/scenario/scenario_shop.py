@@ -11,21 +11,21 @@ from typing import Any
 
 from sqlalchemy import event, text, update
 
-from stocksync.app.wiring import House, SystemClock, furnished
+from stocksync.app.wiring import Runtime, SystemClock, open_runtime
 from stocksync.config import Config, build
 from stocksync.core.drift import AuditReport
+from stocksync.core.model import show
 from stocksync.core.report import CycleReport
-from stocksync.core.stock import show
-from stocksync.database import open_engine
-from stocksync.observe.logbook import Logbook
+from stocksync.observe.event_log import EventLog
 from stocksync.ports import AccountStatus, Lease, LedgerRow
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
-from stocksync.run.leadership import lead
+from stocksync.run.leases import lead
 from stocksync.run.lookup import Query, look_up
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import API_KEY, Simulator
+from stocksync.sqlengine import open_engine
 from stocksync.state.schema import accounts
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE")
@@ -64,7 +64,7 @@ class Shop:
     folder: Path
     environ: dict[str, str] = field(default_factory=lambda: {"QOYOD_API_KEY": API_KEY})
     data: dict[str, Any] = field(default_factory=dict)
-    house: House = field(init=False)
+    house: Runtime = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -99,7 +99,7 @@ class Shop:
 
     async def enter(self) -> None:
         config = build(self.data, self.environ)
-        self.house = await self._stack.enter_async_context(furnished(config, Logbook()))
+        self.house = await self._stack.enter_async_context(open_runtime(config, EventLog()))
 
     async def close(self) -> None:
         await self._stack.aclose()

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from scenario_shop import Shop
 
+from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
-from stocksync.core.stock import Verdict
 from stocksync.simulator.catalogue import Catalogue
 
 

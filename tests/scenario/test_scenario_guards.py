@@ -6,8 +6,8 @@ import pytest
 from scenario_shop import Shop, small_catalogue
 
 from stocksync.core.guards import Decision, Guard
+from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
-from stocksync.core.stock import Verdict
 
 
 async def _unharmed(shop: Shop, before: dict[Any, str]) -> None:

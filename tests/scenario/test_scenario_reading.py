@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from scenario_shop import Shop, small_catalogue
 
+from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
-from stocksync.core.stock import Verdict
 from stocksync.simulator.server import Simulator
 
 

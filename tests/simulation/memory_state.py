@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
 from stocksync.core.report import CycleReport
-from stocksync.core.stock import Cell, Change, Figure, Known, Parts, Ref, Remembered
 from stocksync.errors import LeaseLost, NotFound
 from stocksync.ports import (
     AccountStatus,
+    BatchResult,
     Clock,
     Lease,
     LedgerRow,
-    Observed,
     Quarantined,
     Snapshot,
+    SnapshotUpdate,
     Transaction,
-    Written,
 )
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ _SWEEP_EVERY = timedelta(hours=1)
 class MemoryCell:
     """One row of the snapshot."""
 
-    parts: Parts = ()
+    parts: SourceFigures = ()
     source_at: datetime = _LONG_AGO
     acked: Figure | None = None
     intent: Figure | None = None
@@ -40,8 +40,8 @@ class MemoryCell:
     former_sku: str = ""
     unknown_since: datetime | None = None
 
-    def remembered(self) -> Remembered:
-        return Remembered(self.parts, self.source_at, self.acked, self.intent, self.sku, self.unknown_since)
+    def remembered(self) -> SnapshotCell:
+        return SnapshotCell(self.parts, self.source_at, self.acked, self.intent, self.sku, self.unknown_since)
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class MemoryAccount:
     last_push: datetime | None = None
     failures: int = 0
     cells: dict[Cell, MemoryCell] = field(default_factory=dict)
-    products: dict[int, Known] = field(default_factory=dict)
+    products: dict[int, SnapshotProduct] = field(default_factory=dict)
     quarantine: dict[tuple[int, str | None], Quarantined] = field(default_factory=dict)
     ledger: list[LedgerRow] = field(default_factory=list)
     cycles: dict[str, CycleReport] = field(default_factory=dict)
@@ -87,9 +87,9 @@ class MemoryTransaction:
     """An open transaction that the target may join."""
 
     connection: MemoryConnection
-    acknowledged: list[tuple[str, Written]] = field(default_factory=list)
+    acknowledged: list[tuple[str, BatchResult]] = field(default_factory=list)
 
-    async def acknowledge(self, cycle_id: str, written: Written) -> None:
+    async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
         self.acknowledged.append((cycle_id, written))
 
 
@@ -163,7 +163,7 @@ class MemoryState:
         mine.last_attempt = report.started_at
         self.crash_points("after begin")
 
-    async def observe(self, lease: Lease, cycle_id: str, seen: Observed) -> None:  # noqa: ARG002
+    async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:  # noqa: ARG002
         mine, now = self._fenced(lease), self.clock.now()
         self.crash_points("before observe")
         _observe(mine, seen, now)
@@ -178,7 +178,7 @@ class MemoryState:
             row.intent = change.after
         self.crash_points("after intend")
 
-    async def acknowledge(self, lease: Lease, cycle_id: str, written: Written) -> None:
+    async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         mine = self._fenced(lease)
         self.crash_points("before acknowledge")
         self._acknowledge(mine, lease, cycle_id, written)
@@ -226,7 +226,7 @@ class MemoryState:
         mine.audit = deepcopy(report)
         self.crash_points("after audit")
 
-    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[Ref, Remembered]]:
+    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
         mine = self.store.of(account)
         following = sorted(cell for cell in mine.cells if after is None or cell > after)[:size]
         return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in following]
@@ -276,7 +276,7 @@ class MemoryState:
             raise LeaseLost(f"account {lease.account}: another writer took over, or the lease has run out")
         return mine
 
-    def _acknowledge(self, mine: MemoryAccount, lease: Lease, cycle_id: str, written: Written) -> None:
+    def _acknowledge(self, mine: MemoryAccount, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         now = self.clock.now()
         for change in written.applied:
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
@@ -325,7 +325,7 @@ class MemoryState:
         )
 
 
-def _observe(mine: MemoryAccount, seen: Observed, now: datetime) -> None:
+def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
     for cell, (parts, at) in seen.cells.items():
         row = mine.cells.setdefault(cell, MemoryCell())
         if at >= row.source_at:
@@ -347,9 +347,9 @@ def _by_start(mine: MemoryAccount) -> list[CycleReport]:
     return sorted(mine.cycles.values(), key=lambda report: report.started_at)
 
 
-def _ref(mine: MemoryAccount, cell: Cell) -> Ref:
+def _ref(mine: MemoryAccount, cell: Cell) -> RowLocator:
     known = mine.products.get(cell.product_id)
-    return Ref(cell.product_id, mine.cells[cell].sku if known is None else known.sku, cell.place)
+    return RowLocator(cell.product_id, mine.cells[cell].sku if known is None else known.sku, cell.place)
 
 
 def _in(product_id: int, wanted: set[int] | None) -> bool:

@@ -7,9 +7,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from stocksync.core.stock import Cell, Change, Live, Ref, Removal
+from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import RowsRefused, TargetUnavailable
-from stocksync.ports import Fence, Shape, Written
+from stocksync.ports import BatchResult, Capabilities, Fence
 
 Key = tuple[str, str]
 
@@ -62,9 +62,9 @@ class MemoryTarget:
         self._by_sku = by_sku
         self._inserts = inserts
 
-    async def inspect(self) -> Shape:
+    async def inspect(self) -> Capabilities:
         self._answer()
-        return Shape(
+        return Capabilities(
             scale=None,
             summed=False,
             by_sku=self._by_sku,
@@ -76,14 +76,14 @@ class MemoryTarget:
     async def make(self) -> None:
         return
 
-    async def read(self, refs: Sequence[Ref]) -> dict[Cell, Live]:
+    async def read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         self._answer()
         rows: dict[Key, list[MemoryRow]] = {}
         for row in self.table.rows:
             rows.setdefault(self._row_key(row), []).append(row)
         return {ref.cell: _live(rows[key]) for ref in refs if (key := self._key(ref)) in rows}
 
-    async def scan(self, size: int) -> AsyncGenerator[list[tuple[str, str, Live]], None]:
+    async def scan(self, size: int) -> AsyncGenerator[list[tuple[str, str, TargetRow]], None]:
         self._answer()
         ordered = sorted(self.table.rows, key=self._order)
         found = [
@@ -92,9 +92,9 @@ class MemoryTarget:
         for start in range(0, len(found), size):
             yield found[start : start + size]
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> Written:
+    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:
         if not changes:
-            return Written()
+            return BatchResult()
         self._answer()
         await fence()
         self._answer()
@@ -112,8 +112,8 @@ class MemoryTarget:
     async def close(self) -> None:
         return
 
-    def _arrange(self, plan: "_Plan", changes: Sequence[Change]) -> Written:
-        written = Written()
+    def _arrange(self, plan: "_Plan", changes: Sequence[Change]) -> BatchResult:
+        written = BatchResult()
         claims = Counter(self._key(change.ref) for change in changes)
         for change in sorted(changes):
             key = self._key(change.ref)
@@ -139,11 +139,11 @@ class MemoryTarget:
         if self.table.away:
             raise TargetUnavailable("the target is away")
 
-    def _key(self, ref: Ref) -> Key:
+    def _key(self, ref: RowLocator) -> Key:
         return (ref.sku if self._by_sku else str(ref.product_id)), ref.place
 
     def _row_key(self, row: MemoryRow) -> Key:
-        return self._key(Ref(row.product_id, row.sku, row.place))
+        return self._key(RowLocator(row.product_id, row.sku, row.place))
 
     def _order(self, row: MemoryRow) -> tuple[Any, ...]:
         return (row.sku if self._by_sku else row.product_id), row.place
@@ -184,8 +184,8 @@ class _Plan:
                 raise RowsRefused(f"{change.after} is not below {limit}")
 
 
-def _live(rows: Sequence[MemoryRow]) -> Live:
-    return Live(rows[0].quantity, rows[0].active, len(rows))
+def _live(rows: Sequence[MemoryRow]) -> TargetRow:
+    return TargetRow(rows[0].quantity, rows[0].active, len(rows))
 
 
 def _why(key: Key, claims: int, rows: int) -> str:

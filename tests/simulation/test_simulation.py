@@ -10,10 +10,10 @@ import structlog
 from memory_state import MemoryState
 from world import run_seed
 
-from stocksync.core import absence, desire
-from stocksync.core.desire import Want
-from stocksync.run import doubts
-from stocksync.run.write import Writer
+from stocksync.core import absence, desired_state
+from stocksync.core.desired_state import DesiredCell
+from stocksync.run import verification
+from stocksync.run.writer import Writer
 
 CHUNKS, SEEDS_PER_CHUNK = 12, 20
 ENOUGH = 150
@@ -70,12 +70,12 @@ def _snapshot_after_target_without_intents(monkeypatch):
 
 
 def _absence_as_zero(monkeypatch):
-    derive = desire.desires_of
+    derive = desired_state.desires_of
 
     def derive_zero(products, memory, rules):
         desires = derive(products, memory, rules)
         for cell in desires.unknown:
-            desires.wants[cell] = Want(cell, memory[cell].sku, memory[cell].parts, Decimal(0))
+            desires.wants[cell] = DesiredCell(cell, memory[cell].sku, memory[cell].parts, Decimal(0))
         desires.unknown = []
         return desires
 
@@ -91,7 +91,7 @@ def _deletes_what_one_reading_lacks(monkeypatch):
         asking.answers = {suspect: None for frame in frames for suspect in frame}
 
     monkeypatch.setattr(absence, "SUSPECT_AFTER", 1)
-    monkeypatch.setattr(doubts._Asking, "ask", all_gone)
+    monkeypatch.setattr(verification._Asking, "ask", all_gone)
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from memory_target import MemoryTable, MemoryTarget
 from virtual_time import LoopClock, virtually
 
 from stocksync.core import absence
-from stocksync.core.desire import Rules
+from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
-from stocksync.core.policy import Places, Policy
+from stocksync.core.model import Cell, Change, Removal
+from stocksync.core.policy import LocationMap, Policy
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.core.stock import Cell, Change, Removal
 from stocksync.errors import StocksyncError, TargetUnavailable
-from stocksync.ports import Fence, Written
+from stocksync.ports import BatchResult, Fence
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.client import QoyodSource
 from stocksync.qoyod.credentials import KeyCredential
@@ -159,7 +159,7 @@ class SimulatedTarget(MemoryTarget):
         super().__init__(world.table, by_sku=world.by_sku, crash_points=crash)
         self._world, self._owner = world, owner
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> Written:
+    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:
         clock, began = self._world.clock, self._world.clock.monotonic()
 
         async def fence_then_idle() -> None:
@@ -231,7 +231,7 @@ class Daemon:
         state = MemoryState(world.clock, world.store, crash_points=self.crash)
         self.account = Account(
             name="main", source=source, target=Gated(SimulatedTarget(world, name, self.crash), self.gate),
-            state=Gated(state, self.gate), shared=False, rules=Rules(Policy(), Places()),
+            state=Gated(state, self.gate), shared=False, rules=Rules(Policy(), LocationMap()),
             limits=Limits(minimum_cells=10_000), settings=_settings(heal=world.meddled),
             clock=clock, observer=self,
         )  # fmt: skip

@@ -39,7 +39,7 @@ def plant(bomb: Bomb) -> None:
     """Put the bomb at every commit: `before` is with all statements executed, `after` is at once when it returns."""
     from stocksync.state.database import Database  # noqa: PLC0415  a test imports the names of the points alone
     from stocksync.state.session import Session  # noqa: PLC0415
-    from stocksync.target.mapped import MappedTarget  # noqa: PLC0415
+    from stocksync.targets.mapped import MappedTarget  # noqa: PLC0415
 
     for point in STATE_POINTS:
         setattr(Database, point, _named(point, getattr(Database, point), bomb))

@@ -21,10 +21,10 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.stock import show
-from stocksync.database import open_engine
+from stocksync.core.model import show
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
+from stocksync.sqlengine import open_engine
 from stocksync.state.schema import accounts, cells, ledger
 
 SECRET = "the-key-nobody-may-see"

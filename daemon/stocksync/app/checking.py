@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from stocksync.app.wiring import furnished
+from stocksync.app.wiring import open_runtime
 from stocksync.config import Config
-from stocksync.core.answers import Finding
-from stocksync.core.stock import Verdict
+from stocksync.core.answers import CheckResult
+from stocksync.core.model import Verdict
 from stocksync.errors import ConfigurationError, SchemaBehind, StocksyncError, Unauthorized
-from stocksync.observe.logbook import Logbook
+from stocksync.observe.event_log import EventLog
 from stocksync.run.account import Account
 
 _TODO_CREDENTIAL = "make a key in Qoyod (Settings, API), then export it or write it where auth says"
@@ -16,22 +16,22 @@ _TODO_SOURCE = "mend what the message names, then check again"
 _TODO_TARGET = "check target.url, and that the server runs and lets us in"
 
 
-async def check(config: Config) -> AsyncIterator[Finding]:
+async def check(config: Config) -> AsyncIterator[CheckResult]:
     """Try configuration, state, and each account's credential, locations, list and target; no stock is written."""
-    yield Finding("configuration", well=True, what=f"{len(config.accounts)} account(s), no problem")
+    yield CheckResult("configuration", well=True, what=f"{len(config.accounts)} account(s), no problem")
     try:
-        async with furnished(config, Logbook()) as house:
-            yield Finding("state", well=True, what=f"{house.state.engine.dialect.name}, schema at head")
+        async with open_runtime(config, EventLog()) as house:
+            yield CheckResult("state", well=True, what=f"{house.state.engine.dialect.name}, schema at head")
             for account in house.accounts.values():
                 async for finding in _account(account):
                     yield finding
     except SchemaBehind as error:
-        yield Finding("state", well=False, what=str(error), todo="stocksync migrate")
+        yield CheckResult("state", well=False, what=str(error), todo="stocksync migrate")
     except StocksyncError as error:
-        yield Finding("state", well=False, what=str(error), todo=_TODO_STATE)
+        yield CheckResult("state", well=False, what=str(error), todo=_TODO_STATE)
 
 
-async def _account(account: Account) -> AsyncIterator[Finding]:
+async def _account(account: Account) -> AsyncIterator[CheckResult]:
     probe = await _try(f"{account.name}: credential", lambda: _locations(account), _TODO_SOURCE)
     yield probe
     if probe.well:
@@ -39,11 +39,11 @@ async def _account(account: Account) -> AsyncIterator[Finding]:
     yield await _try(f"{account.name}: target", lambda: _target(account), _TODO_TARGET)
 
 
-async def _try(part: str, attempt: Callable[[], Awaitable[str]], todo: str) -> Finding:
+async def _try(part: str, attempt: Callable[[], Awaitable[str]], todo: str) -> CheckResult:
     try:
-        return Finding(part, well=True, what=await attempt())
+        return CheckResult(part, well=True, what=await attempt())
     except StocksyncError as error:
-        return Finding(part, well=False, what=str(error), todo=_TODO_CREDENTIAL if _refused(error) else todo)
+        return CheckResult(part, well=False, what=str(error), todo=_TODO_CREDENTIAL if _refused(error) else todo)
 
 
 def _refused(error: StocksyncError) -> bool:

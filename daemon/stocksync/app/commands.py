@@ -5,21 +5,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from stocksync.app.beside import ask_daemon
-from stocksync.app.wiring import House, accounts_of, furnished, watch
+from stocksync.app.daemon_client import ask_daemon
+from stocksync.app.wiring import Runtime, accounts_of, open_runtime, watch
 from stocksync.config import Config
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import HeldPlan
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound, StateInUse
-from stocksync.observe.logbook import Logbook
+from stocksync.observe.event_log import EventLog
 from stocksync.ports import AccountStatus, LedgerRow, Progress
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle, preview
 from stocksync.run.explain import explain as explain_account
-from stocksync.run.leadership import lead
+from stocksync.run.leases import lead
 from stocksync.run.lookup import Query, look_up
 from stocksync.state.database import Database, open_state
 from stocksync.state.migrate import migrate as migrate_state
@@ -36,19 +36,19 @@ async def once(config: Config, account: str | None, progress: AccountProgress | 
         StateInUse: a daemon is the writer.
 
     """
-    async with furnished(config, Logbook()) as house:
+    async with open_runtime(config, EventLog()) as house:
         house.state.lock()
         return [await _one_cycle(house, one, progress) for one in house.chosen(account)]
 
 
-async def _one_cycle(house: House, account: Account, progress: AccountProgress | None) -> CycleReport:
+async def _one_cycle(house: Runtime, account: Account, progress: AccountProgress | None) -> CycleReport:
     async with lead(account, house.owner) as lease:
         return await Cycle(account, lease, _for(account, progress)).run()
 
 
 async def plan(config: Config, account: str | None, progress: AccountProgress | None) -> list[Preview]:
     """Read everything and show what would be written; writes nothing."""
-    async with furnished(config, Logbook()) as house:
+    async with open_runtime(config, EventLog()) as house:
         return [await preview(one, _for(one, progress)) for one in house.chosen(account)]
 
 
@@ -70,7 +70,7 @@ async def status(config: Config) -> list[tuple[AccountStatus, Health]]:
 async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:
     """Look one product up in Qoyod, in every account or in one; a changed figure is pushed at once."""
     answers: list[StockAnswer] = []
-    async with furnished(config, Logbook()) as house:
+    async with open_runtime(config, EventLog()) as house:
         for one in house.chosen(account):
             try:
                 answers.append(await _stock(house, one, Query(sku, product_id)))
@@ -79,7 +79,7 @@ async def stock(config: Config, account: str | None, sku: str | None, product_id
     return answers
 
 
-async def _stock(house: House, account: Account, query: Query) -> StockAnswer:
+async def _stock(house: Runtime, account: Account, query: Query) -> StockAnswer:
     try:
         house.state.lock()
         async with lead(account, house.owner) as lease:
@@ -97,7 +97,7 @@ async def explain(config: Config, account: str | None, sku: str) -> list[Explana
 
     """
     found: list[Explanation] = []
-    async with furnished(config, Logbook()) as house:
+    async with open_runtime(config, EventLog()) as house:
         for one in house.chosen(account):
             with contextlib.suppress(NotFound):
                 found += await explain_account(one, house.state, sku)
@@ -134,13 +134,13 @@ async def drift(config: Config, account: str | None, heal: bool) -> list[AuditRe
         StateInUse: `heal` is asked for, and a daemon is the writer.
 
     """
-    async with furnished(config, Logbook()) as house:
+    async with open_runtime(config, EventLog()) as house:
         if heal:
             house.state.lock()
         return [await _audit(house, one, heal=heal) for one in house.chosen(account)]
 
 
-async def _audit(house: House, account: Account, *, heal: bool) -> AuditReport:
+async def _audit(house: Runtime, account: Account, *, heal: bool) -> AuditReport:
     if not heal:
         return await audit(account, house.state, None)
     async with lead(account, house.owner) as lease:

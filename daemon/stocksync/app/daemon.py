@@ -11,12 +11,12 @@ from typing import TypeVar
 import structlog
 
 from stocksync import __version__
-from stocksync.app.wiring import House, furnished, watch
+from stocksync.app.wiring import Runtime, open_runtime, watch
 from stocksync.config import Config, effective
 from stocksync.core.answers import StockAnswer
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound, StateInUse, StateUnavailable
-from stocksync.observe.logbook import Logbook
+from stocksync.observe.event_log import EventLog
 from stocksync.observe.metrics import Metrics
 from stocksync.observe.observers import Observers
 from stocksync.observe.server import Web, serve
@@ -101,7 +101,7 @@ async def service(config: Config, state: Database | None = None) -> AsyncIterato
     watched = [watch(one) for one in config.accounts]
     metrics = Metrics(watched)
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(furnished(config, Observers(Logbook(), metrics), state))
+        house = await stack.enter_async_context(open_runtime(config, Observers(EventLog(), metrics), state))
         house.state.lock()
         loop = Loop(list(house.accounts.values()), house.state, house.owner)
         web = Web(house.state, metrics, watched, _lookup(house, loop), _token(config))
@@ -120,7 +120,7 @@ def _token(config: Config) -> str:
     return config.http.token.read() if config.http.token else ""
 
 
-def _lookup(house: House, loop: Loop) -> Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]:
+def _lookup(house: Runtime, loop: Loop) -> Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]:
     async def lookup(account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
         query = Query(sku, product_id)
         for one in house.chosen(account):

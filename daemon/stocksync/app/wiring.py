@@ -18,10 +18,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.config import AccountConfig, Config
-from stocksync.core.desire import Rules
+from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
-from stocksync.core.policy import Places, Policy
-from stocksync.database import close_engine, open_engine, parse, same_database
+from stocksync.core.policy import LocationMap, Policy
 from stocksync.errors import ConfigurationError
 from stocksync.observe.metrics import Watched
 from stocksync.ports import Observer, Source, Target
@@ -30,8 +29,9 @@ from stocksync.qoyod.client import QoyodSource, open_session
 from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredential
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.run.account import Account, Settings
+from stocksync.sqlengine import close_engine, open_engine, parse, same_database
 from stocksync.state.database import Database, open_state
-from stocksync.target import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
+from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
 
 
 class SystemClock:
@@ -47,7 +47,7 @@ class SystemClock:
 
 
 @dataclass(slots=True)
-class House:
+class Runtime:
     """Everything that one process works with."""
 
     config: Config
@@ -86,7 +86,7 @@ def watch(one: AccountConfig) -> Watched:
 
 
 @asynccontextmanager
-async def furnished(config: Config, observer: Observer, state: Database | None = None) -> AsyncIterator[House]:
+async def open_runtime(config: Config, observer: Observer, state: Database | None = None) -> AsyncIterator[Runtime]:
     """Open state, session, sources and targets; close them all at the end.
 
     Raises:
@@ -103,7 +103,7 @@ async def furnished(config: Config, observer: Observer, state: Database | None =
         session = open_session()
         stack.push_async_callback(session.close)
         builder = _Builder(config, state, session, observer, SystemClock(), stack)
-        yield House(config, state, builder.accounts(config.accounts), _owner())
+        yield Runtime(config, state, builder.accounts(config.accounts), _owner())
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ def _absolute(url: URL) -> URL:
 
 def _rules(one: AccountConfig) -> Rules:
     policy = Policy(**_values(one.policy))
-    return Rules(policy, Places(one.locations.map, one.locations.unmapped, one.target.summed))
+    return Rules(policy, LocationMap(one.locations.map, one.locations.unmapped, one.target.summed))
 
 
 def _values(section: BaseModel) -> dict[str, Any]:

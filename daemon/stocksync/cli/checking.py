@@ -5,11 +5,11 @@ import contextlib
 import typer
 
 from stocksync import app
+from stocksync.cli.format.finding import finding, verdict
 from stocksync.cli.program import AsJson, ConfigFile, Debug, settings, wait_for
-from stocksync.cli.render.finding import finding, verdict
 from stocksync.cli.terminal import out, print_json
 from stocksync.config import Config
-from stocksync.core.answers import Finding
+from stocksync.core.answers import CheckResult
 from stocksync.errors import ConfigurationError
 
 
@@ -24,7 +24,7 @@ def check(config: ConfigFile = None, *, as_json: AsJson = False, debug: Debug = 
     try:
         loaded = settings(config, debug=debug)
     except ConfigurationError as error:
-        findings = [Finding("configuration", well=False, what=problem) for problem in error.problems]
+        findings = [CheckResult("configuration", well=False, what=problem) for problem in error.problems]
         _tell(findings, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     findings = wait_for(_try(loaded, as_json=as_json))
@@ -36,8 +36,8 @@ def check(config: ConfigFile = None, *, as_json: AsJson = False, debug: Debug = 
     raise typer.Exit(0 if all(each.well for each in findings) else 1)
 
 
-async def _try(config: Config, *, as_json: bool) -> list[Finding]:
-    found: list[Finding] = []
+async def _try(config: Config, *, as_json: bool) -> list[CheckResult]:
+    found: list[CheckResult] = []
     quiet = as_json or not out.is_terminal
     with contextlib.nullcontext() if quiet else out.status("trying each part …"):
         async for each in app.check(config):
@@ -47,7 +47,7 @@ async def _try(config: Config, *, as_json: bool) -> list[Finding]:
     return found
 
 
-def _tell(findings: list[Finding], *, as_json: bool) -> None:
+def _tell(findings: list[CheckResult], *, as_json: bool) -> None:
     if as_json:
         print_json(findings)
         return

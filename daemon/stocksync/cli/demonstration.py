@@ -12,11 +12,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from stocksync.cli.render.cycle import headline
-from stocksync.cli.render.words import BAD, FAILS, FAINT, GOOD, WELL, clock, count, listed, many
+from stocksync.cli.format.cycle import headline
+from stocksync.cli.format.words import BAD, FAILS, FAINT, GOOD, WELL, clock, count, listed, many
 from stocksync.config import Config, load
+from stocksync.core.model import show
 from stocksync.core.report import CycleReport
-from stocksync.core.stock import show
 from stocksync.simulator.server import Simulator
 from stocksync.state.lockfile import LockFile
 

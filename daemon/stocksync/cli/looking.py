@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from stocksync import app
+from stocksync.cli.format import account as rendered
+from stocksync.cli.format import product
 from stocksync.cli.program import (
     Account,
     AsJson,
@@ -15,8 +17,6 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.render import account as rendered
-from stocksync.cli.render import product
 from stocksync.cli.terminal import out, print_json
 from stocksync.errors import NotFound
 from stocksync.ports import LedgerRow

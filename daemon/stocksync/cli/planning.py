@@ -9,6 +9,9 @@ import typer
 from rich.text import Text
 
 from stocksync import app
+from stocksync.cli.format import account as rendered
+from stocksync.cli.format import cycle
+from stocksync.cli.format.words import cells
 from stocksync.cli.program import (
     Account,
     AsJson,
@@ -18,9 +21,6 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.render import account as rendered
-from stocksync.cli.render import cycle
-from stocksync.cli.render.words import cells
 from stocksync.cli.terminal import out, print_json, progress
 from stocksync.core.answers import Preview
 from stocksync.core.guards import HeldPlan

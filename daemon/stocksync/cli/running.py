@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from stocksync import app
+from stocksync.cli.format import cycle
 from stocksync.cli.planning import show_previews
 from stocksync.cli.program import (
     Account,
@@ -18,10 +19,9 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.render import cycle
 from stocksync.cli.terminal import err, note, out, print_json, progress
+from stocksync.core.model import Verdict
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.core.stock import Verdict
 from stocksync.simulator.server import API_KEY, Simulator, run_simulator
 
 _WELL = {Outcome.DONE, Outcome.HELD, Outcome.EMPTY}

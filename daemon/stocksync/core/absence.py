@@ -6,7 +6,7 @@ Two complete readings in a row must lack it; then Qoyod is asked for it by id.
 from collections.abc import Mapping
 from datetime import datetime
 
-from stocksync.core.stock import Known, Product, Reading, Verdict
+from stocksync.core.model import Product, Reading, SnapshotProduct, Verdict
 
 SUSPECT_AFTER = 2
 """Complete readings in a row that must lack a product before it is asked for by id."""
@@ -22,18 +22,18 @@ IN_VAIN = 1_000_000
 _WITNESSES = 3
 
 
-def products_seen(reading: Reading, known: Mapping[int, Known]) -> dict[int, Known]:
+def products_seen(reading: Reading, known: Mapping[int, SnapshotProduct]) -> dict[int, SnapshotProduct]:
     """Give the entries that a reading changes: new, renamed, retracked or returned products."""
     seen = {product.id: entry_of(product) for product in reading.products.values()}
     return {product_id: entry for product_id, entry in seen.items() if known.get(product_id) != entry}
 
 
-def entry_of(product: Product) -> Known:
+def entry_of(product: Product) -> SnapshotProduct:
     """Give what the snapshot should know of a product that was read just now."""
-    return Known(product.sku, product.name, product.tracked, product.page, missing=0, gone_at=None)
+    return SnapshotProduct(product.sku, product.name, product.tracked, product.page, missing=0, gone_at=None)
 
 
-def missing_from(reading: Reading, known: Mapping[int, Known]) -> dict[int, Known]:
+def missing_from(reading: Reading, known: Mapping[int, SnapshotProduct]) -> dict[int, SnapshotProduct]:
     """Give the known products that a reading lacks, counted on where the reading is complete."""
     bad = {row.product_id for row in reading.bad_rows}
     absent = known.keys() - reading.products.keys() - bad
@@ -45,40 +45,40 @@ def missing_from(reading: Reading, known: Mapping[int, Known]) -> dict[int, Know
     }
 
 
-def suspects(missing: Mapping[int, Known]) -> list[int]:
+def suspects(missing: Mapping[int, SnapshotProduct]) -> list[int]:
     """Name the products that may be gone: those never asked for first, then who has waited longest."""
     found = [product_id for product_id, entry in missing.items() if entry.missing >= SUSPECT_AFTER]
     return sorted(found, key=lambda product_id: (in_vain(missing[product_id]), -missing[product_id].missing))
 
 
-def in_vain(entry: Known) -> bool:
+def in_vain(entry: SnapshotProduct) -> bool:
     """Whether it was asked for by id, and neither found nor said to be gone."""
     return entry.missing >= IN_VAIN
 
 
-def asked_in_vain(entry: Known) -> Known:
+def asked_in_vain(entry: SnapshotProduct) -> SnapshotProduct:
     """Note that the question by id failed: it stays what it is, and no longer keeps others waiting."""
     return entry._replace(missing=IN_VAIN)
 
 
-def proven_alive(entry: Known) -> Known:
+def proven_alive(entry: SnapshotProduct) -> SnapshotProduct:
     """Note that Qoyod answers for it by id, though the list does not show it."""
     return entry._replace(missing=ALIVE)
 
 
-def proven_gone(entry: Known, at: datetime) -> Known:
+def proven_gone(entry: SnapshotProduct, at: datetime) -> SnapshotProduct:
     """Note that Qoyod said `Product not found`, and that a witness answered in the same minute."""
     return entry._replace(gone_at=at)
 
 
-def witnesses_for(reading: Reading, known: Mapping[int, Known]) -> list[int]:
+def witnesses_for(reading: Reading, known: Mapping[int, SnapshotProduct]) -> list[int]:
     """Choose products of which one must answer by id if the account is alive: read now and known before."""
     return sorted(reading.products.keys() & known.keys())[:_WITNESSES]
 
 
-def gone(known: Mapping[int, Known], *updates: Mapping[int, Known]) -> dict[int, Known]:
+def gone(known: Mapping[int, SnapshotProduct], *updates: Mapping[int, SnapshotProduct]) -> dict[int, SnapshotProduct]:
     """Give every product that is gone after the updates."""
-    merged: dict[int, Known] = dict(known)
+    merged: dict[int, SnapshotProduct] = dict(known)
     for update in updates:
         merged.update(update)
     return {product_id: entry for product_id, entry in merged.items() if entry.gone_at is not None}

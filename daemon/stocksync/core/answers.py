@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from stocksync.core.guards import HeldPlan
+from stocksync.core.model import Change, Figure, SourceFigures, TargetRow
 from stocksync.core.report import CycleReport
-from stocksync.core.stock import Change, Figure, Live, Parts
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line of `check`."""
 
     part: str
@@ -46,7 +46,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceStock:
+class LocationStock:
     """One figure of one product, from all three sides."""
 
     place: str
@@ -75,7 +75,7 @@ class StockAnswer:
     """True: read from Qoyod just now. False: Qoyod was away and the snapshot answers."""
     at: datetime
     """When the source figures were read."""
-    places: Sequence[PlaceStock]
+    places: Sequence[LocationStock]
     pushed: int = 0
     """Cells that were written because of this look-up."""
     note: str = ""
@@ -96,13 +96,13 @@ class CellExplanation:
     """How one number came about."""
 
     place: str
-    parts: Parts
+    parts: SourceFigures
     read_at: datetime | None
     steps: Sequence[Step]
     desired: Figure | None
     intent: Figure | None
     acked: Figure | None
-    live: Live | None
+    live: TargetRow | None
     live_error: str = ""
     remark: str = ""
     """Held, quarantined or unknown, with the reason."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from stocksync.core.stock import Cell, Product, Reading
+from stocksync.core.model import Cell, Product, Reading
 
 
 class Check(StrEnum):

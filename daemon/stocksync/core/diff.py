@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from stocksync.core.desire import Memory, Want
-from stocksync.core.stock import Cell, Change, Figure, Live, Ref, Remembered, Removal
+from stocksync.core.desired_state import DesiredCell, SnapshotCells
+from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, SnapshotCell, TargetRow
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Waiting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DiffContext:
     """What the comparison depends on besides the figures."""
 
     by_sku: bool
@@ -50,21 +50,21 @@ class Terms:
     """Rows by (SKU, place) that we deactivated for a product that bore the SKU before; only where `by_sku`."""
 
 
-def to_look_up(wants: Iterable[Want], memory: Memory) -> list[Ref]:
+def to_look_up(wants: Iterable[DesiredCell], memory: SnapshotCells) -> list[RowLocator]:
     """Name the cells whose figure before is not certain: first contact, and open intents."""
     return [
-        Ref(want.cell.product_id, want.sku, want.cell.place)
+        RowLocator(want.cell.product_id, want.sku, want.cell.place)
         for want in wants
         if (remembered := memory.get(want.cell)) is None or remembered.acked is None or remembered.intent is not None
     ]
 
 
 def diff(
-    wants: Iterable[Want],
-    memory: Memory,
-    live: Mapping[Cell, Live],
+    wants: Iterable[DesiredCell],
+    memory: SnapshotCells,
+    live: Mapping[Cell, TargetRow],
     quarantine: Mapping[tuple[int, str | None], Waiting],
-    terms: Terms,
+    terms: DiffContext,
 ) -> ChangeSet:
     """Compare each want with what the target acknowledged, or with what stands in it."""
     found = ChangeSet()
@@ -79,18 +79,18 @@ def diff(
     return found
 
 
-def _is_settled(want: Want, remembered: Remembered, terms: Terms) -> bool:
+def _is_settled(want: DesiredCell, remembered: SnapshotCell, terms: DiffContext) -> bool:
     same_row = not terms.by_sku or remembered.sku == want.sku
     return remembered.intent is None and remembered.acked == want.figure and same_row and not want.refused
 
 
 def _differing(
-    want: Want,
-    remembered: Remembered | None,
-    live: Live | None,
+    want: DesiredCell,
+    remembered: SnapshotCell | None,
+    live: TargetRow | None,
     *,
     waiting: Waiting | None,
-    terms: Terms,
+    terms: DiffContext,
     found: ChangeSet,
 ) -> None:
     first = remembered is None or (remembered.acked is None and remembered.intent is None)
@@ -108,7 +108,7 @@ def _differing(
         (found.negative if want.held else found.changes).append(change)
 
 
-def _change(want: Want, remembered: Remembered | None, live: Live | None, terms: Terms) -> Change:
+def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow | None, terms: DiffContext) -> Change:
     cell = want.cell
     return Change(
         cell.product_id, cell.place, want.sku, _before(want, remembered, live, terms), want.figure, want.parts,
@@ -116,14 +116,16 @@ def _change(want: Want, remembered: Remembered | None, live: Live | None, terms:
     )  # fmt: skip
 
 
-def shut_rows(memory: Memory) -> frozenset[tuple[str, str]]:
+def shut_rows(memory: SnapshotCells) -> frozenset[tuple[str, str]]:
     """Name the rows by (SKU, place) that we deactivated, or may have."""
     return frozenset(
         (one.sku, cell.place) for cell, one in memory.items() if Removal.DEACTIVATED in {one.acked, one.intent}
     )
 
 
-def _before(want: Want, remembered: Remembered | None, live: Live | None, terms: Terms) -> Figure | None:
+def _before(
+    want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow | None, terms: DiffContext
+) -> Figure | None:
     if remembered is not None and remembered.acked is not None and remembered.intent is None:
         return remembered.acked
     if live is None:
@@ -136,7 +138,7 @@ def _before(want: Want, remembered: Remembered | None, live: Live | None, terms:
     return live.quantity
 
 
-def _cause(want: Want, remembered: Remembered | None, terms: Terms) -> str:
+def _cause(want: DesiredCell, remembered: SnapshotCell | None, terms: DiffContext) -> str:
     if want.cause != "poll" or remembered is None or remembered.acked is None:
         return want.cause
     if remembered.intent is not None:

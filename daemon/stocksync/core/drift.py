@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from stocksync.core.stock import Figure, Live, Removal, show
+from stocksync.core.model import Figure, Removal, TargetRow, show
 
 
 class Cause(StrEnum):
@@ -52,7 +52,7 @@ class AuditReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AuditedCell:
     """What is known of a cell when it is compared with the target."""
 
     expected: Figure | None
@@ -63,7 +63,7 @@ class Standing:
     quarantined: bool = False
 
 
-def cause_of(standing: Standing, live: Live | None) -> Cause | None:
+def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
     """Name the one cause of a difference; None where the target holds what it should."""
     if standing.expected is None or _agrees(standing.expected, live):
         return None
@@ -76,7 +76,7 @@ def cause_of(standing: Standing, live: Live | None) -> Cause | None:
     return Cause.MISSING_IN_TARGET if live is None else Cause.EDITED_IN_TARGET
 
 
-def units_between(expected: Figure | None, live: Live | None) -> Decimal:
+def units_between(expected: Figure | None, live: TargetRow | None) -> Decimal:
     """Size of a difference; 0 where one side is no number, the whole figure where the row is missing."""
     if not isinstance(expected, Decimal):
         return Decimal(0)
@@ -84,7 +84,7 @@ def units_between(expected: Figure | None, live: Live | None) -> Decimal:
     return Decimal(0) if found is None else abs(expected - found)
 
 
-def live_text(live: Live | None) -> str:
+def live_text(live: TargetRow | None) -> str:
     """Say for people what stands in the target."""
     if live is None:
         return "no row"
@@ -93,7 +93,7 @@ def live_text(live: Live | None) -> str:
     return ("inactive " if live.active is False else "") + (show(live.quantity) or "no number")
 
 
-def _agrees(expected: Figure, live: Live | None) -> bool:
+def _agrees(expected: Figure, live: TargetRow | None) -> bool:
     if live is None:
         return expected is Removal.DELETED
     return live.holds(expected)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from statistics import median
 
-from stocksync.core.stock import Cell, Change, Kind, show
+from stocksync.core.model import Cell, Change, Kind, show
 
 
 class Guard(StrEnum):
@@ -65,7 +65,7 @@ class HeldPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class GuardContext:
     """What the guards weigh a change set against."""
 
     account: str
@@ -91,7 +91,7 @@ class Plan:
     """Guard to the number of cells it holds."""
 
 
-def make_plan(changes: Sequence[Change], negative: Sequence[Change], limits: Limits, facts: Circumstances) -> Plan:
+def make_plan(changes: Sequence[Change], negative: Sequence[Change], limits: Limits, facts: GuardContext) -> Plan:
     """Split a change set into what is applied and what waits; what a person approved goes through as it was shown."""
     released, changes = _released(changes, facts.standing)
     more, negative = _released(negative, facts.standing)
@@ -125,7 +125,7 @@ def _identity(change: Change) -> tuple[int, str, str, str]:
     return change.product_id, change.place, change.sku, show(change.after)
 
 
-def _exceeded(changes: Sequence[Change], limits: Limits, facts: Circumstances) -> dict[Guard, str]:
+def _exceeded(changes: Sequence[Change], limits: Limits, facts: GuardContext) -> dict[Guard, str]:
     reasons: dict[Guard, str] = {}
     if facts.distrusted:
         reasons[Guard.CROSS_CHECK] = facts.distrusted
@@ -154,7 +154,7 @@ def _count(changes: Sequence[Change], kinds: set[Kind]) -> int:
 
 
 def _split(
-    changes: Sequence[Change], reasons: Mapping[Guard, str], facts: Circumstances
+    changes: Sequence[Change], reasons: Mapping[Guard, str], facts: GuardContext
 ) -> tuple[list[HeldChange], list[Change]]:
     held: list[HeldChange] = []
     apply: list[Change] = []
@@ -169,7 +169,7 @@ def _split(
     return held, apply
 
 
-def _hold(held: list[HeldChange], reasons: Mapping[Guard, str], facts: Circumstances) -> HeldPlan:
+def _hold(held: list[HeldChange], reasons: Mapping[Guard, str], facts: GuardContext) -> HeldPlan:
     changes = tuple(sorted(held, key=lambda one: one.change.cell))
     binding = {one.guard for one in changes}
     return HeldPlan(

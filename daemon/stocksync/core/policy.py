@@ -6,7 +6,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from stocksync.core.answers import Step
-from stocksync.core.stock import Figure, Parts, Removal, show
+from stocksync.core.model import Figure, Removal, SourceFigures, show
 
 
 class Negative(StrEnum):
@@ -65,7 +65,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class LocationMap:
     """Which target place each Qoyod location feeds."""
 
     map: Mapping[int, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PolicyResult:
     """A desired quantity, and what was done to get it."""
 
     figure: Decimal
@@ -104,20 +104,20 @@ class Settled:
     discrepancies: tuple[str, ...] = ()
 
 
-def total_of(parts: Parts) -> Decimal:
+def total_of(parts: SourceFigures) -> Decimal:
     """Add a cell's raw figures up."""
     return parts[0][1] if len(parts) == 1 else sum((quantity for _, quantity in parts), Decimal(0))
 
 
-def settle(raw: Decimal, policy: Policy) -> Settled:
+def settle(raw: Decimal, policy: Policy) -> PolicyResult:
     """Apply the policy: negative, buffer, rounding."""
     if policy.leaves_alone(raw) and _fits(raw, policy):
-        return Settled(raw)
+        return PolicyResult(raw)
     floored = _floor(raw, policy)
     kept = _keep_back(floored, policy)
     rounded = _round(kept, policy)
     names = [("negative_floored", floored != raw), ("fraction_rounded", rounded is not None and rounded != kept)]
-    return Settled(
+    return PolicyResult(
         figure=kept if rounded is None else rounded,
         held=raw < 0 and policy.negative is Negative.HOLD,
         refused="" if rounded is not None else f"{show(kept)} has more decimals than the target's column keeps",
@@ -125,7 +125,7 @@ def settle(raw: Decimal, policy: Policy) -> Settled:
     )
 
 
-def steps(parts: Parts, place: str, policy: Policy, names: Mapping[int, str]) -> Iterator[Step]:
+def steps(parts: SourceFigures, place: str, policy: Policy, names: Mapping[int, str]) -> Iterator[Step]:
     """Tell how `settle` came to its figure, one line per step."""
     for location, quantity in parts:
         yield Step("raw", show(quantity), f"Qoyod location {location} {names.get(location, '')}".rstrip())

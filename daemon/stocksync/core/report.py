@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from stocksync.core.guards import Guard
-from stocksync.core.stock import Verdict
+from stocksync.core.model import Verdict
 from stocksync.errors import InvariantBroken
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from stocksync.core.stock import Change, show
+from stocksync.core.model import Change, show
 
 
 def jsonable(value: object) -> Any:  # noqa: ANN401, PLR0911  JSON has no narrower type; one line per kind of value

@@ -9,9 +9,9 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from stocksync import __version__
-from stocksync.core.answers import Health, PlaceStock, StockAnswer
+from stocksync.core.answers import Health, LocationStock, StockAnswer
 from stocksync.core.health import in_words
-from stocksync.core.stock import show
+from stocksync.core.model import show
 from stocksync.observe.page_account import account, clock, joined, moment, number, table
 from stocksync.ports import AccountStatus
 
@@ -168,7 +168,7 @@ def _product(found: StockAnswer, now: datetime) -> Markup:
     )
 
 
-def _place(place: PlaceStock) -> tuple[object, ...]:
+def _place(place: LocationStock) -> tuple[object, ...]:
     names = joined((Markup("<bdi>{}</bdi>").format(name or key) for key, name in place.locations.items()), ", ")
     same = place.desired is not None and show(place.desired) == show(place.target)
     verdict = Markup('<span class="dot {}">{}</span>').format(

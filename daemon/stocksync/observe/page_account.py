@@ -9,8 +9,8 @@ from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.health import in_words
+from stocksync.core.model import Verdict
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.core.stock import Verdict
 from stocksync.ports import AccountStatus, Quarantined
 
 _MOST_ROWS = 20

@@ -14,10 +14,10 @@ from stocksync.core.answers import Health, StockAnswer
 from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
 from stocksync.observe import page
 from stocksync.observe.access import Access, answer, problem
+from stocksync.observe.heartbeat import Heartbeat, Now, StateView, utc_now
 from stocksync.observe.jsonable import jsonable
 from stocksync.observe.metrics import Metrics, Watched
-from stocksync.observe.pulse import Heartbeat, Now, StateView, utc_now
-from stocksync.ports import AccountStatus, Register
+from stocksync.ports import AccountStatus, StateQueries
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Web:
 
     def __init__(  # noqa: PLR0917  the composition root names them
         self,
-        register: Register,
+        register: StateQueries,
         metrics: Metrics,
         accounts: Sequence[Watched],
         lookup: Lookup,

@@ -76,7 +76,7 @@ class _Refused(Exception):
         super().__init__(message)
 
 
-class Calls:
+class ApiCalls:
     """All requests of one account."""
 
     def __init__(

@@ -6,13 +6,13 @@ from random import Random, SystemRandom
 import aiohttp
 import structlog
 
-from stocksync.core.stock import BadRow, Product, Reading
+from stocksync.core.model import BadRow, Product, Reading
 from stocksync.errors import SourceRefused
 from stocksync.ports import Clock, Observer, Priority, Progress
 from stocksync.qoyod.budget import Budget
-from stocksync.qoyod.calls import FOUND_NOTHING, NO_PRODUCT, Answer, Calls, Request
+from stocksync.qoyod.calls import FOUND_NOTHING, NO_PRODUCT, Answer, ApiCalls, Request
 from stocksync.qoyod.credentials import Credential
-from stocksync.qoyod.paging import Pass, fetch
+from stocksync.qoyod.paging import ReadPass, fetch
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.qoyod.transport import AiohttpTransport, Transport, open_session
 from stocksync.qoyod.wire import Page, decode_locations, decode_page, decode_product
@@ -39,7 +39,7 @@ class QoyodSource:
         self._settings = settings
         self._clock = clock
         self._budget = budget
-        self._calls = Calls(
+        self._calls = ApiCalls(
             settings=settings,
             transport=transport,
             budget=budget,
@@ -58,11 +58,11 @@ class QoyodSource:
             SourceUnavailable: neither page 1 nor page 2 could be had.
 
         """
-        return await Pass(self._calls, self._settings, self._clock, progress).read()
+        return await ReadPass(self._calls, self._settings, self._clock, progress).read()
 
     async def first_page(self) -> Reading:
         """Read page 1 alone, to see that the list can be read; its verdict is `empty` or `partial`."""
-        return await Pass(self._calls, self._settings, self._clock, None).read_first()
+        return await ReadPass(self._calls, self._settings, self._clock, None).read_first()
 
     def start_empty(self) -> None:
         """Forget saved-up budget: another process may have spent it in the last minute."""

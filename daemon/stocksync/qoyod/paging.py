@@ -11,11 +11,11 @@ from datetime import datetime
 
 import structlog
 
-from stocksync.core.stock import BadRow, Product, Reading, Verdict
-from stocksync.core.verdict import Evidence, Judgement, judge
+from stocksync.core.completeness import Evidence, Judgement, judge
+from stocksync.core.model import BadRow, Product, Reading, Verdict
 from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Priority, Progress
-from stocksync.qoyod.calls import FOUND_NOTHING, Answer, Calls, Request
+from stocksync.qoyod.calls import FOUND_NOTHING, Answer, ApiCalls, Request
 from stocksync.qoyod.settings import SourceSettings
 from stocksync.qoyod.wire import Page, decode_page
 
@@ -34,7 +34,7 @@ class Fetched:
     page: Page | None = None
 
 
-async def fetch(calls: Calls, settings: SourceSettings, number: int, priority: Priority) -> Fetched:
+async def fetch(calls: ApiCalls, settings: SourceSettings, number: int, priority: Priority) -> Fetched:
     """Ask for one page of the list."""
     params = {
         "page": str(number),
@@ -69,10 +69,10 @@ def _understand(answer: Answer, number: int, settings: SourceSettings) -> Fetche
 
 
 @dataclass(slots=True)
-class Pass:
+class ReadPass:
     """One reading while it is being made."""
 
-    calls: Calls
+    calls: ApiCalls
     settings: SourceSettings
     clock: Clock
     progress: Progress | None

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from stocksync.core.stock import BadRow, Product
+from stocksync.core.model import BadRow, Product
 from stocksync.errors import SourceUnavailable
 from stocksync.qoyod.settings import Filter
 

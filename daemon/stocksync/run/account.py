@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from stocksync.core.desire import Rules
+from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
-from stocksync.core.stock import Change
-from stocksync.ports import Clock, Observer, Shape, Source, State, Target
+from stocksync.core.model import Change
+from stocksync.ports import Capabilities, Clock, Observer, Source, State, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Account:
     """Cells that held a figure of ours after the last cycle; 0 before the first."""
     looked_up: list[Change] = field(default_factory=list)
     """What look-ups pushed since the last cycle: the guards weigh it as one."""
-    _shape: Shape | None = None
+    _shape: Capabilities | None = None
 
-    async def shape(self) -> Shape:
+    async def shape(self) -> Capabilities:
         """Give what the target looks like, inspecting it where that is not known (any more).
 
         Raises:

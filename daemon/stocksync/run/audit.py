@@ -6,16 +6,26 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from stocksync.core.desire import figure_now, is_retired
-from stocksync.core.drift import AuditReport, Cause, Difference, Standing, cause_of, live_text, units_between
-from stocksync.core.guards import Circumstances, make_plan
-from stocksync.core.stock import Cell, Change, Figure, Known, Live, Ref, Remembered, Removal, show
+from stocksync.core.desired_state import figure_now, is_retired
+from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, cause_of, live_text, units_between
+from stocksync.core.guards import GuardContext, make_plan
+from stocksync.core.model import (
+    Cell,
+    Change,
+    Figure,
+    Removal,
+    RowLocator,
+    SnapshotCell,
+    SnapshotProduct,
+    TargetRow,
+    show,
+)
 from stocksync.errors import StocksyncError
-from stocksync.ports import Lease, Register, Snapshot
+from stocksync.ports import Lease, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
-from stocksync.run.overlap import disputed_cells
-from stocksync.run.write import Writer
+from stocksync.run.shared_table import disputed_cells
+from stocksync.run.writer import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +38,7 @@ _HEALABLE = {Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET}
 @dataclass(slots=True)
 class _Found:
     report: AuditReport
-    register: Register
+    register: StateQueries
     by_sku: bool = False
     changes: list[Change] = field(default_factory=list)
     keys: set[int] = field(default_factory=set)
@@ -36,7 +46,7 @@ class _Found:
     managed: int = 0
 
 
-async def audit(account: Account, register: Register, lease: Lease | None, *, heal: bool = False) -> AuditReport:
+async def audit(account: Account, register: StateQueries, lease: Lease | None, *, heal: bool = False) -> AuditReport:
     """Compare every cell; with `heal` and a lease put edited and missing cells back, through the guards.
 
     An error ends in the report: an audit never stops the daemon.
@@ -83,7 +93,7 @@ async def _compare_all(account: Account, found: _Found) -> None:
         await _find_strangers(account, found)
 
 
-async def _compare_range(account: Account, cells: list[tuple[Ref, Remembered]], found: _Found) -> None:
+async def _compare_range(account: Account, cells: list[tuple[RowLocator, SnapshotCell]], found: _Found) -> None:
     live = await account.target.read([ref for ref, _ in cells])
     found.report.compared += len(cells)
     found.managed += sum(remembered.acked is not None for _, remembered in cells)
@@ -93,25 +103,25 @@ async def _compare_range(account: Account, cells: list[tuple[Ref, Remembered]], 
         await _look_again(account, suspects, found)
 
 
-def _differs(account: Account, remembered: Remembered, live: Live | None, cell: Cell) -> bool:
+def _differs(account: Account, remembered: SnapshotCell, live: TargetRow | None, cell: Cell) -> bool:
     """Whether a second, closer look is due: what is known of the product may change what is expected."""
     expected = (remembered.acked, figure_now(remembered, account.rules.policy))
-    standings = (Standing(figure, remembered.acked, remembered.intent is not None) for figure in expected)
+    standings = (AuditedCell(figure, remembered.acked, remembered.intent is not None) for figure in expected)
     return _is_orphan(account, cell, remembered, live) or any(cause_of(one, live) is not None for one in standings)
 
 
-def _standing(account: Account, remembered: Remembered, known: Known | None) -> Standing:
+def _standing(account: Account, remembered: SnapshotCell, known: SnapshotProduct | None) -> AuditedCell:
     expected = remembered.acked if remembered.unknown_since else figure_now(remembered, account.rules.policy, known)
-    return Standing(expected, remembered.acked, open_intent=remembered.intent is not None)
+    return AuditedCell(expected, remembered.acked, open_intent=remembered.intent is not None)
 
 
-def _is_orphan(account: Account, cell: Cell, remembered: Remembered, live: Live | None) -> bool:
+def _is_orphan(account: Account, cell: Cell, remembered: SnapshotCell, live: TargetRow | None) -> bool:
     """Whether no location feeds this place any more, as the map was changed, while its row still stands there."""
     fed = any(account.rules.places.of(location) == cell.place for location, _ in remembered.parts)
     return live is not None and live.active is not False and bool(remembered.parts) and not fed
 
 
-async def _look_again(account: Account, refs: list[Ref], found: _Found) -> None:
+async def _look_again(account: Account, refs: list[RowLocator], found: _Found) -> None:
     """Read both sides once more: another process may have been between its write and its acknowledgement."""
     snapshot = await account.state.snapshot(account.name, sorted({ref.product_id for ref in refs}))
     live = await account.target.read(refs)
@@ -126,14 +136,16 @@ async def _look_again(account: Account, refs: list[Ref], found: _Found) -> None:
             _judge(account, (ref, live.get(ref.cell)), snapshot, held, found)
 
 
-async def _is_anothers(account: Account, ref: Ref, snapshot: Snapshot, found: _Found) -> bool:
+async def _is_anothers(account: Account, ref: RowLocator, snapshot: Snapshot, found: _Found) -> bool:
     """Whether a retired product's SKU, and with it the row, belongs to another product now."""
     if not found.by_sku or not is_retired(snapshot.products.get(ref.product_id)):
         return False
     return any(other != ref.product_id for other in await found.register.products_with(account.name, ref.sku))
 
 
-def _judge(account: Account, one: tuple[Ref, Live | None], snapshot: Snapshot, held: set[Cell], found: _Found) -> None:
+def _judge(
+    account: Account, one: tuple[RowLocator, TargetRow | None], snapshot: Snapshot, held: set[Cell], found: _Found
+) -> None:
     ref, live = one
     remembered = snapshot.cells[ref.cell]
     if _is_orphan(account, ref.cell, remembered, live):
@@ -154,7 +166,7 @@ def _judge(account: Account, one: tuple[Ref, Live | None], snapshot: Snapshot, h
         found.changes.append(_healing(ref, remembered, live, expected))
 
 
-def _healing(ref: Ref, remembered: Remembered, live: Live | None, expected: Figure) -> Change:
+def _healing(ref: RowLocator, remembered: SnapshotCell, live: TargetRow | None, expected: Figure) -> Change:
     before = live.quantity if live else None
     inactive = live is not None and live.active is False and not isinstance(expected, Removal)
     return Change(
@@ -182,7 +194,7 @@ async def _heal(account: Account, lease: Lease, found: _Found) -> int:
         due = [change for change in found.changes if change.cell not in theirs]
         changes = sorted(_still_due(account, due, snapshot))
         missing = frozenset(change.cell for change in changes if change.before is None)
-        facts = Circumstances(account.name, account.clock.now(), found.managed, missing)
+        facts = GuardContext(account.name, account.clock.now(), found.managed, missing)
         plan = make_plan(changes, (), account.limits, facts)
         if plan.held is not None:
             log.warning("healing_held", cells=len(plan.held.changes), reasons=dict(plan.held.reasons))
@@ -209,6 +221,6 @@ def _note(report: AuditReport, difference: Difference) -> None:
         report.examples.append(difference)
 
 
-def _key(ref: Ref) -> str:
+def _key(ref: RowLocator) -> str:
     name = ref.sku or str(ref.product_id)
     return f"{name} @ {ref.place}" if ref.place else name

@@ -8,15 +8,15 @@ from uuid import uuid4
 import structlog
 
 from stocksync.core.answers import Preview
+from stocksync.core.model import Reading, Verdict
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.core.stock import Reading, Verdict
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
-from stocksync.run.prepare import Prepared, prepare
+from stocksync.run.accounting import conclude, describe
+from stocksync.run.prepare import CyclePlan, prepare
 from stocksync.run.remember import observed_of, remember_outcome
-from stocksync.run.tally import conclude, describe
-from stocksync.run.write import Writer, finish
+from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,7 @@ class Cycle:
         report.pages, report.total = reading.pages, reading.total
         return reading
 
-    async def _carry_out(self, prepared: Prepared) -> None:
+    async def _carry_out(self, prepared: CyclePlan) -> None:
         account, lease, cycle_id = self._account, self._lease, self.report.cycle_id
         self.report.counts.unpushed = len(prepared.plan.apply)
         account.looked_up.clear()

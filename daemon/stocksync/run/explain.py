@@ -2,16 +2,16 @@
 
 from stocksync.core import absence
 from stocksync.core.answers import CellExplanation, Explanation
-from stocksync.core.desire import figure_now
+from stocksync.core.desired_state import figure_now
+from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, TargetRow
 from stocksync.core.policy import steps
-from stocksync.core.stock import Cell, Known, Live, Ref, Remembered
 from stocksync.errors import NotFound
-from stocksync.ports import Register, Snapshot
+from stocksync.ports import Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.lookup import read_live
 
 
-async def explain(account: Account, register: Register, sku: str) -> list[Explanation]:
+async def explain(account: Account, register: StateQueries, sku: str) -> list[Explanation]:
     """Explain every cell of every product that bears, or bore, a SKU.
 
     Raises:
@@ -24,11 +24,12 @@ async def explain(account: Account, register: Register, sku: str) -> list[Explan
     return [await _explain(account, register, product_id) for product_id in ids]
 
 
-async def _explain(account: Account, register: Register, product_id: int) -> Explanation:
+async def _explain(account: Account, register: StateQueries, product_id: int) -> Explanation:
     snapshot = await register.snapshot(account.name, [product_id])
     known = snapshot.products[product_id]
     refs = [
-        Ref(cell.product_id, remembered.sku or known.sku, cell.place) for cell, remembered in snapshot.cells.items()
+        RowLocator(cell.product_id, remembered.sku or known.sku, cell.place)
+        for cell, remembered in snapshot.cells.items()
     ]
     live, error = await read_live(account, refs)
     cells = [
@@ -53,7 +54,14 @@ async def _explain(account: Account, register: Register, product_id: int) -> Exp
 
 
 def _cell(
-    account: Account, cell: Cell, remembered: Remembered, live: Live | None, *, known: Known, remark: str, error: str
+    account: Account,
+    cell: Cell,
+    remembered: SnapshotCell,
+    live: TargetRow | None,
+    *,
+    known: SnapshotProduct,
+    remark: str,
+    error: str,
 ) -> CellExplanation:
     policy = account.rules.policy
     return CellExplanation(
@@ -70,7 +78,7 @@ def _cell(
     )
 
 
-def _remark(cell: Cell, remembered: Remembered, snapshot: Snapshot) -> str:
+def _remark(cell: Cell, remembered: SnapshotCell, snapshot: Snapshot) -> str:
     if remembered.unknown_since is not None:
         return f"unknown: Qoyod no longer shows it, since {remembered.unknown_since:%Y-%m-%d %H:%M} UTC"
     entry = snapshot.quarantine.get(cell) or snapshot.quarantine.get((cell.product_id, None))

@@ -7,17 +7,17 @@ from decimal import Decimal
 
 import structlog
 
-from stocksync.core.answers import PlaceStock, StockAnswer
-from stocksync.core.desire import figure_now, is_retired, parts_by_place
+from stocksync.core.answers import LocationStock, StockAnswer
+from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
+from stocksync.core.model import BadRow, Cell, Product, Reading, RowLocator, SourceFigures, TargetRow, Verdict
 from stocksync.core.policy import settle, total_of
-from stocksync.core.stock import BadRow, Cell, Live, Parts, Product, Reading, Ref, Verdict
 from stocksync.errors import NotFound, SourceError, StocksyncError
-from stocksync.ports import Lease, Register, Snapshot
+from stocksync.ports import Lease, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
 from stocksync.run.prepare import prepare_product
 from stocksync.run.remember import observed_of, remember_outcome
-from stocksync.run.write import Writer, finish
+from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class Query:
 
 
 async def look_up(
-    account: Account, register: Register, query: Query, lease: Lease | None, *, fresh: bool = True
+    account: Account, register: StateQueries, query: Query, lease: Lease | None, *, fresh: bool = True
 ) -> StockAnswer:
     """Answer from Qoyod, pushing a changed figure where the lease is ours; from the snapshot where Qoyod is away.
 
@@ -80,7 +80,7 @@ async def _find(account: Account, query: Query) -> Product | BadRow | None:
     return await account.source.product(query.product_id or 0)
 
 
-async def _push(account: Account, register: Register, product: Product, lease: Lease | None) -> tuple[int, str]:
+async def _push(account: Account, register: StateQueries, product: Product, lease: Lease | None) -> tuple[int, str]:
     if lease is None:
         return 0, "this process is not the writer: nothing was pushed"
     try:
@@ -97,7 +97,7 @@ async def _push(account: Account, register: Register, product: Product, lease: L
         account.writing.release()
 
 
-async def _push_locked(account: Account, register: Register, product: Product, lease: Lease) -> tuple[int, str]:
+async def _push_locked(account: Account, register: StateQueries, product: Product, lease: Lease) -> tuple[int, str]:
     ids = {product.id}
     if (await account.shape()).by_sku:
         # The row may have been another product's before.
@@ -127,7 +127,7 @@ def reading_of(product: Product) -> Reading:
     )  # fmt: skip
 
 
-async def _remembered(account: Account, register: Register, query: Query, note: str) -> StockAnswer:
+async def _remembered(account: Account, register: StateQueries, query: Query, note: str) -> StockAnswer:
     ids = await _ids(account, register, query)
     snapshot = await account.state.snapshot(account.name, ids)
     if not snapshot.products:
@@ -142,7 +142,7 @@ async def _remembered(account: Account, register: Register, query: Query, note: 
     )  # fmt: skip
 
 
-async def _ids(account: Account, register: Register, query: Query) -> list[int]:
+async def _ids(account: Account, register: StateQueries, query: Query) -> list[int]:
     if query.product_id is not None:
         return [query.product_id]
     return await register.products_with(account.name, query.sku or "")
@@ -150,20 +150,22 @@ async def _ids(account: Account, register: Register, query: Query) -> list[int]:
 
 async def _places(
     account: Account, sku: str, product: Product | None, snapshot: Snapshot
-) -> tuple[list[PlaceStock], str]:
+) -> tuple[list[LocationStock], str]:
     parts = {cell: remembered.parts for cell, remembered in snapshot.cells.items()}
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
-    live, remark = await read_live(account, [Ref(cell.product_id, sku, cell.place) for cell in cells])
+    live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
     return [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells], remark
 
 
-def _parts_now(account: Account, product: Product) -> dict[Cell, Parts]:
+def _parts_now(account: Account, product: Product) -> dict[Cell, SourceFigures]:
     found, _ = parts_by_place(product.stock, account.rules.places)
     return {Cell(product.id, place): parts for place, parts in found.items()}
 
 
-def _place(account: Account, cell: Cell, parts: Parts | None, snapshot: Snapshot, live: Live | None) -> PlaceStock:
+def _place(
+    account: Account, cell: Cell, parts: SourceFigures | None, snapshot: Snapshot, live: TargetRow | None
+) -> LocationStock:
     remembered = snapshot.cells.get(cell)
     policy = account.rules.policy
     total: Decimal | None = total_of(parts) if parts else None
@@ -171,7 +173,7 @@ def _place(account: Account, cell: Cell, parts: Parts | None, snapshot: Snapshot
     desired = remembered and figure_now(remembered, policy, known)
     if total is not None and not is_retired(known):
         desired = settle(total, policy).figure
-    return PlaceStock(
+    return LocationStock(
         place=cell.place,
         locations={location: "" for location, _ in parts or ()},
         source=total,
@@ -181,7 +183,7 @@ def _place(account: Account, cell: Cell, parts: Parts | None, snapshot: Snapshot
     )
 
 
-async def read_live(account: Account, refs: list[Ref]) -> tuple[Mapping[Cell, Live], str]:
+async def read_live(account: Account, refs: list[RowLocator]) -> tuple[Mapping[Cell, TargetRow], str]:
     """Read cells from the target; with a remark instead of an error where it is away."""
     try:
         await account.shape()

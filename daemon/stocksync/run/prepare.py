@@ -4,32 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from stocksync.core import absence
-from stocksync.core.desire import Desires, believable, desires_of, want_gone, want_open_intents, yield_skus
-from stocksync.core.diff import ChangeSet, Terms, diff, shut_rows, to_look_up
-from stocksync.core.guards import Circumstances, Plan, make_plan
-from stocksync.core.stock import Cell, Change, Product, Reading, Remembered, Removal
+from stocksync.core.desired_state import DesiredState, believable, desires_of, want_gone, want_open_intents, yield_skus
+from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
+from stocksync.core.guards import GuardContext, Plan, make_plan
+from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
-from stocksync.run.doubts import Absent, Checked, ask_for_absent, cross_check
-from stocksync.run.overlap import overlap
+from stocksync.run.shared_table import overlap
+from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent, cross_check
 
 
 @dataclass(slots=True)
-class Prepared:
+class CyclePlan:
     """Everything that one reading led to."""
 
     reading: Reading
     snapshot: Snapshot
     absent: Absent
-    checked: Checked
-    desires: Desires
+    checked: CrossCheckResult
+    desires: DesiredState
     found: ChangeSet
     plan: Plan
     bad_cells: set[Cell] = field(default_factory=set)
     """Cells of rows that could not be read: their last good figure stays."""
 
 
-async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: int) -> Prepared:
+async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: int) -> CyclePlan:
     """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result."""
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock)
     desires, found = await _compare(account, reading, snapshot, absent)
@@ -41,27 +41,29 @@ async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: 
     facts = _circumstances(account, snapshot, found, reading, checked.objection)
     plan = make_plan(found.changes, found.negative, account.limits, facts)
     bad = _bad_cells(reading, snapshot, desires)
-    return Prepared(reading, snapshot, absent, checked, desires, found, plan, bad)
+    return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, bad)
 
 
-async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot) -> Prepared:
+async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot) -> CyclePlan:
     """Prepare what one look-up showed: no conclusion from absence, and what a plan holds stays held."""
-    absent, checked = Absent(), Checked()
+    absent, checked = Absent(), CrossCheckResult()
     desires, found = await _compare(account, reading, snapshot, absent)
     held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
     changes = [change for change in found.changes if change.cell not in held]
-    return Prepared(reading, snapshot, absent, checked, desires, found, Plan(_within_guards(account, changes)))
+    return CyclePlan(reading, snapshot, absent, checked, desires, found, Plan(_within_guards(account, changes)))
 
 
 def _within_guards(account: Account, changes: list[Change]) -> tuple[Change, ...]:
     """Leave to the next cycle what, with all that look-ups pushed since the last one, is more than the guards allow."""
     first = frozenset(change.cell for change in changes if change.before is None)
-    facts = Circumstances(account.name, account.clock.now(), account.managed, first)
+    facts = GuardContext(account.name, account.clock.now(), account.managed, first)
     plan = make_plan(sorted([*account.looked_up, *changes]), (), account.limits, facts)
     return tuple(change for change in plan.apply if change in changes)
 
 
-async def _compare(account: Account, reading: Reading, snapshot: Snapshot, absent: Absent) -> tuple[Desires, ChangeSet]:
+async def _compare(
+    account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
+) -> tuple[DesiredState, ChangeSet]:
     shape, now = await account.shape(), account.clock.now()
     products = {**reading.products, **absent.alive}
     cells = believable(snapshot.cells, now)
@@ -80,7 +82,7 @@ async def _compare(account: Account, reading: Reading, snapshot: Snapshot, absen
     memory = others.doubting(cells)
     live = await account.target.read(to_look_up(wants, memory))
     shut = shut_rows(cells) if shape.by_sku else frozenset()
-    terms = Terms(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut)
+    terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut)
     return desires, diff(wants, memory, live, _waiting(snapshot, products), terms)
 
 
@@ -94,7 +96,7 @@ def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tup
     }
 
 
-def _corrected(reading: Reading, checked: Checked) -> Reading:
+def _corrected(reading: Reading, checked: CrossCheckResult) -> Reading:
     products = {
         product_id: checked.newer.get(product_id, product)
         for product_id, product in reading.products.items()
@@ -105,11 +107,11 @@ def _corrected(reading: Reading, checked: Checked) -> Reading:
 
 def _circumstances(
     account: Account, snapshot: Snapshot, found: ChangeSet, reading: Reading, distrusted: str
-) -> Circumstances:
+) -> GuardContext:
     managed = sum(is_managed(remembered) for remembered in snapshot.cells.values())
     first = frozenset(change.cell for change in found.changes if _is_first(change.cell, snapshot))
     met = sum(change.before is not None and change.cell in first for change in found.changes)
-    return Circumstances(
+    return GuardContext(
         account=account.name,
         now=account.clock.now(),
         managed=managed + met + len(found.adopted),
@@ -121,7 +123,7 @@ def _circumstances(
     )
 
 
-def is_managed(remembered: Remembered) -> bool:
+def is_managed(remembered: SnapshotCell) -> bool:
     """Whether the target holds a quantity of ours in this cell."""
     return remembered.acked is not None and not isinstance(remembered.acked, Removal)
 
@@ -135,6 +137,6 @@ def _is_first(cell: Cell, snapshot: Snapshot) -> bool:
     return cell not in snapshot.cells or snapshot.cells[cell].acked is None
 
 
-def _bad_cells(reading: Reading, snapshot: Snapshot, desires: Desires) -> set[Cell]:
+def _bad_cells(reading: Reading, snapshot: Snapshot, desires: DesiredState) -> set[Cell]:
     bad = {row.product_id for row in reading.bad_rows}
     return {cell for cell in snapshot.cells if cell.product_id in bad and cell not in desires.wants} if bad else set()

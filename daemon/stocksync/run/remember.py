@@ -4,20 +4,20 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from stocksync.core import absence
-from stocksync.core.stock import BadRow, Cell, Change, Figure, Known, Parts
-from stocksync.ports import Lease, Observed, Quarantined, Snapshot
+from stocksync.core.model import BadRow, Cell, Change, Figure, SnapshotProduct, SourceFigures
+from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
-from stocksync.run.prepare import Prepared
-from stocksync.run.write import Pushed
+from stocksync.run.prepare import CyclePlan
+from stocksync.run.writer import WriteResult
 
 _FIRST_RETRY = timedelta(minutes=1)
 _LAST_RETRY = timedelta(hours=6)
 
 
-def observed_of(prepared: Prepared, now: datetime) -> Observed:
+def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     """Collect what a reading changes in the snapshot."""
     snapshot, desires = prepared.snapshot, prepared.desires
-    return Observed(
+    return SnapshotUpdate(
         cells=_in_order(prepared),
         products=_products(prepared),
         adopted=prepared.found.adopted,
@@ -27,16 +27,18 @@ def observed_of(prepared: Prepared, now: datetime) -> Observed:
     )
 
 
-async def remember_outcome(account: Account, lease: Lease, cycle_id: str, prepared: Prepared, pushed: Pushed) -> None:
+async def remember_outcome(
+    account: Account, lease: Lease, cycle_id: str, prepared: CyclePlan, pushed: WriteResult
+) -> None:
     """Record what a push changed in the quarantine, where it changed anything."""
     refused = list(_refused(pushed.refused, prepared.snapshot, account.clock.now()))
     well = dict.fromkeys([*(change.cell for change in pushed.applied), *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
     if refused or released:
-        await account.state.observe(lease, cycle_id, Observed(quarantined=refused, released=released))
+        await account.state.observe(lease, cycle_id, SnapshotUpdate(quarantined=refused, released=released))
 
 
-def _in_order(prepared: Prepared) -> dict[Cell, tuple[Parts, datetime]]:
+def _in_order(prepared: CyclePlan) -> dict[Cell, tuple[SourceFigures, datetime]]:
     """Let no figure look older than the one it replaces, as it would where that was read under a clock ahead."""
     cells = prepared.snapshot.cells
     return {
@@ -45,7 +47,7 @@ def _in_order(prepared: Prepared) -> dict[Cell, tuple[Parts, datetime]]:
     }
 
 
-def _products(prepared: Prepared) -> dict[int, Known]:
+def _products(prepared: CyclePlan) -> dict[int, SnapshotProduct]:
     seen = absence.products_seen(prepared.reading, prepared.snapshot.products)
     known = prepared.snapshot.products
     changed = {
@@ -58,7 +60,7 @@ def _newly_unknown(unknown: Iterable[Cell], snapshot: Snapshot, now: datetime) -
     return {cell: now for cell in unknown if snapshot.cells[cell].unknown_since is None}
 
 
-def _known_again(prepared: Prepared) -> dict[Cell, datetime | None]:
+def _known_again(prepared: CyclePlan) -> dict[Cell, datetime | None]:
     return {
         cell: None
         for cell, remembered in prepared.snapshot.cells.items()
@@ -66,7 +68,7 @@ def _known_again(prepared: Prepared) -> dict[Cell, datetime | None]:
     }
 
 
-def _bad_rows(prepared: Prepared, now: datetime) -> Iterator[Quarantined]:
+def _bad_rows(prepared: CyclePlan, now: datetime) -> Iterator[Quarantined]:
     for row in _one_per_product(prepared.reading.bad_rows):
         key = (row.product_id or 0, None)
         yield _entry(key, "source", f"{row.path}: {row.reason}", figure=None, snapshot=prepared.snapshot, now=now)
@@ -92,7 +94,7 @@ def _entry(
     return Quarantined(key[0], key[1], side, reason, figure, attempts, first_at, now, now + wait)
 
 
-def _readable_again(prepared: Prepared) -> Iterator[tuple[int, str | None]]:
+def _readable_again(prepared: CyclePlan) -> Iterator[tuple[int, str | None]]:
     bad = {row.product_id or 0 for row in prepared.reading.bad_rows}
     read = prepared.reading.products
     for (product_id, place), entry in prepared.snapshot.quarantine.items():
@@ -100,7 +102,7 @@ def _readable_again(prepared: Prepared) -> Iterator[tuple[int, str | None]]:
             yield product_id, place
 
 
-def _settled(prepared: Prepared) -> Iterator[Cell]:
+def _settled(prepared: CyclePlan) -> Iterator[Cell]:
     """Quarantined cells of products that were read and that no longer want anything."""
     attempted = {change.cell for change in (*prepared.found.changes, *prepared.found.negative)}
     attempted |= {change.cell for change, _ in prepared.found.refused}

@@ -8,11 +8,11 @@ import structlog
 
 from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost
-from stocksync.ports import Register
+from stocksync.ports import StateQueries
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
-from stocksync.run.leadership import LAST_WORD_SECONDS, Leadership
+from stocksync.run.leases import LAST_WORD_SECONDS, Leadership
 from stocksync.run.scheduler import Scheduler
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ DRAIN_SECONDS = 30.0
 class Runner:
     """One account's cycles and audits: at most one of each at a time, none delays another account's."""
 
-    def __init__(self, account: Account, register: Register, owner: str) -> None:
+    def __init__(self, account: Account, register: StateQueries, owner: str) -> None:
         """Take the account; nothing runs before the lease is held."""
         self.account = account
         self.leadership = Leadership(account, owner, elected=self.trigger)
@@ -86,7 +86,7 @@ class Runner:
 class Service:
     """All accounts of this process."""
 
-    def __init__(self, accounts: Sequence[Account], register: Register, owner: str) -> None:
+    def __init__(self, accounts: Sequence[Account], register: StateQueries, owner: str) -> None:
         """Take the accounts; `owner` names this process in leases."""
         self.runners = {account.name: Runner(account, register, owner) for account in accounts}
         self._scheduler = Scheduler()

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Select, and_, or_, select, type_coerce
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.stock import Cell, Known, Ref, Remembered, figure_of
+from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, figure_of
 from stocksync.ports import Quarantined
 from stocksync.state.codec import parts_of
 from stocksync.state.schema import cells, products, quarantine
@@ -46,9 +46,9 @@ def collector_paused() -> Iterator[None]:
 
 async def load_cells(
     connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
-) -> dict[Cell, Remembered]:
+) -> dict[Cell, SnapshotCell]:
     """Load what is known of an account's cells, of all products or of some."""
-    found: dict[Cell, Remembered] = {}
+    found: dict[Cell, SnapshotCell] = {}
     query = select(*_REMEMBERED).where(cells.c.account == account)
     for part in _narrowed(query, cells.c.product_id, product_ids):
         rows = (await connection.execute(part)).all()
@@ -60,12 +60,12 @@ async def load_cells(
 
 async def load_products(
     connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
-) -> dict[int, Known]:
+) -> dict[int, SnapshotProduct]:
     """Load what is known of an account's products."""
-    columns = (products.c[name] for name in ("product_id", *Known._fields))
+    columns = (products.c[name] for name in ("product_id", *SnapshotProduct._fields))
     query = select(*columns).where(products.c.account == account)
     return {
-        row[0]: Known._make(row[1:])
+        row[0]: SnapshotProduct._make(row[1:])
         for part in _narrowed(query, products.c.product_id, product_ids)
         for row in (await connection.execute(part)).all()
     }
@@ -85,7 +85,7 @@ async def load_quarantine(
 
 async def cells_after(
     connection: AsyncConnection, account: str, after: Cell | None, size: int
-) -> list[tuple[Ref, Remembered]]:
+) -> list[tuple[RowLocator, SnapshotCell]]:
     """Give the next cells in key order, with the SKU that each product has now."""
     now = and_(products.c.account == cells.c.account, products.c.product_id == cells.c.product_id)
     query = (
@@ -123,14 +123,14 @@ def _narrowed(query: Select[Any], column: Any, product_ids: Sequence[int] | None
     return [query.where(column.in_(chunk)) for chunk in chunks(product_ids)]
 
 
-def _remembered(row: Sequence[Any]) -> tuple[Cell, Remembered]:
+def _remembered(row: Sequence[Any]) -> tuple[Cell, SnapshotCell]:
     product_id, place, parts, source_at, acked, intent, sku, unknown = row
     since = None if unknown is None else _instant(unknown)
-    remembered = Remembered(parts_of(parts), _instant(source_at), figure_of(acked), figure_of(intent), sku, since)
+    remembered = SnapshotCell(parts_of(parts), _instant(source_at), figure_of(acked), figure_of(intent), sku, since)
     return Cell(product_id, place), remembered
 
 
-def _with_ref(row: Sequence[Any]) -> tuple[Ref, Remembered]:
+def _with_ref(row: Sequence[Any]) -> tuple[RowLocator, SnapshotCell]:
     cell, remembered = _remembered(row[:-1])
     sku = remembered.sku if row[-1] is None else row[-1]
-    return Ref(cell.product_id, sku, cell.place), remembered
+    return RowLocator(cell.product_id, sku, cell.place), remembered

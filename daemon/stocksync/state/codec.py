@@ -7,8 +7,8 @@ import msgspec
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.model import Change, Figure, SourceFigures, figure_of, show
 from stocksync.core.report import CycleReport
-from stocksync.core.stock import Change, Figure, Parts, figure_of, show
 
 
 class _HeldRow(msgspec.Struct, array_like=True):
@@ -33,12 +33,12 @@ _audit = msgspec.json.Decoder(AuditReport)
 _plan = msgspec.json.Decoder(_Plan)
 
 
-def parts_text(parts: Parts) -> str:
+def parts_text(parts: SourceFigures) -> str:
     """Give raw figures as canonical JSON: `{"3":"120"}`."""
     return "{" + ",".join(f'"{location}":"{show(figure)}"' for location, figure in parts) + "}"
 
 
-def parts_of(text: str) -> Parts:
+def parts_of(text: str) -> SourceFigures:
     """Read back what `parts_text` gave."""
     return tuple(_parts.decode(text).items())
 
@@ -76,7 +76,7 @@ def plan_of(blob: bytes) -> tuple[dict[str, str], tuple[HeldChange, ...]]:
 
 
 def change_of(
-    product_id: int, place: str, sku: str, *, before: str | None, after: str, parts: Parts, cause: str
+    product_id: int, place: str, sku: str, *, before: str | None, after: str, parts: SourceFigures, cause: str
 ) -> Change:
     """Read a change from its columns.
 

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.report import CycleReport
-from stocksync.core.stock import Cell, Change, Ref, Remembered
-from stocksync.database import close_engine, open_engine, writing
 from stocksync.errors import SchemaBehind
-from stocksync.ports import AccountStatus, Lease, LedgerRow, Observed, Snapshot, Transaction, Written
-from stocksync.state import cells, cycles, leases, ledger, observing, people, vault
+from stocksync.ports import AccountStatus, BatchResult, Lease, LedgerRow, Snapshot, SnapshotUpdate, Transaction
+from stocksync.sqlengine import close_engine, open_engine, writing
+from stocksync.state import cells, cycles, leases, ledger, people, snapshot_update, tokens
 from stocksync.state.leases import fence
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
@@ -24,7 +24,7 @@ from stocksync.state.session import PATIENCE_SECONDS, Session, translated
 _SWEEP_EVERY = timedelta(hours=1)
 
 
-class Joined:
+class JoinedTransaction:
     """The open transaction of a state that shares its database with the target."""
 
     def __init__(self, connection: AsyncConnection, lease: Lease, now: datetime) -> None:
@@ -33,7 +33,7 @@ class Joined:
         self._lease = lease
         self._now = now
 
-    async def acknowledge(self, cycle_id: str, written: Written) -> None:
+    async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
         """Record what was written, to be committed with it."""
         with translated():
             await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
@@ -109,12 +109,12 @@ class Database:
 
         await self._session.write(work)
 
-    async def observe(self, lease: Lease, cycle_id: str, seen: Observed) -> None:
+    async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
 
         async def work(connection: AsyncConnection) -> None:
             now = await fence(connection, lease)
-            await observing.observe(connection, lease.account, cycle_id, seen, now)
+            await snapshot_update.observe(connection, lease.account, cycle_id, seen, now)
 
         await self._session.write(work)
 
@@ -127,7 +127,7 @@ class Database:
 
         await self._session.write(work)
 
-    async def acknowledge(self, lease: Lease, cycle_id: str, written: Written) -> None:
+    async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
 
         async def work(connection: AsyncConnection) -> None:
@@ -145,7 +145,7 @@ class Database:
         with translated():
             async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
                 now = await fence(connection, lease)
-                yield Joined(connection, lease, now)
+                yield JoinedTransaction(connection, lease, now)
 
     async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
         """Make `plan` the account's held plan, or have none; a person's word to another plan lapses."""
@@ -179,7 +179,7 @@ class Database:
 
         await self._session.write(work)
 
-    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[Ref, Remembered]]:
+    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give the next `size` cells in key order, for the audit."""
         return await self._session.read(lambda connection: cells.cells_after(connection, account, after, size))
 
@@ -211,11 +211,11 @@ class Database:
 
     async def load(self, account: str) -> str | None:
         """Give the stored refresh token."""
-        return await self._session.read(lambda connection: vault.load(connection, account))
+        return await self._session.read(lambda connection: tokens.load(connection, account))
 
     async def save(self, account: str, token: str) -> None:
         """Store a refresh token; committed when this returns."""
-        await self._session.write(lambda connection: vault.save(connection, account, token))
+        await self._session.write(lambda connection: tokens.save(connection, account, token))
 
     async def close(self) -> None:
         """Give the connections and the lock back."""

@@ -9,12 +9,12 @@ from sqlalchemy import and_, case, insert, literal_column, null, or_, select, un
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.stock import Change, show
-from stocksync.ports import Lease, LedgerRow, Written
+from stocksync.core.model import Change, show
+from stocksync.ports import BatchResult, Lease, LedgerRow
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
-from stocksync.state.observing import new_cell
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
 from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, upsert
+from stocksync.state.snapshot_update import new_cell
 
 
 async def intend(connection: AsyncConnection, account: str, changes: Sequence[Change], now: datetime) -> None:
@@ -27,7 +27,7 @@ async def intend(connection: AsyncConnection, account: str, changes: Sequence[Ch
 
 
 async def acknowledge(
-    connection: AsyncConnection, lease: Lease, cycle_id: str, written: Written, now: datetime
+    connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, now: datetime
 ) -> None:
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
     if written.applied:

@@ -12,8 +12,8 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import stocksync
-from stocksync.database import open_engine, reading, writing
 from stocksync.errors import StateUnavailable
+from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.schema import VERSION_TABLE
 from stocksync.state.session import translated
 

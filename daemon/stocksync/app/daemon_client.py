@@ -1,0 +1,73 @@
+"""Asking the daemon that is the writer: it spends its own budget, and it alone may push what it finds."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from stocksync.config import Config
+from stocksync.core.answers import LocationStock, StockAnswer
+from stocksync.core.model import figure_of
+from stocksync.errors import NotFound
+from stocksync.run.lookup import Query
+
+_PATIENCE = aiohttp.ClientTimeout(total=60, sock_connect=2)
+_NOT_FOUND = 404
+_OK = 200
+
+
+async def ask_daemon(config: Config, account: str, query: Query) -> StockAnswer | None:
+    """Ask the daemon at `http.listen` for a fresh figure; None where none answers there.
+
+    Raises:
+        NotFound: it says that Qoyod knows no such product.
+
+    """
+    host, port = config.http.address
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/api/stock"
+    try:
+        async with aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session:
+            return await _get(session, url, {"account": account, "fresh": "true", **_asked(query)}, query)
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _headers(config: Config) -> dict[str, str]:
+    return {"Authorization": f"Bearer {config.http.token.read()}"} if config.http.token else {}
+
+
+def _asked(query: Query) -> dict[str, str]:
+    return {"sku": query.sku} if query.sku is not None else {"id": str(query.product_id)}
+
+
+async def _get(session: aiohttp.ClientSession, url: str, params: Mapping[str, str], query: Query) -> StockAnswer | None:
+    async with session.get(url, params=params, allow_redirects=False) as response:
+        if response.status == _NOT_FOUND:
+            raise NotFound(f"Qoyod knows no product with {query}")
+        return _answer(await response.json()) if response.status == _OK else None
+
+
+def _answer(data: Mapping[str, Any]) -> StockAnswer:
+    return StockAnswer(
+        data["account"], data["product_id"], data["sku"], data["name"], data["tracked"], data["fresh"],
+        at=datetime.fromisoformat(data["at"]), places=[_place(one) for one in data["places"]],
+        pushed=data["pushed"], note=data["note"],
+    )  # fmt: skip
+
+
+def _place(one: Mapping[str, Any]) -> LocationStock:
+    return LocationStock(
+        place=one["place"],
+        locations={int(location): name for location, name in one["locations"].items()},
+        source=_number(one["source"]),
+        desired=figure_of(one["desired"]),
+        snapshot=figure_of(one["snapshot"]),
+        target=_number(one["target"]),
+    )
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,95 @@
+"""Small parts of every table: figures, times, marks, and text that cannot command the terminal."""
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from stocksync.core.model import Figure, Removal, show
+
+GOOD, WARN, BAD, FAINT = "green", "yellow", "red", "dim"
+WELL, WAITS, FAILS = "✓", "!", "✗"
+
+_ROUND = 10
+_STEPS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
+
+
+def clean(text: str) -> str:
+    """Make foreign text harmless: control and direction characters could rewrite the screen."""
+    return "".join("�" if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else sign for sign in text)
+
+
+def count(number: int) -> str:
+    """Give a count with thousands apart."""
+    return f"{number:,}"
+
+
+def many(number: int, noun: str) -> str:
+    """Give a number of things: `1 page`, `20 pages`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def cells(number: int) -> str:
+    """Give a number of cells."""
+    return many(number, "cell")
+
+
+def figure(value: Figure | Decimal | None, missing: str = "-") -> Text:
+    """Give a figure, or a dash where there is none."""
+    if value is None:
+        return Text(missing, style=FAINT)
+    style = BAD if isinstance(value, Removal) or value < 0 else ""
+    return Text(show(value), style=style)
+
+
+def seconds(value: float) -> str:
+    """Give a length of time as a person says it."""
+    if value < 0.1:  # noqa: PLR2004  below this, milliseconds tell more
+        return f"{value * 1000:.0f} ms"
+    size, unit = next(((size, unit) for size, unit in _STEPS if value >= size), (1.0, "s"))
+    amount = value / size
+    return f"{amount:.1f} {unit}" if amount < _ROUND and round(amount, 1) % 1 else f"{amount:.0f} {unit}"
+
+
+def span(value: timedelta) -> str:
+    """Give a timedelta as a person says it."""
+    return seconds(value.total_seconds())
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """Give an instant by its age."""
+    return "never" if at is None else f"{seconds(max((now - at).total_seconds(), 0.0))} ago"
+
+
+def clock(at: datetime) -> str:
+    """Give an instant to the second, in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def listed(counts: Mapping[str, int], style: str = "") -> Text:
+    """Give counts by name, most first: `55 update, 3 insert`."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return Text(", ".join(f"{count(number)} {clean(str(name))}" for name, number in ordered if number), style=style)
+
+
+def table(*titles: str, right: tuple[str, ...] = ()) -> Table:
+    """Begin a plain table; the columns named in `right` hold figures."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 2, 0, 0))
+    for title in titles:
+        made.add_column(title, justify="right" if title in right else "left", overflow="fold")
+    return made
+
+
+def facts(*rows: tuple[str, Text | str] | None) -> Table:
+    """Give names and values below each other; rows that are None or empty are left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style=FAINT, no_wrap=True, min_width=12)
+    grid.add_column(overflow="fold")
+    for row in rows:
+        if row is not None and str(row[1]):
+            grid.add_row(f"  {row[0]}", row[1])
+    return grid

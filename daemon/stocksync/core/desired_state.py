@@ -1,0 +1,270 @@
+"""What the target should hold, cell by cell, after a reading."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from stocksync.core.model import Cell, Figure, Product, Removal, SnapshotCell, SnapshotProduct, SourceFigures
+from stocksync.core.policy import LocationMap, OnRemoved, Policy, PolicyResult, settle, total_of
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredCell:
+    """A cell with the figure the target should hold."""
+
+    cell: Cell
+    sku: str
+    parts: SourceFigures
+    figure: Figure
+    cause: str = "poll"
+    held: bool = False
+    refused: str = ""
+    discrepancies: tuple[str, ...] = ()
+
+    @property
+    def retires(self) -> bool:
+        """Whether it takes the product's row out of use."""
+        return isinstance(self.figure, Removal) or self.cause in {"deleted", "untracked"}
+
+
+@dataclass(slots=True)
+class DesiredState:
+    """All that a reading says about cells; each cell stands in exactly one of the first three, or is settled."""
+
+    wants: dict[Cell, DesiredCell] = field(default_factory=dict)
+    unknown: list[Cell] = field(default_factory=list)
+    """Cells of read products whose figure Qoyod no longer shows."""
+    unmanaged: list[Cell] = field(default_factory=list)
+    """Cells of untracked products, or of locations that feed no place any more."""
+    unmapped: int = 0
+    """Location entries that feed no place: ignored."""
+    unmapped_held: int = 0
+    """The same, where a person has to say what they feed."""
+    settled: int = 0
+    """Cells of which nothing differs from what is remembered and acknowledged: no want is made of them."""
+    fresh: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
+    """Raw figures that differ from the remembered ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What turns figures into desires."""
+
+    policy: Policy
+    places: LocationMap
+
+
+SnapshotCells = Mapping[Cell, SnapshotCell]
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+CLOCK_SKEW = timedelta(minutes=2)
+"""How far two machines' clocks may stand apart."""
+
+
+def believable(cells: SnapshotCells, now: datetime) -> SnapshotCells:
+    """Take the age from figures that were read in the future: a clock was wrong, and they would win for as long."""
+    latest = now + CLOCK_SKEW
+    wrong = {cell: one._replace(source_at=_LONG_AGO) for cell, one in cells.items() if one.source_at > latest}
+    return {**cells, **wrong} if wrong else cells
+
+
+def cells_by_product(cells: SnapshotCells) -> dict[int, list[Cell]]:
+    """Group the remembered cells by product."""
+    grouped: dict[int, list[Cell]] = {}
+    for cell in cells:
+        grouped.setdefault(cell.product_id, []).append(cell)
+    return grouped
+
+
+def desires_of(products: Iterable[Product], memory: SnapshotCells, rules: Rules) -> DesiredState:
+    """Derive the desired figure of every cell of the products that were read."""
+    desires = DesiredState()
+    remembered = cells_by_product(memory)
+    for product in products:
+        known = remembered.get(product.id, ())
+        if not product.tracked:
+            _untracked(product, known, memory, rules, desires)
+        else:
+            _tracked(product, known, memory, rules, desires)
+    return desires
+
+
+def want_gone(gone: Mapping[int, SnapshotProduct], memory: SnapshotCells, rules: Rules, desires: DesiredState) -> None:
+    """Add what `on_deleted` asks for the cells of products that Qoyod confirmed as deleted."""
+    for cell in [cell for cell in memory if cell.product_id in gone]:
+        sku = memory[cell].sku or gone[cell.product_id].sku
+        _want_removed(cell, sku, memory[cell], (rules.policy.on_deleted, "deleted"), desires)
+
+
+def want_open_intents(
+    memory: SnapshotCells,
+    known: Mapping[int, SnapshotProduct],
+    alive: Collection[int],
+    rules: Rules,
+    desires: DesiredState,
+) -> None:
+    """Add every cell whose write was begun and never acknowledged, whatever was read of it now.
+
+    `alive` are the products that were read as tracked: a removal that was begun is not repeated for them.
+    """
+    open_cells = {cell for cell, remembered in memory.items() if remembered.intent is not None}
+    for cell in sorted(open_cells - desires.wants.keys()):
+        remembered = memory[cell]
+        product = known.get(cell.product_id)
+        repeats = cell.product_id not in alive and (isinstance(remembered.intent, Removal) or is_retired(product))
+        sku = product.sku if product is not None else remembered.sku
+        desires.wants[cell] = _repeated(cell, sku, remembered, None if repeats else rules.policy)
+    desires.unknown = [cell for cell in desires.unknown if cell not in open_cells]
+    desires.unmanaged = [cell for cell in desires.unmanaged if cell not in open_cells]
+
+
+def yield_skus(
+    desires: DesiredState, read: Iterable[Product], known: Mapping[int, SnapshotProduct], memory: SnapshotCells
+) -> None:
+    """Settle whose a row is where rows are found by SKU and several products bear, or bore, one.
+
+    A product that is gone or untracked leaves the row to a live one; between two live ones a person must choose.
+    """
+    living: dict[str, set[int]] = {}
+    for product in (one for one in read if one.tracked):
+        living.setdefault(product.sku, set()).add(product.id)
+    bearers = {sku: set(ids) for sku, ids in living.items()}
+    for product_id, entry in known.items():
+        if entry.gone_at is None and entry.tracked:
+            bearers.setdefault(entry.sku, set()).add(product_id)
+    shut: set[tuple[str, str]] = set()
+    for cell, want in list(desires.wants.items()):
+        row = (want.sku, cell.place)
+        # What is only repeated belongs to a product that was not read now: it yields as well, until one of them is.
+        yields = want.retires or want.cause == "repeat"
+        heirs = bearers.get(want.sku, set()) if yields else set()
+        if heirs - {cell.product_id} or (want.retires and row in shut):
+            del desires.wants[cell]
+            desires.unmanaged.append(cell)
+        elif want.retires and (cell not in memory or memory[cell].acked != want.figure):
+            shut.add(row)
+        elif not want.retires and len(living.get(want.sku, ())) > 1:
+            ids = ", ".join(str(product_id) for product_id in sorted(living[want.sku]))
+            desires.wants[cell] = replace(want, refused=f"products {ids} bear the SKU {want.sku!r}")
+
+
+def is_retired(known: SnapshotProduct | None) -> bool:
+    """Whether a product is gone or no longer tracked: what the target holds then is the rule's figure, not Qoyod's."""
+    return known is not None and (known.gone_at is not None or not known.tracked)
+
+
+def figure_now(remembered: SnapshotCell, policy: Policy, known: SnapshotProduct | None = None) -> Figure | None:
+    """Give the figure that the target should hold by what is remembered; None before any is known."""
+    if isinstance(remembered.acked, Removal) or is_retired(known):
+        return remembered.acked
+    return settle(total_of(remembered.parts), policy).figure if remembered.parts else remembered.acked
+
+
+def _tracked(
+    product: Product, known: Iterable[Cell], memory: SnapshotCells, rules: Rules, desires: DesiredState
+) -> None:
+    found, astray = parts_by_place(product.stock, rules.places)
+    if rules.places.ignores:
+        desires.unmapped += astray
+    else:
+        desires.unmapped_held += astray
+    for place, parts in found.items():
+        remembered = memory.get(Cell(product.id, place))
+        if remembered is not None and _is_settled(product, parts, remembered, rules.policy):
+            desires.settled += 1
+        else:
+            _place(product, Cell(product.id, place), parts, remembered=remembered, rules=rules, desires=desires)
+    for cell in known:
+        if cell.place not in found:
+            still_fed = any(rules.places.of(location) == cell.place for location, _ in memory[cell].parts)
+            (desires.unknown if still_fed else desires.unmanaged).append(cell)
+
+
+def _is_settled(product: Product, parts: SourceFigures, remembered: SnapshotCell, policy: Policy) -> bool:
+    """Whether a cell is one of the many that need no second look: the target holds the raw figure as it is read."""
+    return (
+        remembered.acked == parts[0][1]
+        and remembered.parts == parts
+        and len(parts) == 1
+        and remembered.intent is None
+        and remembered.unknown_since is None
+        and remembered.sku == product.sku
+        and policy.leaves_alone(parts[0][1])
+    )
+
+
+def parts_by_place(stock: Mapping[int, Decimal], places: LocationMap) -> tuple[dict[str, SourceFigures], int]:
+    """Sort raw figures by the place they feed; how many feed none comes second."""
+    found: dict[str, SourceFigures] = {}
+    astray = 0
+    for location, quantity in sorted(stock.items()):
+        place = places.of(location)
+        if place is None:
+            astray += 1
+        else:
+            found[place] = (*found.get(place, ()), (location, quantity))
+    return found, astray
+
+
+def _place(
+    product: Product,
+    cell: Cell,
+    parts: SourceFigures,
+    *,
+    remembered: SnapshotCell | None,
+    rules: Rules,
+    desires: DesiredState,
+) -> None:
+    if remembered is not None and remembered.parts != parts:
+        if remembered.source_at > product.read_at:
+            parts = remembered.parts
+        elif _lost_a_part(parts, remembered.parts, cell.place, rules.places):
+            desires.unknown.append(cell)
+            return
+        else:
+            desires.fresh[cell] = (parts, product.read_at)
+    elif remembered is None:
+        desires.fresh[cell] = (parts, product.read_at)
+    desires.wants[cell] = _want(cell, product.sku, parts, settle(total_of(parts), rules.policy))
+
+
+def _lost_a_part(parts: SourceFigures, before: SourceFigures, place: str, places: LocationMap) -> bool:
+    """Whether a location that fed this sum is no longer shown: then the sum is unknown."""
+    shown = {location for location, _ in parts}
+    return any(location not in shown and places.of(location) == place for location, _ in before)
+
+
+def _want(cell: Cell, sku: str, parts: SourceFigures, settled: PolicyResult) -> DesiredCell:
+    return DesiredCell(
+        cell, sku, parts, settled.figure,
+        held=settled.held, refused=settled.refused, discrepancies=settled.discrepancies,
+    )  # fmt: skip
+
+
+def _untracked(
+    product: Product, known: Iterable[Cell], memory: SnapshotCells, rules: Rules, desires: DesiredState
+) -> None:
+    for cell in known:
+        _want_removed(cell, product.sku, memory[cell], (rules.policy.on_untracked, "untracked"), desires)
+
+
+def _want_removed(
+    cell: Cell, sku: str, remembered: SnapshotCell, rule: tuple[OnRemoved, str], desires: DesiredState
+) -> None:
+    action, cause = rule
+    figure = action.figure
+    if figure is None or (remembered.acked is None and remembered.intent is None):
+        desires.unmanaged.append(cell)
+        return
+    desires.wants[cell] = DesiredCell(cell, sku, remembered.parts, figure, cause=cause)
+
+
+def _repeated(cell: Cell, sku: str, remembered: SnapshotCell, policy: Policy | None) -> DesiredCell:
+    if policy is None or not remembered.parts:
+        figure = remembered.intent
+        assert figure is not None  # noqa: S101  the caller chose cells with an open intent
+        return DesiredCell(cell, sku, remembered.parts, figure, cause="repeat")
+    settled = settle(total_of(remembered.parts), policy)
+    return DesiredCell(cell, sku, remembered.parts, settled.figure, "repeat", settled.held, settled.refused)

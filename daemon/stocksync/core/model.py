@@ -1,0 +1,223 @@
+"""The values that travel: products as read, cells, figures, changes.
+
+Quantities are exact decimals in the product's own unit, instants are aware UTC datetimes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Removal(StrEnum):
+    """What a target row can hold instead of a quantity."""
+
+    DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+
+
+Figure = Decimal | Removal
+"""The figure a target row holds or should hold: a quantity, or that it was removed."""
+
+SourceFigures = tuple[tuple[int, Decimal], ...]
+"""A cell's raw figures: (Qoyod location id, quantity) in ascending id order, never empty."""
+
+
+class Cell(NamedTuple):
+    """The unit of everything within one account."""
+
+    product_id: int
+    place: str
+    """The target's location value; "" where the target keeps one figure per product."""
+
+
+class RowLocator(NamedTuple):
+    """A cell with the SKU it has now: enough to find its row in any target."""
+
+    product_id: int
+    sku: str
+    place: str
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that this row belongs to."""
+        return Cell(self.product_id, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product as Qoyod showed it."""
+
+    id: int
+    sku: str
+    """Exactly as sent; "" where Qoyod has none."""
+    name: str
+    tracked: bool
+    stock: Mapping[int, Decimal]
+    """Location id to quantity; empty means unknown, never zero."""
+    page: int
+    """The list page it stood on; 0 for a look-up of one product."""
+    read_at: datetime
+    """When the request that showed it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A product row that could not be read; its last good figure stays."""
+
+    product_id: int | None
+    page: int
+    path: str
+    reason: str
+    read_at: datetime
+
+
+class Verdict(StrEnum):
+    """How much a reading proves."""
+
+    COMPLETE = "complete"
+    INCONSISTENT = "inconsistent"
+    PARTIAL = "partial"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that one cycle read. Absence is believed only where the verdict is complete."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Why the verdict is not `complete`, for people."""
+    products: Mapping[int, Product]
+    bad_rows: tuple[BadRow, ...]
+    locations: Mapping[int, str]
+    """Location id to display name, as seen on the products."""
+    total: int | None
+    """The catalogue's size as Qoyod gave it, where the pages agreed."""
+    pages: int
+    started_at: datetime
+    ended_at: datetime
+
+
+class SnapshotCell(NamedTuple):
+    """What the snapshot knows of one cell."""
+
+    parts: SourceFigures
+    source_at: datetime
+    """When the request that showed `parts` was sent."""
+    acked: Figure | None
+    """What the target last acknowledged; None before the first acknowledgement."""
+    intent: Figure | None
+    """What was about to be written and is not acknowledged yet."""
+    sku: str
+    """The SKU under which the target acknowledged; "" before that."""
+    unknown_since: datetime | None
+
+
+class SnapshotProduct(NamedTuple):
+    """What the snapshot knows of one product."""
+
+    sku: str
+    name: str
+    tracked: bool
+    page: int
+    missing: int
+    """Consecutive complete readings that lacked it."""
+    gone_at: datetime | None
+    """When Qoyod confirmed by id that it is deleted."""
+
+
+class TargetRow(NamedTuple):
+    """What stands in the target now."""
+
+    quantity: Decimal | None
+    """None where the column is NULL or holds no number."""
+    active: bool | None
+    """None where no active column is mapped."""
+    rows: int
+    """How many target rows match the cell; anything but 1 is ambiguous."""
+
+    def holds(self, figure: Figure) -> bool:
+        """Whether this row already is what `figure` asks for."""
+        if isinstance(figure, Removal):
+            return figure is Removal.DEACTIVATED and self.active is False
+        return self.rows == 1 and self.quantity == figure
+
+
+class Kind(StrEnum):
+    """What a change does to the target, for metrics, ledger and people."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    ZERO = "zero"
+    DEACTIVATE = "deactivate"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Change:
+    """One cell to write; ordered by key, so that batches lock rows in one order."""
+
+    product_id: int
+    place: str
+    sku: str
+    before: Figure | None
+    """What the target holds as far as is known; None where it has no row."""
+    after: Figure
+    parts: SourceFigures
+    cause: str = "poll"
+    """Which rule asked for it: poll, deleted, untracked, heal, renamed, repeat."""
+
+    @property
+    def cell(self) -> Cell:
+        """The cell it writes."""
+        return Cell(self.product_id, self.place)
+
+    @property
+    def ref(self) -> RowLocator:
+        """Where the target finds the row."""
+        return RowLocator(self.product_id, self.sku, self.place)
+
+    @property
+    def kind(self) -> Kind:
+        """What it does to the target."""
+        if isinstance(self.after, Removal):
+            return Kind.DELETE if self.after is Removal.DELETED else Kind.DEACTIVATE
+        if self.before is None:
+            return Kind.INSERT
+        if self.after <= 0 and isinstance(self.before, Decimal) and self.before > 0:
+            return Kind.ZERO
+        return Kind.UPDATE
+
+    def __str__(self) -> str:
+        """As people read it: `BW-001 @ MAIN: 120 → 118`."""
+        place = f" @ {self.place}" if self.place else ""
+        before = "nothing" if self.before is None else show(self.before)
+        return f"{self.sku or self.product_id}{place}: {before} → {show(self.after)}"
+
+
+def show(figure: Figure | None) -> str:
+    """Give a figure as plain text: no exponent, no trailing zeros; "" for None."""
+    if figure is None:
+        return ""
+    if isinstance(figure, Removal):
+        return figure.value
+    text = format(figure, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def figure_of(text: str | None) -> Figure | None:
+    """Read back what `show` gave.
+
+    Raises:
+        decimal.InvalidOperation: the text is neither a number nor a removal.
+
+    """
+    if not text:
+        return None
+    return Removal(text) if text in _REMOVALS else Decimal(text)
+
+
+_REMOVALS = frozenset(removal.value for removal in Removal)

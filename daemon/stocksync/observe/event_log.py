@@ -1,0 +1,121 @@
+"""What happens, as log lines: one canonical line per cycle, and one for each change of state."""
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.report import CycleReport, Outcome
+from stocksync.observe.failures import Failures
+
+log = structlog.get_logger(__name__)
+
+_REASONS = 5
+_REASON_LENGTH = 200
+_WORRYING = frozenset({Outcome.FAILED, Outcome.UNAUTHORIZED, Outcome.DEADLINE, Outcome.HELD})
+
+
+def cycle_line(report: CycleReport) -> dict[str, Any]:
+    """Give the fields of the line that stands for a whole cycle; times in seconds."""
+    counts = report.counts
+    seconds = None if report.ended_at is None else round((report.ended_at - report.started_at).total_seconds(), 3)
+    line: dict[str, Any] = {
+        "account": report.account,
+        "cycle_id": report.cycle_id,
+        "outcome": report.outcome.value,
+        "verdict": report.verdict.value if report.verdict else None,
+        "pages": report.pages,
+        "read": counts.read,
+        "unchanged": counts.unchanged,
+        "applied": counts.applied,
+        "held": counts.held,
+        "quarantined": counts.quarantined,
+        "ignored": counts.ignored,
+        "unpushed": counts.unpushed,
+        "seconds": seconds,
+        "phases": {phase: round(spent, 3) for phase, spent in report.phases.items()},
+    }
+    optional = {"reasons": _short(report.reasons), "error": report.error, "plan": report.plan_id}
+    return line | {name: value for name, value in optional.items() if value}
+
+
+def _short(reasons: tuple[str, ...]) -> list[str]:
+    shown = [reason[:_REASON_LENGTH] for reason in reasons[:_REASONS]]
+    more = len(reasons) - len(shown)
+    return [*shown, f"and {more} more"] if more else shown
+
+
+class EventLog:
+    """An Observer that writes the log."""
+
+    def __init__(self) -> None:
+        self._failures = Failures()
+        self._throttles: dict[str, int] = {}
+        self._epochs: dict[str, int | None] = {}
+
+    def attempted(self, account: str, at: datetime) -> None:
+        """Say nothing: the cycle's one line comes at its end."""
+
+    def reported(self, report: CycleReport) -> None:
+        """Write the cycle's line, and the change of state if it is one."""
+        line = cycle_line(report)
+        if report.outcome in _WORRYING:
+            log.warning("cycle", **line)
+        else:
+            log.info("cycle", **line)
+        self._throttles.pop(report.account, None)
+        before, now = self._failures.note(report)
+        if now > before and _is_power_of_two(now):
+            log.error("account_failing", account=report.account, consecutive=now, error=report.error)
+        elif before and not now:
+            log.info("account_recovered", account=report.account, after=before)
+
+    def audited(self, report: AuditReport) -> None:
+        """Write what an audit found."""
+        if report.error:
+            log.warning("audit_failed", account=report.account, error=report.error)
+            return
+        found = {cause: count for cause, count in report.cells.items() if count}
+        write = log.warning if found else log.info
+        write("audit", account=report.account, compared=report.compared, cells=found, healed=report.healed)
+
+    def skipped(self, account: str, reason: str) -> None:
+        """Say why a trigger was not followed; it is no fault."""
+        log.debug("trigger_skipped", account=account, reason=reason)
+
+    def leading(self, account: str, epoch: int | None) -> None:
+        """Say who writes, where that changed."""
+        if account in self._epochs and self._epochs[account] == epoch:
+            return
+        self._epochs[account] = epoch
+        if epoch is None:
+            log.info("stands_by", account=account)
+        else:
+            log.info("became_writer", account=account, epoch=epoch)
+
+    def requested(self, account: str, endpoint: str, code: str, seconds: float) -> None:
+        """Write a line only for those who debug."""
+        log.debug("request", account=account, endpoint=endpoint, code=code, seconds=round(seconds, 3))
+
+    def throttled(self, account: str, seconds: float) -> None:
+        """Say at the 1st, 2nd, 4th, 8th … 429 of a cycle that Qoyod slows us down."""
+        count = self._throttles[account] = self._throttles.get(account, 0) + 1
+        if _is_power_of_two(count):
+            log.warning("throttled", account=account, wait_seconds=round(seconds, 1), count=count)
+
+    def budget(self, account: str, available: float) -> None:
+        """Say nothing: it changes with every request."""
+
+    def authorized(self, account: str, well: bool, expires_at: datetime | None = None) -> None:  # noqa: FBT001  the port's
+        """Say nothing: the reader says it itself, with the reason."""
+
+    def retire(self, account: str) -> None:
+        """Forget an account."""
+        self._failures.forget(account)
+        for memory in (self._throttles, self._epochs):
+            memory.pop(account, None)
+
+
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0

@@ -1,0 +1,108 @@
+"""Shows that the event loop turns, and keeps the metrics equal to what the state knows."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from stocksync.errors import StateError, StateUnavailable
+from stocksync.observe.metrics import Metrics
+from stocksync.ports import AccountStatus, StateQueries
+
+log = structlog.get_logger(__name__)
+
+Now = Callable[[], datetime]
+
+_STATE_SECONDS = 5.0
+_KEEP_SECONDS = 1.0
+
+
+def utc_now() -> datetime:
+    """Give the wall clock."""
+    return datetime.now(UTC)
+
+
+class Heartbeat:
+    """A task that asks to be woken every second and notes how late it was."""
+
+    def __init__(self, metrics: Metrics, now: Now = utc_now, period: float = 1.0) -> None:
+        self._metrics, self._now, self._period = metrics, now, period
+        self._last = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the loop last turned."""
+        return time.monotonic() - self._last
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._metrics.looped(self._now(), max(0.0, self.age - self._period))
+            self._last = time.monotonic()
+            await asyncio.sleep(self._period)
+
+
+class StateView:
+    """The accounts' status, read from the state at most once a second, whoever asks."""
+
+    def __init__(self, register: StateQueries, accounts: Sequence[str], metrics: Metrics, now: Now = utc_now) -> None:
+        self._register, self._accounts, self._metrics, self._now = register, accounts, metrics, now
+        self._lock = asyncio.Lock()
+        self._answer: list[AccountStatus] | StateError = []
+        self._read_at = -math.inf
+        self._away = False
+
+    async def get(self) -> list[AccountStatus]:
+        """Give the status of all accounts.
+
+        Raises:
+            StateError: the state cannot be read, or not within five seconds.
+
+        """
+        async with self._lock:
+            if time.monotonic() - self._read_at > _KEEP_SECONDS:
+                self._answer = await self._load()
+                self._read_at = time.monotonic()
+            # An error is kept as long as an answer, or everybody who waits here would wait for a time-out in turn.
+            if isinstance(self._answer, StateError):
+                raise self._answer
+            return self._answer
+
+    async def run(self, period: float = 10.0) -> None:
+        """Refresh the metrics until cancelled; a state that is away is said once and tried again."""
+        while True:
+            try:
+                await self.get()
+            except StateError as error:
+                self._say_away(str(error))
+            except Exception:  # a looker-on must outlive every surprise
+                log.exception("state_view_failed")
+            else:
+                self._say_back()
+            await asyncio.sleep(period)
+
+    async def _load(self) -> list[AccountStatus] | StateError:
+        asked_at = self._now()
+        try:
+            async with asyncio.timeout(_STATE_SECONDS):
+                statuses = await self._register.status(self._accounts)
+        except TimeoutError:
+            return StateUnavailable(f"the state database did not answer within {_STATE_SECONDS:g} s")
+        except StateError as error:
+            return error
+        for status in statuses:
+            self._metrics.remember(status, asked_at)
+        return statuses
+
+    def _say_away(self, error: str) -> None:
+        if not self._away:
+            log.warning("state_unreadable", error=error)
+        self._away = True
+
+    def _say_back(self) -> None:
+        if self._away:
+            log.info("state_readable_again")
+        self._away = False

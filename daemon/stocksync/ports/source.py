@@ -1,0 +1,50 @@
+"""Qoyod, as a cycle needs it."""
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Protocol
+
+from stocksync.core.model import (
+    BadRow,
+    Product,
+    Reading,
+)
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while something long runs."""
+
+
+class Priority(IntEnum):
+    """Who goes first when the request budget is short; lower goes first."""
+
+    PERSON = 0
+    CHECK = 1
+    POLL = 2
+
+
+class Source(Protocol):
+    """Qoyod, for one account. All calls share the account's budget.
+
+    Every call may raise Unauthorized, SourceRefused or SourceUnavailable.
+    """
+
+    async def read(self, progress: Progress | None = None) -> Reading:
+        """Read every page; faults of single pages end in the verdict, not in an exception."""
+
+    async def product(self, product_id: int, priority: Priority = Priority.CHECK) -> Product | BadRow | None:
+        """Look one product up; None only where Qoyod said `Product not found`."""
+
+    async def find(self, sku: str, priority: Priority = Priority.PERSON) -> Product | BadRow | None:
+        """Look one product up by its exact SKU; None where no row bears it."""
+
+    async def again(self, product: Product) -> Product | None:
+        """Read the list page of a product once more; None where it no longer stands there."""
+
+    async def locations(self) -> Mapping[int, str]:
+        """List the account's locations, id to name: the cheapest probe of a credential."""
+
+    async def first_page(self) -> Reading:
+        """Read page 1 alone, to see that the list can be read; its verdict is `empty` or proves nothing."""
+
+    def start_empty(self) -> None:
+        """Forget saved-up budget: another process may have spent it in the last minute."""

@@ -1,0 +1,216 @@
+"""What is remembered, and how people ask it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.guards import HeldPlan
+from stocksync.core.model import (
+    Cell,
+    Change,
+    Figure,
+    RowLocator,
+    SnapshotCell,
+    SnapshotProduct,
+    SourceFigures,
+)
+from stocksync.core.report import CycleReport
+from stocksync.ports.target import BatchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write for one account until `expires_at` by the state database's clock."""
+
+    account: str
+    owner: str
+    epoch: int
+    """Grows with every change of owner; carried by every commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row that could not be read (source) or written (target)."""
+
+    product_id: int
+    """0 where even the id could not be read."""
+    place: str | None
+    """None for a whole product (source)."""
+    side: str
+    """source or target."""
+    reason: str
+    figure: Figure | None
+    """What could not be written."""
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+    retry_at: datetime
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What the state remembers of an account when a cycle starts."""
+
+    cells: Mapping[Cell, SnapshotCell] = field(default_factory=dict)
+    products: Mapping[int, SnapshotProduct] = field(default_factory=dict)
+    quarantine: Mapping[tuple[int, str | None], Quarantined] = field(default_factory=dict)
+    recent_totals: Sequence[int] = ()
+    """`total` of the last complete readings (at most 10), oldest first."""
+    plan: HeldPlan | None = None
+    """The held plan that stands, with what a person said to it."""
+
+
+@dataclass(slots=True)
+class SnapshotUpdate:
+    """What a reading changes in the snapshot; only what differs is in here."""
+
+    cells: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
+    """New raw figures, each with the time of the request that showed it."""
+    products: dict[int, SnapshotProduct] = field(default_factory=dict)
+    adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
+    """First contact: the target already held this figure, under this SKU."""
+    unknown: dict[Cell, datetime | None] = field(default_factory=dict)
+    """Since when a cell is unknown; None: it is known again."""
+    quarantined: list[Quarantined] = field(default_factory=list)
+    released: list[tuple[int, str | None]] = field(default_factory=list)
+    """Quarantine entries that are well again: (product id, place)."""
+
+
+class State(Protocol):
+    """What is remembered. Every commit that takes a lease checks its epoch in its own transaction.
+
+    Every call may raise StateUnavailable; those with a lease LeaseLost.
+    """
+
+    async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
+        """Take or keep the account's lease; None while another owner's has not run out."""
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> None:
+        """Extend a lease that is still ours."""
+
+    async def confirm(self, lease: Lease, margin: timedelta) -> None:
+        """Raise LeaseLost unless the lease is ours for at least `margin` more."""
+
+    async def release(self, lease: Lease) -> None:
+        """End a lease early, for a fast take-over; without effect where it is no longer ours."""
+
+    async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
+        """Load what is remembered, of all products or of some."""
+
+    async def begin(self, lease: Lease, report: CycleReport) -> None:
+        """Record that a cycle was attempted."""
+
+    async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
+        """Record what a reading showed; a figure read earlier never replaces a later one."""
+
+    async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:
+        """Commit the intents of a batch, before the target is written."""
+
+    async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
+        """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
+
+    def transaction(self, lease: Lease) -> "AbstractAsyncContextManager[Transaction]":
+        """Open the one transaction for a target that is the same database."""
+
+    async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
+        """Make `plan` the account's held plan, or have none; a person's word to another plan lapses."""
+
+    async def end(self, lease: Lease, report: CycleReport) -> None:
+        """Record how a cycle ended; deletes what its retention has outlived."""
+
+    async def record_audit(self, lease: Lease, report: AuditReport) -> None:
+        """Store the last audit of an account."""
+
+    async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
+        """Give the next `size` cells in key order, for the audit."""
+
+    async def close(self) -> None:
+        """Give the connections back."""
+
+
+class Transaction(Protocol):
+    """An open transaction of the state that the target may join."""
+
+    connection: Any
+    """Opaque to `run`; the target's adapter knows what it is."""
+
+    async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
+        """As State.acknowledge, inside this transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One applied change."""
+
+    at: datetime
+    cycle_id: str
+    epoch: int
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """What people are shown of one account; all of it comes from the state."""
+
+    account: str
+    owner: str
+    """Who holds the lease; "" where nobody does."""
+    epoch: int
+    leased_until: datetime | None
+    last_attempt: datetime | None
+    last_complete: datetime | None
+    last_push: datetime | None
+    oldest_unpushed: datetime | None
+    consecutive_failures: int
+    cycles: Sequence[CycleReport]
+    """The last ten, newest first."""
+    held: HeldPlan | None
+    quarantine: Sequence[Quarantined]
+    """The oldest hundred."""
+    quarantined: int
+    unknown: int
+    """Cells whose figure Qoyod no longer shows."""
+    oldest_unknown: datetime | None
+    cells: int
+    products: int
+    audit: AuditReport | None
+
+
+class StateQueries(Protocol):
+    """The state as people ask it: reading, and a person's word to a held plan."""
+
+    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
+        """Give the accounts' status, in the order asked."""
+
+    async def products_with(self, account: str, sku: str) -> list[int]:
+        """Find the ids of products that bear, or in the ledger bore, this SKU."""
+
+    async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
+        """Give the applied changes of a product, newest first."""
+
+    async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
+        """As State.snapshot."""
+
+    async def held(self, account: str | None = None) -> list[HeldPlan]:
+        """List the held plans."""
+
+    async def decide(self, plan_id: str, approved: bool, by: str) -> HeldPlan:  # noqa: FBT001
+        """Record a person's word.
+
+        Raises:
+            NotFound: no plan of this id is held (any more).
+
+        """
+
+
+class Vault(Protocol):
+    """Where a rotating refresh token survives a restart."""
+
+    async def load(self, account: str) -> str | None:
+        """Give the stored token."""
+
+    async def save(self, account: str, token: str) -> None:
+        """Store a token; committed when this returns."""

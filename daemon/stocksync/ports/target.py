@@ -1,0 +1,88 @@
+"""The integrated system's database, as a cycle needs it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stocksync.core.model import (
+    Cell,
+    Change,
+    RowLocator,
+    TargetRow,
+)
+
+Fence = Callable[[], Awaitable[None]]
+"""Raises LeaseLost unless this process may still commit; called inside the transaction it protects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What start-up found out about a target."""
+
+    scale: int | None
+    """Decimal places the quantity column keeps; 0 for integers, None for unlimited."""
+    summed: bool
+    """True where the target has no location column."""
+    by_sku: bool
+    """True where rows are found by SKU."""
+    creates: bool
+    """False where unknown rows are skipped."""
+    can_deactivate: bool
+    can_scan: bool
+    """False where the target can only be asked for given cells."""
+    notes: tuple[str, ...] = ()
+    """For `check`: rights, missing index, and the like."""
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a batch that was committed."""
+
+    applied: list[Change] = field(default_factory=list)
+    skipped: list[Change] = field(default_factory=list)
+    """`missing = "skip"` and the target has no such row."""
+    ambiguous: list[tuple[Change, str]] = field(default_factory=list)
+    """Not written, with the reason: several rows match, or the SKU to match by is empty."""
+
+
+class Target(Protocol):
+    """The integrated system's database, for one account.
+
+    Every call may raise TargetUnavailable; a wrong table or column is a ConfigurationError.
+    """
+
+    async def inspect(self) -> Capabilities:
+        """Reflect the table and check the mapping; a table that is still to be made is described. Writes nothing."""
+
+    async def make(self) -> None:
+        """Make the table where it is not there and `create_table` says so: called before something is written."""
+
+    async def read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
+        """Look cells up; one that is not there is absent from the answer."""
+
+    def scan(self, size: int) -> "AsyncPages":
+        """Walk the whole table in key order, `size` rows at a time; only where `can_scan`."""
+
+    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:  # noqa: ANN401
+        """Write a batch in one transaction, calling `fence` inside it.
+
+        With `transaction` (the state's, where both are one database) it joins that one and does not commit.
+
+        Raises:
+            RowsRefused: the batch was rolled back because of its data; nothing of it was written.
+            LeaseLost: from the fence; nothing was written.
+
+        """
+
+    async def close(self) -> None:
+        """Give the connections back."""
+
+
+class AsyncPages(Protocol):
+    """Pages of target rows, as (key, figure): the key is (match value, place)."""
+
+    def __aiter__(self) -> "AsyncPages":
+        """Iterate."""
+
+    def __anext__(self) -> Awaitable[list[tuple[str, str, TargetRow]]]:
+        """Give the next page of (product id or SKU as text, place, live row)."""

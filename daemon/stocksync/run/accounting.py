@@ -1,0 +1,75 @@
+"""Counting a cycle: every cell that was considered is in exactly one column."""
+
+from collections import Counter
+
+from stocksync.core.model import Removal
+from stocksync.core.report import CycleReport
+from stocksync.run.prepare import CyclePlan, is_managed
+from stocksync.run.writer import WriteResult
+
+
+def describe(report: CycleReport, prepared: CyclePlan) -> None:
+    """Put into the report what was read and planned."""
+    reading, desires, found = prepared.reading, prepared.desires, prepared.found
+    report.products = _products(prepared)
+    report.discrepancies = dict(Counter(name for want in desires.wants.values() for name in want.discrepancies))
+    report.cross_checks = dict(Counter(result.value for result in prepared.checked.results))
+    report.guards = dict(prepared.plan.guards)
+    report.plan_id = prepared.plan.held.plan_id if prepared.plan.held else ""
+    counts = report.counts
+    unmapped = desires.unmapped + desires.unmapped_held
+    counts.read = desires.settled + len(desires.wants) + len(desires.unknown) + len(desires.unmanaged) + unmapped
+    counts.read += len(prepared.bad_cells)
+    counts.unchanged = desires.settled + found.unchanged
+    counts.held = sum(prepared.plan.guards.values()) + desires.unmapped_held
+    counts.quarantined = len(prepared.bad_cells) + len(found.refused) + len(found.waiting)
+    counts.ignored = len(desires.unknown) + len(desires.unmanaged) + desires.unmapped + found.skipped
+    report.reasons = reading.reasons
+    report.cells = {
+        "managed": sum(is_managed(remembered) for remembered in prepared.snapshot.cells.values()),
+        "unknown": len(desires.unknown),
+        "held": counts.held,
+        "quarantined": counts.quarantined,
+        "unmapped": unmapped,
+    }
+
+
+def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult) -> None:
+    """Put into the report what became of the plan, and check that nothing was lost.
+
+    Raises:
+        InvariantBroken: the counts do not add up.
+
+    """
+    counts = report.counts
+    counts.applied = len(pushed.applied)
+    counts.quarantined += len(pushed.refused)
+    counts.ignored += len(pushed.skipped)
+    counts.unpushed = len(prepared.plan.apply) - pushed.count
+    report.changes = dict(Counter(change.kind.value for change in pushed.applied))
+    report.cells["quarantined"] = counts.quarantined
+    report.cells["managed"] += _newly_managed(prepared, pushed)
+    counts.check()
+
+
+def _newly_managed(prepared: CyclePlan, pushed: WriteResult) -> int:
+    cells = prepared.snapshot.cells
+    gained = len(prepared.found.adopted)
+    for change in pushed.applied:
+        was = change.cell in cells and is_managed(cells[change.cell])
+        gained += (not isinstance(change.after, Removal)) - was
+    return gained
+
+
+def _products(prepared: CyclePlan) -> dict[str, int]:
+    products = prepared.reading.products.values()
+    tracked = sum(product.tracked for product in products)
+    return {
+        "tracked": tracked,
+        "untracked": len(products) - tracked,
+        "without_figures": sum(product.tracked and not product.stock for product in products),
+        "missing": sum(entry.gone_at is None and entry.missing > 0 for entry in prepared.absent.updates.values()),
+        "gone": sum(entry.gone_at is not None for entry in prepared.absent.updates.values()),
+        "bad": len(prepared.reading.bad_rows),
+        "distrusted": len(prepared.checked.distrusted),
+    }

@@ -1,0 +1,185 @@
+"""Questions put to Qoyod before a reading is acted upon: cross-check and absence."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from stocksync.core import absence
+from stocksync.core.crosscheck import Check, agree, sample, verdict_on
+from stocksync.core.model import BadRow, Cell, Product, Reading, SnapshotProduct
+from stocksync.errors import SourceRefused, SourceUnavailable
+from stocksync.ports import Clock, Source
+
+log = structlog.get_logger(__name__)
+
+_ASKED_AT_ONCE = 20
+"""Suspects asked for by id in one cycle: they share the request budget with everything else."""
+_ASKED_AGAIN = 5
+"""Of those, apart from them, whom nobody could answer for before."""
+_FRAME = 5
+"""Suspects between two questions for the witness."""
+_ASKING = 50.0
+"""Seconds after which no further question is begun."""
+_SAME_MINUTE = 60.0
+"""Seconds within which both of the witness's answers must frame the suspects'."""
+
+
+@dataclass(slots=True)
+class CrossCheckResult:
+    """What the cross-check found."""
+
+    results: list[Check] = field(default_factory=list)
+    newer: dict[int, Product] = field(default_factory=dict)
+    """What look-ups showed that is newer than the list."""
+    distrusted: set[int] = field(default_factory=set)
+
+    @property
+    def objection(self) -> str:
+        """Why the whole reading is not believed; "" where it is."""
+        return verdict_on(self.results)
+
+
+async def cross_check(
+    source: Source, reading: Reading, changing: Iterable[Cell], size: int, seed: int
+) -> CrossCheckResult:
+    """Compare a sample with its look-ups by id, reading both sides again before a difference counts."""
+    checked = CrossCheckResult()
+    for product in sample(reading, changing, size, seed):
+        try:
+            await _check(source, product, checked)
+        except (SourceUnavailable, SourceRefused) as error:
+            checked.results.append(Check.INCONCLUSIVE)
+            log.warning("cross_check_failed", product_id=product.id, error=str(error))
+    return checked
+
+
+async def _check(source: Source, listed: Product, checked: CrossCheckResult) -> None:
+    looked_up = await source.product(listed.id)
+    if isinstance(looked_up, Product) and agree(listed, looked_up):
+        checked.results.append(Check.SAME)
+        return
+    relisted = await source.again(listed)
+    looked_up = await source.product(listed.id)
+    if relisted is None or not isinstance(looked_up, Product):
+        checked.results.append(Check.INCONCLUSIVE)
+        checked.distrusted.add(listed.id)
+    elif agree(relisted, looked_up):
+        checked.results.append(Check.MOVED)
+        checked.newer[listed.id] = replace(looked_up, page=listed.page)
+    else:
+        checked.results.append(Check.DIFFERENT)
+        checked.distrusted.add(listed.id)
+        log.warning(
+            "cross_check_differs", product_id=listed.id, listed=_show(relisted), by_id=_show(looked_up)
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Absent:
+    """What is known of the products that a reading lacks."""
+
+    updates: dict[int, SnapshotProduct] = field(default_factory=dict)
+    alive: dict[int, Product] = field(default_factory=dict)
+    """Products that no list shows but that answer by id."""
+    unresolved: int = 0
+    """Suspects not asked for yet: while there are any, no deletion is applied, so that the guards see all at once."""
+
+
+async def ask_for_absent(
+    source: Source, reading: Reading, known: Mapping[int, SnapshotProduct], clock: Clock
+) -> Absent:
+    """Count what is missing, and ask by id for what two complete readings lacked."""
+    absent = Absent(updates=dict(absence.missing_from(reading, known)))
+    suspects = absence.suspects(absent.updates)
+    if suspects:
+        asking = _Asking(source, clock, absence.witnesses_for(reading, known))
+        await asking.ask(_frames(suspects, absent.updates))
+        absent.unresolved = _left(suspects, absent.updates, asking)
+        _conclude(absent, asking, clock)
+    return absent
+
+
+def _frames(suspects: list[int], entries: Mapping[int, SnapshotProduct]) -> list[list[int]]:
+    """Cut into what is asked between two answers of the witness; whom nobody answered for stands alone."""
+    new = [product_id for product_id in suspects if not absence.in_vain(entries[product_id])][:_ASKED_AT_ONCE]
+    old = [product_id for product_id in suspects if absence.in_vain(entries[product_id])][:_ASKED_AGAIN]
+    return [new[start : start + _FRAME] for start in range(0, len(new), _FRAME)] + [[one] for one in old]
+
+
+def _left(suspects: list[int], entries: Mapping[int, SnapshotProduct], asking: "_Asking") -> int:
+    # Once one of those asked in vain is answered for, the others may be soon: they are waited for again.
+    waited_for = any(absence.in_vain(entries[product_id]) for product_id in asking.answers)
+    left = [product_id for product_id in suspects if product_id not in asking.answers.keys() | asking.failed]
+    return sum(waited_for or not absence.in_vain(entries[product_id]) for product_id in left)
+
+
+def _conclude(absent: Absent, asking: "_Asking", clock: Clock) -> None:
+    for product_id in asking.failed:
+        absent.updates[product_id] = absence.asked_in_vain(absent.updates[product_id])
+    for product_id, answer in asking.answers.items():
+        entry = absent.updates[product_id]
+        if answer is None:
+            absent.updates[product_id] = absence.proven_gone(entry, clock.now())
+            log.warning("product_gone", product_id=product_id, sku=entry.sku)
+            continue
+        if isinstance(answer, Product):
+            absent.alive[product_id] = answer
+            entry = absence.entry_of(answer)
+        absent.updates[product_id] = absence.proven_alive(entry)
+
+
+@dataclass(slots=True)
+class _Asking:
+    """Questions by id; answers count only if a witness is found before and after them within a minute."""
+
+    source: Source
+    clock: Clock
+    witnesses: list[int]
+    answers: dict[int, Product | BadRow | None] = field(default_factory=dict)
+    failed: set[int] = field(default_factory=set)
+    """Asked for without an answer, while the witness answered."""
+
+    async def ask(self, frames: Iterable[list[int]]) -> None:
+        """Ask frame by frame, until all are asked, the witness is silent, or the time is up."""
+        until = self.clock.monotonic() + _ASKING
+        witness = await self._first_witness(until)
+        for frame in frames:
+            if witness is None or self.clock.monotonic() >= until or not await self._ask_frame(frame, witness, until):
+                return
+
+    async def _first_witness(self, until: float) -> int | None:
+        for witness in self.witnesses:
+            if self.clock.monotonic() < until and isinstance(await self._answer(witness), Product):
+                return witness
+        log.warning("absence_unresolved", witnesses=self.witnesses)
+        return None
+
+    async def _ask_frame(self, frame: list[int], witness: int, until: float) -> bool:
+        began = self.clock.monotonic()
+        answers: dict[int, Product | BadRow | Exception | None] = {}
+        slowest = 0.0
+        for product_id in frame:
+            asked = self.clock.monotonic()
+            # One more question and the witness must still fit in, or a slow budget would never prove anything.
+            if answers and asked + 2 * slowest > until:
+                break
+            answers[product_id] = await self._answer(product_id)
+            slowest = max(slowest, self.clock.monotonic() - asked)
+        if not isinstance(await self._answer(witness), Product):
+            return False
+        self.failed |= {product_id for product_id, answer in answers.items() if isinstance(answer, Exception)}
+        if self.clock.monotonic() - began <= _SAME_MINUTE:
+            self.answers |= {one: answer for one, answer in answers.items() if not isinstance(answer, Exception)}
+        return True
+
+    async def _answer(self, product_id: int) -> Product | BadRow | Exception | None:
+        try:
+            return await self.source.product(product_id)
+        except (SourceUnavailable, SourceRefused) as error:
+            log.warning("question_failed", product_id=product_id, error=str(error))
+            return error
+
+
+def _show(product: Product) -> dict[str, str]:
+    return {str(location): str(quantity) for location, quantity in product.stock.items()}

@@ -1,0 +1,152 @@
+"""Intend, apply, acknowledge: the only way a figure reaches the target."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from stocksync.core.model import Change
+from stocksync.errors import RowsRefused, TargetError
+from stocksync.ports import BatchResult, Lease
+from stocksync.run.account import Account
+
+log = structlog.get_logger(__name__)
+
+FENCE_MARGIN = timedelta(seconds=5)
+"""A lease must last this much longer when a batch begins; targets roll back what pauses for nearly as long."""
+_LAST_CHANCE = 30.0
+"""Seconds that the batch under way gets when we are to stop; its intents stay open if it needs more."""
+_LETTING_GO = 5.0
+"""Seconds for it to let go of its connections then."""
+_HOPELESS = 50
+"""Rows refused in a row, with none accepted, before the target itself is called broken."""
+
+
+@dataclass(slots=True)
+class WriteResult:
+    """What became of the changes that were to be applied."""
+
+    applied: list[Change] = field(default_factory=list)
+    skipped: list[Change] = field(default_factory=list)
+    refused: list[tuple[Change, str]] = field(default_factory=list)
+    """Set aside, with the target's reason."""
+
+    @property
+    def count(self) -> int:
+        """How many changes an end was found for."""
+        return len(self.applied) + len(self.skipped) + len(self.refused)
+
+
+class Writer:
+    """Writes batches under one lease; a batch once begun is finished even when the cycle is cancelled."""
+
+    def __init__(self, account: Account, lease: Lease, cycle_id: str) -> None:
+        """Take the lease that fences every commit."""
+        self._account = account
+        self._lease = lease
+        self._cycle_id = cycle_id
+        self.pushed = WriteResult()
+        self._last: Change | None = None
+        self._probed: Change | None = None
+
+    async def push(self, changes: Sequence[Change]) -> None:
+        """Write changes in batches; what became of them is in `pushed`, also after an error.
+
+        Raises:
+            TargetError, StateError: the rest was not written; open intents are written again next time.
+
+        """
+        if changes:
+            await self._account.target.make()
+        self._last = changes[-1] if changes else None
+        for batch in _batches(changes, self._account.settings.batch_size):
+            await finish(self._write(batch))
+
+    async def _write(self, batch: Sequence[Change]) -> None:
+        if not self._account.shared:
+            await self._account.state.intend(self._lease, self._cycle_id, batch)
+        await self._deliver(batch)
+
+    async def _deliver(self, batch: Sequence[Change]) -> None:
+        batch = [change for change in batch if change is not self._probed]
+        try:
+            written = await self._commit(batch)
+        except RowsRefused as error:
+            await self._bisect(batch, error)
+        else:
+            self._note(written)
+
+    async def _bisect(self, batch: Sequence[Change], error: RowsRefused) -> None:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._deliver(batch[:middle])
+            await self._deliver(batch[middle:])
+            return
+        self.pushed.refused.append((batch[0], str(error)))
+        if len(self.pushed.refused) == _HOPELESS and not self.pushed.applied:
+            await self._probe(error)
+
+    async def _probe(self, error: RowsRefused) -> None:
+        """Tell a target that refuses everything from bad rows that happen to come first, by trying the last one."""
+        last, self._last = self._last, None
+        if last is None or last in (change for change, _ in self.pushed.refused):
+            return
+        await self._write([last])
+        if not self.pushed.applied:
+            raise TargetError(f"the target refuses every row: {error}") from error
+        self._probed = last
+
+    async def _commit(self, batch: Sequence[Change]) -> BatchResult:
+        state, target = self._account.state, self._account.target
+        if self._account.shared:
+            async with state.transaction(self._lease) as transaction:
+                written = await target.write(batch, _no_fence, transaction)
+                await transaction.acknowledge(self._cycle_id, written)
+            return written
+        written = await target.write(batch, self._fence)
+        await state.acknowledge(self._lease, self._cycle_id, written)
+        return written
+
+    async def _fence(self) -> None:
+        await self._account.state.confirm(self._lease, FENCE_MARGIN)
+
+    def _note(self, written: BatchResult) -> None:
+        self.pushed.applied += written.applied
+        self.pushed.skipped += written.skipped
+        self.pushed.refused += written.ambiguous
+
+
+async def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be cut in the middle: a cancellation waits for it, a second one does not."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await _last_chance(task)
+        raise
+
+
+async def _last_chance(task: "asyncio.Future[None]") -> None:
+    try:
+        await asyncio.wait([task], timeout=_LAST_CHANCE)
+        if not task.done():
+            log.warning("batch_given_up", seconds=_LAST_CHANCE)
+            task.cancel()
+            await asyncio.wait([task], timeout=_LETTING_GO)
+    finally:
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("batch_failed_while_stopping", error=str(error))
+
+
+async def _no_fence() -> None:
+    """The state's own transaction has checked the lease already."""
+
+
+def _batches(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
+    for start in range(0, len(changes), size):
+        yield changes[start : start + size]

@@ -1,0 +1,112 @@
+"""What a reading changes in the snapshot."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, delete, func, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.model import Cell
+from stocksync.ports import Quarantined, SnapshotUpdate
+from stocksync.state.codec import figure_text, parts_text
+from stocksync.state.schema import cells, products, quarantine
+from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, replacing, upsert
+from stocksync.state.types import instant
+
+NEVER_READ = instant(0)
+"""Source time of a cell that was intended or adopted before any reading showed it: any reading is newer."""
+
+
+async def observe(
+    connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
+) -> None:
+    """Write all that differs, in one transaction."""
+    await _write_cells(connection, account, cycle_id, seen)
+    await _write_adopted(connection, account, seen, now)
+    await _write_unknown(connection, account, seen)
+    await _write_products(connection, account, seen)
+    await _release(connection, account, seen.released)
+    await _write_quarantine(connection, account, seen.quarantined)
+
+
+def new_cell(account: str, cell: Cell, **values: object) -> Row:
+    """Give a full row for a cell, should it not be there yet."""
+    row: Row = {"account": account, "product_id": cell.product_id, "place": cell.place, "parts": "{}"}
+    row |= {"source_at": NEVER_READ, "source_cycle": "", "sku": "", "former_sku": ""}
+    return row | values
+
+
+async def _write_cells(connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate) -> None:
+    rows = [
+        new_cell(account, cell, parts=parts_text(parts), source_at=at, source_cycle=cycle_id)
+        for cell, (parts, at) in sorted(seen.cells.items())
+    ]
+    await execute_many(connection, upsert(cells, connection, _newer_wins), rows)
+
+
+def _newer_wins(new: Any) -> Assigned:  # noqa: ANN401
+    newer = new.source_at >= cells.c.source_at
+    names = ("parts", "source_cycle", "source_at")
+    return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
+
+
+async def _write_adopted(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
+    rows = [
+        new_cell(account, cell, acked=figure_text(figure), sku=sku, acked_at=now)
+        for cell, (figure, sku) in sorted(seen.adopted.items(), key=lambda item: item[0])
+    ]
+    await execute_many(connection, upsert(cells, connection, _first_contact), rows)
+
+
+def _first_contact(new: Any) -> Assigned:  # noqa: ANN401
+    first = cells.c.acked.is_(None)
+    names = ("sku", "acked_at")
+    kept = [(name, case((first, new[name]), else_=cells.c[name])) for name in names]
+    return [*kept, ("acked", func.coalesce(cells.c.acked, new.acked))]
+
+
+async def _write_unknown(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
+    by_time: dict[datetime | None, list[Cell]] = defaultdict(list)
+    for cell, since in sorted(seen.unknown.items(), key=lambda item: item[0]):
+        by_time[since].append(cell)
+    for since, found in by_time.items():
+        statement = update(cells).where(cells.c.account == account).values(unknown_since=since)
+        await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place), found)
+
+
+async def _write_products(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
+    rows = [
+        {"account": account, "product_id": product_id, **known._asdict()}
+        for product_id, known in sorted(seen.products.items())
+    ]
+    await execute_many(connection, upsert(products, connection, replacing(products)), rows)
+
+
+async def _write_quarantine(connection: AsyncConnection, account: str, entries: Iterable[Quarantined]) -> None:
+    latest = {(entry.product_id, entry.place): entry for entry in entries}
+    rows = [_quarantine_row(account, entry) for entry in latest.values()]
+    await execute_many(connection, upsert(quarantine, connection, replacing(quarantine)), rows)
+
+
+async def _release(connection: AsyncConnection, account: str, released: list[tuple[int, str | None]]) -> None:
+    keys = [(product_id, place is None, place or "") for product_id, place in released]
+    columns = (quarantine.c.product_id, quarantine.c.whole, quarantine.c.place)
+    await execute_by_key(connection, delete(quarantine).where(quarantine.c.account == account), columns, keys)
+
+
+def _quarantine_row(account: str, entry: Quarantined) -> Row:
+    return {
+        "account": account,
+        "product_id": entry.product_id,
+        "whole": entry.place is None,
+        "place": entry.place or "",
+        "side": entry.side,
+        "reason": entry.reason,
+        "figure": figure_text(entry.figure),
+        "attempts": entry.attempts,
+        "first_at": entry.first_at,
+        "last_at": entry.last_at,
+        "retry_at": entry.retry_at,
+    }

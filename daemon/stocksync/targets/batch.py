@@ -1,0 +1,161 @@
+"""From changes to rows: what each one asks of the table, and which cannot be written at all."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from stocksync.core.model import Change, Removal, RowLocator
+from stocksync.ports import BatchResult
+from stocksync.targets.codecs import UnsuitableValue
+from stocksync.targets.layout import Layout, RowKey
+from stocksync.targets.settings import MatchBy, Missing
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """One change with its values as the columns take them."""
+
+    change: Change
+    key: RowKey
+    finds: Row
+    sets: Row
+    """Empty for a deletion."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Orders in key order, and the changes that no row can be found or made for."""
+
+    orders: list[RowChange] = field(default_factory=list)
+    misfits: list[tuple[Change, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class BatchStatements:
+    """What is to be executed, once it is known which rows are there."""
+
+    updates: dict[tuple[str, ...], list[Row]] = field(default_factory=dict)
+    """By the fields they set: rows of one shape go in one statement."""
+    inserts: list[Row] = field(default_factory=list)
+    deletes: list[Row] = field(default_factory=list)
+    written: BatchResult = field(default_factory=BatchResult)
+
+
+def row_key(layout: Layout, match_by: MatchBy, ref: RowLocator) -> tuple[RowKey, Row]:
+    """Give what finds a cell's row, exactly and as the columns take it.
+
+    Raises:
+        Misfit: no row can be the cell's: the SKU is empty, or a value does not fit its column.
+
+    """
+    wanted = ref.sku if match_by is MatchBy.SKU else str(ref.product_id)
+    if not wanted:
+        raise UnsuitableValue("the product has no SKU, and rows are matched by SKU")
+    finds = {"b_match": _fit(layout.match.encode, wanted, layout.match.column.name)}
+    if layout.place is None:
+        return (wanted, ""), finds
+    finds["b_place"] = _fit(layout.place.encode, ref.place, layout.place.column.name)
+    return (wanted, ref.place), finds
+
+
+def arrange(layout: Layout, match_by: MatchBy, changes: Iterable[Change], now: datetime) -> Batch:
+    """Encode every change; one that does not fit harms nobody else."""
+    batch = Batch()
+    for change in sorted(changes):
+        try:
+            key, finds = row_key(layout, match_by, change.ref)
+            batch.orders.append(RowChange(change, key, finds, _sets(layout, change, now)))
+        except UnsuitableValue as error:
+            batch.misfits.append((change, str(error)))
+    _set_rivals_aside(batch)
+    return batch
+
+
+def sort_out(layout: Layout, missing: Missing, batch: Batch, found: Counter[RowKey]) -> BatchStatements:
+    """Decide for each order between update, insert, delete, skip and refusal; `found` counts the rows there are."""
+    work = BatchStatements(written=BatchResult(ambiguous=list(batch.misfits)))
+    for order in batch.orders:
+        rows = found[order.key]
+        if rows > 1:
+            work.written.ambiguous.append((order.change, f"{rows} rows match {_named(order.key)}"))
+        elif not rows and missing is Missing.SKIP and not isinstance(order.change.after, Removal):
+            work.written.skipped.append(order.change)
+        else:
+            _add(layout, work, order, there=rows == 1)
+            work.written.applied.append(order.change)
+    return work
+
+
+def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Cut into pieces of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _add(layout: Layout, work: BatchStatements, order: RowChange, *, there: bool) -> None:
+    removal = isinstance(order.change.after, Removal)
+    if there and not order.sets:
+        work.deletes.append(order.finds)
+    elif there:
+        work.updates.setdefault(tuple(order.sets), []).append(order.finds | order.sets)
+    elif not removal:
+        work.inserts.append(_new_row(layout, order))
+
+
+def _new_row(layout: Layout, order: RowChange) -> Row:
+    row = {"v_match": order.finds["b_match"], **order.sets}
+    if layout.place is not None:
+        row["v_place"] = order.finds["b_place"]
+    if layout.active is not None:
+        row["v_active"] = layout.active.encode(True)  # noqa: FBT003
+    return row
+
+
+def _sets(layout: Layout, change: Change, now: datetime) -> Row:
+    if change.after is Removal.DELETED:
+        return {}
+    sets: Row = {} if layout.updated_at is None else {"v_updated_at": layout.updated_at.encode(now)}
+    if change.after is Removal.DEACTIVATED:
+        if layout.active is None:
+            raise UnsuitableValue("no `active` column is mapped, so the row cannot be deactivated")
+        return {**sets, "v_active": layout.active.encode(False)}  # noqa: FBT003
+    if change.before is Removal.DEACTIVATED and layout.active is not None:
+        sets["v_active"] = layout.active.encode(True)  # noqa: FBT003
+    return {**sets, **_other(layout, change), "v_quantity": _quantity(layout, change.after)}
+
+
+def _quantity(layout: Layout, figure: Decimal) -> Any:  # noqa: ANN401  a driver's value
+    return _fit(layout.quantity.encode, figure, layout.quantity.column.name)
+
+
+def _other(layout: Layout, change: Change) -> Row:
+    if layout.other is None:
+        return {}
+    value = change.sku if layout.other.column.key == "sku" else str(change.product_id)
+    if not value and layout.other_nullable:
+        return {"v_other": None}
+    return {"v_other": _fit(layout.other.encode, value, layout.other.column.name)}
+
+
+def _fit(encode: Any, value: Any, column: str) -> Any:  # noqa: ANN401  between our values and a driver's
+    try:
+        return encode(value)
+    except UnsuitableValue as error:
+        raise UnsuitableValue(f"column {column!r}: {error}") from None
+
+
+def _set_rivals_aside(batch: Batch) -> None:
+    claims = Counter(order.key for order in batch.orders)
+    rivals = [order for order in batch.orders if claims[order.key] > 1]
+    if rivals:
+        batch.orders = [order for order in batch.orders if claims[order.key] == 1]
+        batch.misfits += [(order.change, f"several products claim {_named(order.key)}") for order in rivals]
+
+
+def _named(key: RowKey) -> str:
+    return f"{key[0]!r} at {key[1]!r}" if key[1] else repr(key[0])

@@ -1,0 +1,39 @@
+"""A user's table as reflected: which column serves which field, and how."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Table
+
+from stocksync.targets.codecs import Flag, Quantity, Stamp
+from stocksync.targets.keys import Key
+
+RowKey = tuple[str, str]
+"""What finds a row: (product id or SKU, place), exactly, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How figures meet the columns of one table."""
+
+    table: Table
+    dialect: str
+    match: Key
+    """The product id's column, or the SKU's."""
+    place: Key | None
+    other: Key | None
+    """The SKU's column where the product id is matched by, or the other way round: written, never matched."""
+    other_nullable: bool
+    quantity: Quantity
+    updated_at: Stamp | None
+    active: Flag | None
+    unique: bool
+    """Whether an index sees to it that no two rows have one key."""
+    notes: tuple[str, ...]
+
+    @property
+    def keys(self) -> Iterator[Key]:
+        """The columns that find a row, in index order."""
+        yield self.match
+        if self.place is not None:
+            yield self.place

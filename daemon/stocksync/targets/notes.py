@@ -1,0 +1,53 @@
+"""What a person should know of a table before figures go there; none of it keeps us from writing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+
+from stocksync.targets.layout import Layout
+from stocksync.targets.rights import missing_rights
+from stocksync.targets.settings import Missing, TargetSettings
+
+
+def notes_on(
+    connection: Connection, layout: Layout, reflected: Mapping[str, Any], settings: TargetSettings
+) -> Iterator[str]:
+    """Tell of a missing index, columns that inserts lack, an engine without transactions, missing rights."""
+    inserts = settings.missing is Missing.INSERT
+    if not layout.unique:
+        names = ", ".join(key.column.name for key in layout.keys)
+        yield (
+            f"{settings.table}: no unique index covers ({names}):"
+            " look-ups may be slow, and nothing keeps duplicates out"
+        )
+    if inserts:
+        yield from _lacking(layout, reflected, settings)
+    yield from _engine(connection, layout)
+    yield from missing_rights(connection, layout.table, inserts=inserts)
+
+
+def _lacking(layout: Layout, reflected: Mapping[str, Any], settings: TargetSettings) -> Iterator[str]:
+    mapped = {column.name for column in layout.table.columns}
+    needed = [name for name, column in reflected.items() if name not in mapped and _must_be_given(column)]
+    if needed:
+        names = ", ".join(needed)
+        advice = 'rows are updated, but new ones will be refused; missing = "skip" leaves them to you'
+        yield f"{settings.table}: {names} must be given and is not mapped: {advice}"
+
+
+def _must_be_given(column: Mapping[str, Any]) -> bool:
+    filled = column.get("default") is not None or column.get("computed") or column.get("identity")
+    generated = column.get("autoincrement") is True or column.get("primary_key")
+    return not (column["nullable"] or filled or generated)
+
+
+def _engine(connection: Connection, layout: Layout) -> Iterator[str]:
+    name, schema = layout.table.name, layout.table.schema
+    inspector = inspect(connection)
+    if connection.dialect.name not in {"mysql", "mariadb"} or name in inspector.get_view_names(schema):
+        return
+    options = inspector.get_table_options(name, schema)
+    engine = str(options.get("mysql_engine") or options.get("mariadb_engine") or "InnoDB")
+    if engine.casefold() != "innodb":
+        yield f"{name}: its engine {engine} has no transactions: half of a batch may stay after a fault; use InnoDB"

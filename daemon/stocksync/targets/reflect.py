@@ -1,0 +1,116 @@
+"""Looking at the user's table before the first figure goes there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, text
+from sqlalchemy.schema import CreateTable
+
+from stocksync.errors import ConfigurationError
+from stocksync.targets.keys import CharacterSet
+from stocksync.targets.layout import Layout
+from stocksync.targets.mapping import Mapping, choice
+from stocksync.targets.notes import notes_on
+from stocksync.targets.own_table import own_table
+from stocksync.targets.settings import MatchBy, TargetSettings
+
+
+class NoTable(ConfigurationError):
+    """The table is not there."""
+
+
+def reflect(connection: Connection, settings: TargetSettings) -> Layout:
+    """Find the table and check the mapping against it.
+
+    Raises:
+        NoTable: it is not there; the message lists what is.
+        ConfigurationError: every problem of the mapping, naming what is not there and listing what is.
+
+    """
+    inspector = inspect(connection)
+    found = _find_table(inspector, settings)
+    if found is None:
+        raise NoTable(_no_table(inspector, settings))
+    return _layout(connection, inspector, found, settings)
+
+
+def create(connection: Connection, settings: TargetSettings) -> None:
+    """Make our own table."""
+    connection.execute(CreateTable(own_table(settings, connection.dialect), if_not_exists=True))
+
+
+def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, str | None] | None:
+    schema, dot, name = settings.table.partition(".")
+    candidates: list[tuple[str, str | None]] = [(settings.table, None)]
+    if dot:
+        candidates.append((name, schema))
+    for table, within in candidates:
+        if (within is None or within in inspector.get_schema_names()) and _exists(inspector, table, within):
+            return table, within
+    return None
+
+
+def _exists(inspector: Inspector, table: str, schema: str | None) -> bool:
+    return inspector.has_table(table, schema) or table in inspector.get_view_names(schema)
+
+
+def _no_table(inspector: Inspector, settings: TargetSettings) -> str:
+    schema, dot, _ = settings.table.partition(".")
+    if dot and schema in inspector.get_schema_names():
+        there = [
+            f"{schema}.{table}" for table in (*inspector.get_table_names(schema), *inspector.get_view_names(schema))
+        ]
+    else:
+        there = [*inspector.get_table_names(), *inspector.get_view_names()]
+    hint = "" if there else "; create_table = true makes one"
+    return f"{settings.where}.table: there is no table {settings.table!r}{choice(settings.table, there)}{hint}"
+
+
+def _layout(
+    connection: Connection, inspector: Inspector, found: tuple[str, str | None], settings: TargetSettings
+) -> Layout:
+    reflected = {column["name"]: column for column in inspector.get_columns(*found)}
+    chosen = Mapping(settings, connection.dialect.name, reflected, _letters(connection, found))
+    by_sku = settings.match_by is MatchBy.SKU
+    match = chosen.key("sku" if by_sku else "product_id", required=True)
+    other = chosen.key("product_id" if by_sku else "sku")
+    place, quantity = chosen.key("location"), chosen.quantity()
+    updated_at, active = chosen.stamp(), chosen.flag()
+    if chosen.problems or match is None or quantity is None:
+        raise ConfigurationError(chosen.problems)
+    parts = [part for part in (match, other, place, quantity, updated_at, active) if part is not None]
+    layout = Layout(
+        table=Table(found[0], MetaData(), *(part.column for part in parts), schema=found[1]),
+        dialect=connection.dialect.name,
+        match=match,
+        place=place,
+        other=other,
+        other_nullable=other is not None and bool(reflected[other.column.name]["nullable"]),
+        quantity=quantity,
+        updated_at=updated_at,
+        active=active,
+        unique=_is_unique(inspector, found, {key.column.name for key in (match, place) if key is not None}),
+        notes=(),
+    )
+    return replace(layout, notes=tuple(notes_on(connection, layout, reflected, settings)))
+
+
+def _letters(connection: Connection, found: tuple[str, str | None]) -> dict[str, CharacterSet]:
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        return {}
+    wanted = text(
+        "SELECT column_name, character_set_name, collation_name FROM information_schema.columns"
+        " WHERE table_name = :name AND table_schema = COALESCE(:place, DATABASE()) AND collation_name IS NOT NULL"
+    )
+    rows = connection.execute(wanted, {"name": found[0], "place": found[1]})
+    return {str(row[0]): CharacterSet(str(row[1]), str(row[2])) for row in rows}
+
+
+def _is_unique(inspector: Inspector, found: tuple[str, str | None], keys: set[str]) -> bool:
+    sets: list[Sequence[str | None]] = [inspector.get_pk_constraint(*found)["constrained_columns"]]
+    sets += [constraint["column_names"] for constraint in inspector.get_unique_constraints(*found)]
+    for index in inspector.get_indexes(*found):
+        options = index.get("dialect_options", {})
+        if index["unique"] and not any(name.endswith("_where") for name in options):
+            sets.append(index["column_names"])
+    return any(columns and None not in columns and set(columns) <= keys for columns in sets)

@@ -1,0 +1,149 @@
+"""Rows looked up, locked, written and walked, in as few statements as there can be."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Select, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.model import TargetRow
+from stocksync.targets import dialects
+from stocksync.targets.batch import Batch, BatchStatements, Row, chunks
+from stocksync.targets.bulk import update_at_once
+from stocksync.targets.codecs import truth
+from stocksync.targets.layout import Layout, RowKey
+
+_CHUNK = 1000
+"""Keys per look-up: far below every database's limit of bound parameters."""
+
+Found = dict[RowKey, TargetRow]
+
+
+async def look_up(
+    connection: AsyncConnection, layout: Layout, finds: Sequence[Row], go_on: Callable[[], None]
+) -> Found:
+    """Read the rows of many keys; those of near keys may be among them. `go_on` hears of each step."""
+    found: Found = {}
+    for chunk in chunks(finds, _CHUNK):
+        seen: Found = {}
+        for row in await connection.execute(_candidates(layout, _figures(layout), chunk)):
+            _count(seen, layout, row)
+        # The rows of one key may answer several chunks: they are counted within one.
+        found.update(seen)
+        go_on()
+    return found
+
+
+async def lock(connection: AsyncConnection, layout: Layout, batch: Batch) -> Counter[RowKey]:
+    """Count the rows of each key and keep others from changing them until the transaction ends."""
+    found: Counter[RowKey] = Counter()
+    columns = [key.column for key in layout.keys]
+    for chunk in chunks([order.finds for order in batch.orders], _CHUNK):
+        statement = _candidates(layout, columns, chunk).order_by(*columns).with_for_update()
+        found |= Counter(_key(layout, row) for row in await connection.execute(statement))
+    return found
+
+
+async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatements) -> None:
+    """Send the rows, all of one shape in one statement."""
+    for fields, rows in work.updates.items():
+        values = {column: bindparam(field, type_=column.type) for field, column in _fields(layout) if field in fields}
+        if not await update_at_once(connection, layout, values, rows):
+            await connection.execute(update(layout.table).where(*_exactly(layout)).values(values), rows)
+    if work.inserts:
+        given = work.inserts[0]
+        values = {column: bindparam(field, type_=column.type) for field, column in _fields(layout) if field in given}
+        await connection.execute(insert(layout.table).values(values), work.inserts)
+    if work.deletes:
+        await connection.execute(delete(layout.table).where(*_exactly(layout)), work.deletes)
+
+
+async def page_after(
+    connection: AsyncConnection, layout: Layout, after: Row, size: int
+) -> tuple[list[tuple[str, str, TargetRow]], Row]:
+    """Give the next page in key order, and what comes after it; empty: nothing does.
+
+    Rows with one key stay on one page, so that duplicates are counted.
+    """
+    columns = [key.column for key in layout.keys]
+    statement = select(*_figures(layout)).where(*(column.is_not(None) for column in columns))
+    if after:
+        statement = statement.where(*_beyond(layout, after))
+    rows: list[Any] = list(await connection.execute(statement.order_by(*columns).limit(size)))
+    if len(rows) < size:
+        return _page(layout, rows), {}
+    last = dict(zip(("b_match", "b_place"), rows[-1], strict=False))
+    if not layout.unique:
+        rows = await _with_twins(connection, layout, rows)
+    return _page(layout, rows), last
+
+
+async def _with_twins(connection: AsyncConnection, layout: Layout, rows: list[Any]) -> list[Any]:
+    # The page may end amid rows that the database holds to be equal: take all of those instead of some.
+    columns = [key.column for key in layout.keys]
+    equal = [column == value for column, value in zip(columns, rows[-1], strict=False)]
+    twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal)))
+    theirs = {_key(layout, row) for row in twins}
+    return [row for row in rows if _key(layout, row) not in theirs] + twins
+
+
+def _page(layout: Layout, rows: Sequence[Any]) -> list[tuple[str, str, TargetRow]]:
+    found: Found = {}
+    for row in rows:
+        _count(found, layout, row)
+    return [(match, place, live) for (match, place), live in found.items()]
+
+
+def _count(found: Found, layout: Layout, row: Sequence[Any]) -> None:
+    key = _key(layout, row)
+    if key in found:
+        found[key] = found[key]._replace(rows=found[key].rows + 1)
+        return
+    at = 1 if layout.place is None else 2
+    active = None if layout.active is None else truth(row[at + 1])
+    found[key] = TargetRow(layout.quantity.decode(row[at]), active, 1)
+
+
+def _key(layout: Layout, row: Sequence[Any]) -> RowKey:
+    place = "" if layout.place is None else layout.place.decode(row[1])
+    return layout.match.decode(row[0]), place
+
+
+def _figures(layout: Layout) -> list[Column[Any]]:
+    columns = [*(key.column for key in layout.keys), layout.quantity.column]
+    return columns if layout.active is None else [*columns, layout.active.column]
+
+
+def _candidates(layout: Layout, columns: Sequence[Column[Any]], finds: Sequence[Row]) -> Select[Any]:
+    statement = select(*columns)
+    for key, name in zip(layout.keys, ("b_match", "b_place"), strict=False):
+        statement = statement.where(dialects.among(key, list(dict.fromkeys(row[name] for row in finds)), name))
+    return statement
+
+
+def _exactly(layout: Layout) -> list[Any]:
+    return [
+        dialects.same(key, bindparam(name, type_=key.column.type), layout.dialect)
+        for key, name in zip(layout.keys, ("b_match", "b_place"), strict=False)
+    ]
+
+
+def _beyond(layout: Layout, after: Row) -> list[Any]:
+    match = layout.match.column
+    if layout.place is None:
+        return [match > after["b_match"]]
+    # Two plain conditions, because MariaDB finds no index range in a row comparison.
+    return [match >= after["b_match"], (match > after["b_match"]) | (layout.place.column > after["b_place"])]
+
+
+def _fields(layout: Layout) -> list[tuple[str, Column[Any]]]:
+    parts = {
+        "v_match": layout.match,
+        "v_place": layout.place,
+        "v_other": layout.other,
+        "v_quantity": layout.quantity,
+        "v_updated_at": layout.updated_at,
+        "v_active": layout.active,
+    }
+    return [(field, part.column) for field, part in parts.items() if part is not None]
