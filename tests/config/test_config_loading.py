@@ -32,7 +32,7 @@ def test_the_shortest_configuration_has_the_defaults_of_the_design(loaded, minim
     assert account.locations.unmapped is Unmapped.AS_IS
     assert account.policy.on_deleted is OnRemoved.DEACTIVATE
     assert account.guards.zeroed == 0.15
-    assert account.budget == "main"
+    assert config.tenant(account) == "main"
     assert account.auth.secret.read() == "s3cr3t-of-the-tenant"
 
 
@@ -61,7 +61,7 @@ deleted = 0.2
     assert account.poll.jitter <= timedelta(milliseconds=200)
     assert account.poll.deadline == timedelta(minutes=1)
     assert account.poll.filter.category_id == 7
-    assert account.budget == "tenant"
+    assert config.tenant(account) == "tenant"
     assert account.locations.map == {3: "MAIN", 7: "OUTLET"}
     assert account.policy.buffer == Decimal("2.5")
     assert account.policy.on_untracked is OnRemoved.ZERO
@@ -115,12 +115,44 @@ def test_without_any_configuration_the_message_says_where_it_was_sought(tmp_path
         load(None, {})
 
 
-def test_several_accounts_share_a_budget_where_they_agree(loaded, minimal):
+@pytest.mark.parametrize(
+    ("main", "hot", "tenants"),
+    [
+        ("", "", ["main", "main"]),
+        ('tenant = "shop"', "", ["shop", "shop"]),
+        ("", 'tenant = "shop"', ["shop", "shop"]),
+        ('tenant = "shop"', 'tenant = "shop"\nauth = { secret_env = "OTHER" }', ["shop", "shop"]),
+        ("", 'tenant = "main"\nauth = { secret_env = "OTHER" }', ["main", "main"]),
+        ("", 'auth = { secret_env = "OTHER" }', ["main", "hot"]),
+        ("", 'auth = { secret_env = "SAME" }', ["main", "main"]),
+        ("", 'base_url = "https://sandbox.qoyod.com/api/2.0"', ["main", "hot"]),
+    ],
+    ids=["derived", "said first", "said last", "said", "by name", "other key", "one key twice", "other api"],
+)
+def test_a_tenant_is_said_or_derived_from_the_credential(loaded, main, hot, tenants):
+    account = '[[accounts]]\nname = "{}"\n{}\ntarget = {{ url = "sqlite:///{}.db" }}\n'
+    key = 'auth = { secret_env = "QOYOD_API_KEY" }'
+    texts = [account.format(name, more if "auth" in more else f"{more}\n{key}", name) for name, more in
+             (("main", main), ("hot", hot))]  # fmt: skip
+    config = loaded("".join(texts), OTHER="another", SAME="s3cr3t-of-the-tenant")
+    assert [config.tenant(one) for one in config.accounts] == tenants
+
+
+def test_the_budget_of_an_older_configuration_is_read_as_the_tenant(loaded, minimal):
     config = loaded(
         minimal + '[accounts.poll]\nbudget = "tenant"\n' + minimal.replace("main", "hot") + "[accounts.poll]\n"
         'budget = "tenant"\ninterval = "1m"\nfilter = { category_id = 7 }\n'
     )
-    assert [account.budget for account in config.accounts] == ["tenant", "tenant"]
+    assert [config.tenant(account) for account in config.accounts] == ["tenant", "tenant"]
+
+
+def test_two_tenants_may_write_one_table_where_locations_tell_them_apart(loaded, minimal):
+    text = minimal.replace('name = "main"', 'name = "a"\ntenant = "a"')
+    text += "[accounts.locations]\nmap = { 3 = 'JEDDAH' }\nunmapped = 'ignore'\n"
+    text += (
+        minimal.replace('name = "main"', 'name = "b"\ntenant = "b"') + "[accounts.locations]\nmap = { 3 = 'RIYADH' }\n"
+    )
+    assert len(loaded(text).accounts) == 2
 
 
 def test_configurations_are_frozen(loaded, minimal):

@@ -78,7 +78,6 @@ url = "oracle://db"
             "[accounts.poll.filter]\nsku = 'A'\ncategory_id = 7",
             "accounts.main.poll.filter: give sku or category_id, not both",
         ),
-        ("[accounts.poll]\nbudget = 'A B'", "accounts.main.poll.budget: must be 1 to 64 of a-z"),
         (
             "[accounts.locations]\nmap = { main = 'MAIN' }",
             'accounts.main.locations.map.main: must be a whole number (got "main")',
@@ -194,19 +193,66 @@ def test_the_credential_is_checked(problems, auth, lines):
     assert all(any(line in one for one in told) for line in lines), told
 
 
-def test_accounts_of_one_budget_agree_on_its_size(problems, minimal):
-    told = problems(
-        minimal
-        + '[accounts.poll]\nbudget = "tenant"\n'
-        + minimal.replace("main", "hot")
-        + '[accounts.poll]\nbudget = "tenant"\nrequests_per_minute = 60\n'
-    )
+def of(tenant, minimal, more=""):
+    return minimal.replace('name = "main"', f'name = "{tenant}"\ntenant = "{tenant}"') + more
+
+
+def test_accounts_of_one_tenant_agree_on_its_budget(problems, minimal):
+    told = problems(minimal + minimal.replace("main", "hot") + "[accounts.poll]\nrequests_per_minute = 60\n")
     assert told == (
         (
-            'accounts.hot.poll.requests_per_minute: must be the same for all accounts of the budget "tenant": '
+            'accounts.hot.poll.requests_per_minute: must be the same for all accounts of the tenant "main": '
             "main has 180 (got 60)"
         ),
     )
+
+
+def test_a_tenants_name_is_a_short_word(problems, minimal):
+    told = problems(minimal.replace('name = "main"', "name = 'main'\ntenant = 'A B'"))
+    assert told[0].startswith("accounts.main.tenant: must be 1 to 64 of a-z"), told
+
+
+CLASH = "accounts.b.target.table: a, of another Qoyod company, writes this table too"
+SUMMED = """[accounts.target.columns]
+product_id = "p"
+quantity = "q"
+[accounts.policy]
+on_deleted = "keep"
+"""
+PLACES = "[accounts.locations]\nmap = {{ 3 = '{}' }}\nunmapped = '{}'\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("", ""),
+        (SUMMED + PLACES.format("MAIN", "as_is"), SUMMED + PLACES.format("B", "as_is")),
+        (PLACES.format("MAIN", "as_is"), PLACES.format("B", "as_is")),
+        (PLACES.format("7", "ignore"), PLACES.format("B", "as_is")),
+        (PLACES.format("MAIN", "ignore"), PLACES.format("main", "ignore")),
+    ],
+    ids=["one table", "no location column", "both number the rest", "a value that is a number", "case alone"],
+)
+def test_two_tenants_whose_products_may_be_one_row_are_refused(problems, minimal, first, second):
+    told = problems(of("a", minimal, first) + of("b", minimal, second))
+    assert len(told) == 1, told
+    assert CLASH in told[0]
+    assert "one company say the same tenant" in told[0]
+
+
+def test_a_table_is_the_same_however_its_url_is_spelt(problems, minimal):
+    first = minimal.replace("sqlite:///shop.db", "postgresql://shop@LOCALHOST/shop")
+    second = minimal.replace('url = "sqlite:///shop.db"', 'url_env = "OTHER"\ntable = "public.stock_levels"')
+    told = problems(of("a", first) + of("b", second), OTHER="postgresql://root:hunter2@127.0.0.1:5432/shop")
+    assert len(told) == 1, told
+    assert CLASH in told[0]
+
+
+def test_two_tenants_with_one_own_statement_are_refused(problems, minimal):
+    own = STATEMENTS.format(write="UPDATE s SET q = :quantity WHERE sku = :sku", on_deleted="keep")
+    told = problems(of("a", minimal, own) + of("b", minimal, own))
+    assert len(told) == 1, told
+    assert "accounts.b.target.statements: a, of another Qoyod company" in told[0]
 
 
 @pytest.mark.parametrize("text", ["", "[state]\n", "accounts = []\n"])

@@ -8,8 +8,8 @@ from scenario_shop import Died, Shop
 
 async def _hot_and_whole(open_shop: Any) -> Shop:
     shop: Shop = await open_shop(
-        poll={"budget": "tenant", "cross_check": 0},
-        also=[{"poll": {"budget": "tenant", "cross_check": 0, "filter": {"sku": "P-02"}}}],
+        poll={"cross_check": 0},
+        also=[{"poll": {"cross_check": 0, "filter": {"sku": "P-02"}}}],
     )
     await shop.cycle("main")
     await shop.cycle("other1")
@@ -104,3 +104,12 @@ async def test_a_sibling_that_died_between_commit_and_acknowledgement_is_made_go
     assert (await shop.rows())[2, "1"] == "21"
     await shop.cycle("other1")
     assert await shop.rows() == shop.truth()
+
+
+async def test_two_accounts_of_one_tenant_on_one_table_write_in_turn_without_a_word_in_the_configuration(
+    open_shop: Any,
+) -> None:
+    shop = await _hot_and_whole(open_shop)
+    whole, hot = shop.house.accounts["main"], shop.house.accounts["other1"]
+    assert whole.writing is hot.writing
+    assert (whole.siblings, hot.siblings) == (("other1",), ("main",))

@@ -230,7 +230,7 @@ async def test_absence_outside_the_filter_means_nothing(open_shop: Any) -> None:
 
 
 async def test_two_entries_of_one_tenant_share_one_budget(open_shop: Any) -> None:
-    shop = await open_shop(poll={"budget": "tenant"}, also=[{"poll": {"budget": "tenant", "filter": {"sku": "P-02"}}}])
+    shop = await open_shop(also=[{"poll": {"filter": {"sku": "P-02"}}}])
     main, other = shop.house.accounts.values()
     assert main.source._budget is other.source._budget  # type: ignore[attr-defined]
     await shop.cycle("main")

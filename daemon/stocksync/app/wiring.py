@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.config import AccountConfig, Config
+from stocksync.config.tenancy import same_table
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.policy import LocationMap, Policy
@@ -141,14 +142,15 @@ class _Builder:
 
     def _source(self, one: AccountConfig, budgets: dict[str, Budget]) -> Source:
         poll = one.poll
-        if one.budget not in budgets:
-            budgets[one.budget] = Budget(poll.requests_per_minute, self.clock)
+        tenant = self.config.tenant(one)
+        if tenant not in budgets:
+            budgets[tenant] = Budget(poll.requests_per_minute, self.clock)
         settings = SourceSettings(
             account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
             filter=Filter(poll.filter.sku or None, poll.filter.category_id),
         )  # fmt: skip
         credential = self._credential(one)
-        return QoyodSource(settings, self.session, budgets[one.budget], credential, self.observer, self.clock)
+        return QoyodSource(settings, self.session, budgets[tenant], credential, self.observer, self.clock)
 
     def _credential(self, one: AccountConfig) -> Credential:
         auth = one.auth
@@ -190,7 +192,6 @@ def _values(section: BaseModel) -> dict[str, Any]:
 
 
 def _settings(config: Config, one: AccountConfig) -> Settings:
-    same_table = [other for other in config.accounts if _table(other) == _table(one)]
     filtered = bool(one.poll.filter.sku) or one.poll.filter.category_id is not None
     return Settings(
         interval=one.poll.interval,
@@ -200,18 +201,15 @@ def _settings(config: Config, one: AccountConfig) -> Settings:
         cross_check=one.poll.cross_check,
         batch_size=one.target.batch_size,
         heal=one.drift.heal,
-        owns_table=len(same_table) == 1 and not filtered,
+        owns_table=len(same_table(config.accounts, one)) == 1 and not filtered,
         filtered=filtered,
     )
 
 
 def _siblings(config: Config, one: AccountConfig) -> tuple[str, ...]:
-    same = [other for other in config.accounts if other.budget == one.budget and _table(other) == _table(one)]
+    tenant = config.tenant(one)
+    same = [other for other in same_table(config.accounts, one) if config.tenant(other) == tenant]
     return tuple(other.name for other in same if other.name != one.name)
-
-
-def _table(one: AccountConfig) -> tuple[str, str]:
-    return one.target.dsn(), one.target.table
 
 
 def _target_settings(one: AccountConfig) -> TargetSettings:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stocksync.config.kinds import (
     Duration,
@@ -99,8 +99,6 @@ class PollConfig(Section):
     """Of Qoyod's 300 a minute, which other integrations of the same tenant share."""
     cross_check: Annotated[int, Field(ge=0, le=100)] = 3
     """Products per cycle that are compared with GET /products/{id}."""
-    budget: OptionalWord = ""
-    """Accounts that name the same budget share one request limit: several polls of one tenant."""
     filter: Annotated[FilterConfig, Table] = Field(default_factory=FilterConfig)
 
 
@@ -229,6 +227,8 @@ class AccountConfig(Section):
 
     name: Word = ""
     """How logs, metrics and commands call it: a-z, 0-9, _ and -."""
+    tenant: OptionalWord = ""
+    """Accounts of one Qoyod company share its request limit; left out: those of one credential are one company."""
     base_url: WebAddress = "https://api.qoyod.com/2.0"
     """Qoyod's API; https://sandbox.qoyod.com/api/2.0 to try."""
     auth: AuthConfig = Field(default_factory=AuthConfig)
@@ -239,7 +239,12 @@ class AccountConfig(Section):
     guards: GuardsConfig = Field(default_factory=GuardsConfig)
     drift: DriftConfig = Field(default_factory=DriftConfig)
 
-    @property
-    def budget(self) -> str:
-        """The request budget it draws on: the named one, or its own."""
-        return self.poll.budget or self.name
+    @model_validator(mode="before")
+    @classmethod
+    def _tenant_by_its_former_name(cls, given: Any) -> Any:  # noqa: ANN401  raw values of any shape
+        """Read `poll.budget` of version 0.1 as the tenant, so that its configurations go on working."""
+        poll = given.get("poll") if isinstance(given, dict) else None
+        if not isinstance(poll, dict) or "budget" not in poll:
+            return given
+        rest = {key: value for key, value in poll.items() if key != "budget"}
+        return {"tenant": poll["budget"], **given, "poll": rest}

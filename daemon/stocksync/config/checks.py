@@ -11,6 +11,7 @@ from stocksync.config.model import Config
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection
 from stocksync.config.sources import Loc
+from stocksync.config.tenancy import table_of, told_apart
 from stocksync.core.policy import OnRemoved, Unmapped
 from stocksync.errors import ConfigurationError
 from stocksync.sqlengine import parse
@@ -35,7 +36,8 @@ def check(config: Config) -> Iterator[Problem]:
     if not config.accounts:
         yield Problem(("accounts",), "at least one [[accounts]] with a name, a credential and a target is needed")
     yield from _names(config)
-    yield from _budgets(config)
+    yield from _tenants(config)
+    yield from _shared_tables(config)
     for index, account in enumerate(config.accounts):
         for found in _account(account):
             also = tuple(("accounts", index, *other) for other in found.also)
@@ -53,16 +55,41 @@ def _names(config: Config) -> Iterator[Problem]:
         seen.add(account.name)
 
 
-def _budgets(config: Config) -> Iterator[Problem]:
+def _tenants(config: Config) -> Iterator[Problem]:
     first: dict[str, AccountConfig] = {}
     for index, account in enumerate(config.accounts):
-        other = first.setdefault(account.budget, account)
+        tenant = config.tenant(account)
+        other = first.setdefault(tenant, account)
         if account.name and other.poll.requests_per_minute != account.poll.requests_per_minute:
             text = (
-                f'must be the same for all accounts of the budget "{account.budget}": '
+                f'must be the same for all accounts of the tenant "{tenant}": '
                 f"{other.name} has {other.poll.requests_per_minute} (got {account.poll.requests_per_minute})"
             )
             yield Problem(("accounts", index, "poll", "requests_per_minute"), text, (("accounts", index, "name"),))
+
+
+def _shared_tables(config: Config) -> Iterator[Problem]:
+    """Find tenants that would overwrite each other's rows: ids and SKUs are unique within one company alone."""
+    for index, account in enumerate(config.accounts):
+        for other in config.accounts[:index]:
+            if config.tenant(other) == config.tenant(account) or not _same_table(other, account):
+                continue
+            if not told_apart(other, account):
+                text = (
+                    f"{other.name}, of another Qoyod company, writes this table too, and no column tells their rows "
+                    "apart: give each a table, or a location column with values of its own (locations.map); "
+                    "accounts of one company say the same tenant"
+                )
+                key = "table" if account.target.statements is None else "statements"
+                yield Problem(("accounts", index, "target", key), text, (("accounts", index, "name"),))
+                break
+
+
+def _same_table(one: AccountConfig, other: AccountConfig) -> bool:
+    try:
+        return table_of(one.target) == table_of(other.target)
+    except ConfigurationError:  # a URL that is missing or wrong is a problem of its own
+        return False
 
 
 def _account(account: AccountConfig) -> Iterator[Problem]:

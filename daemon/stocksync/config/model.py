@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from stocksync.config.account import AccountConfig
 from stocksync.config.kinds import DatabaseUrl, Listen, PositiveDuration, Variable, split_listen
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection, Section
+from stocksync.config.tenancy import tenants_of
 
 
 class StateConfig(DatabaseSection):
@@ -59,12 +60,18 @@ class Config(Section):
     http: HttpConfig = Field(default_factory=HttpConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     accounts: tuple[AccountConfig, ...] = ()
+    _tenants: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def bind(self, path: str, environ: Mapping[str, str]) -> None:
         """Tell every section where it stands and whose environment it reads."""
         super().bind(path, environ)
         for index, account in enumerate(self.accounts):
             account.bind(f"accounts.{account.name or index}", environ)
+        self._tenants = tenants_of(self.accounts)
+
+    def tenant(self, account: AccountConfig) -> str:
+        """Name the Qoyod company behind an account: it decides the request budget and who shares a table's lock."""
+        return self._tenants.get(account.name, account.name)
 
     def account(self, name: str) -> AccountConfig | None:
         """Find an account by its name."""
