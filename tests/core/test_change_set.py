@@ -11,6 +11,7 @@ from making import NOW, product, remembered
 from stocksync.core.desired_state import (
     Rules,
     believable,
+    contested_skus,
     desires_of,
     figure_now,
     want_gone,
@@ -221,6 +222,15 @@ def test_two_live_products_with_one_sku_are_both_set_aside(make):
     desires = desires_of(products, {}, PLAIN)
     yield_skus(desires, products, {}, {})
     assert [change.product_id for change, _ in compare(make, desires, {}, by_sku=True).refused] == [1, 2]
+
+
+def test_a_sku_is_judged_by_the_newest_that_is_known_of_each_product(make):
+    known = {1: make.known("P"), 2: make.known("OTHER"), 5: make.known("P", gone_at=make.now)}
+    product = make.product(3, {3: 7}, sku="P")
+    assert contested_skus([product], known) == {"P": (1, 3)}
+    assert contested_skus([product, make.product(1, {3: 5}, sku="NEW")], known) == {}
+    assert contested_skus([product, make.product(1, tracked=False, sku="P")], known) == {}
+    assert contested_skus([product, make.product(2, {3: 5}, sku="P")], known) == {"P": (1, 2, 3)}
 
 
 def test_a_figure_read_under_a_clock_that_was_ahead_does_not_win_for_as_long(make):

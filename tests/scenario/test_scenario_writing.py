@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from scenario_shop import Shop
 
+from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
 
 LIMITED = (
@@ -235,3 +236,38 @@ async def test_first_contact_with_a_full_table_goes_through_the_guards(open_shop
     assert {found[product, "1"] for product in range(1, 9)} == {"500"}, "zeroes of a first contact wait for a person"
     assert found[9, "1"] == "91"
     assert report.guards == {"zeroed": 8}
+
+
+async def test_a_sku_of_two_products_stays_nobodys_whatever_was_read(open_shop: Any) -> None:
+    shop = await _by_sku(open_shop)
+    await shop.restart(poll={"per_page": 1, "cross_check": 0})
+    await shop.cycle()
+    shop.catalogue.rename(3, "P-01")
+    look = "SELECT stock FROM goods WHERE code = 'P-01'"
+    await shop.cycle()
+    assert await shop.sql(look) == [(11,)]
+    shop.simulator.faults.add("page-1=500")
+    report = await shop.cycle()
+    assert report.verdict is Verdict.PARTIAL
+    assert await shop.sql(look) == [(11,)], "product 1 was not read now, and bears the SKU still"
+    shop.simulator.faults.clear()
+    for product_id in (3, 1):
+        assert (await shop.look_up(product_id=product_id)).pushed == 0
+    assert await shop.sql(look) == [(11,)]
+    await shop.sql("UPDATE goods SET stock = 9 WHERE code = 'P-01'")
+    await shop.audit(heal=True)
+    assert await shop.sql(look) == [(9,)], "healing takes no side either"
+    assert [(entry.product_id, entry.reason) for entry in (await shop.status()).quarantine] == [
+        (3, "products 1, 3 bear the SKU 'P-01'")
+    ]
+
+
+async def test_what_waited_for_a_sku_of_its_own_is_written_by_the_poll_that_shows_it(open_shop: Any) -> None:
+    shop = await _by_sku(open_shop)
+    shop.catalogue.rename(3, "P-01")
+    await shop.cycles(3)
+    assert {entry.product_id for entry in (await shop.status()).quarantine} == {1, 3}
+    shop.catalogue.rename(1, "NEW")
+    await shop.cycle()
+    assert dict(await shop.sql("SELECT code, stock FROM goods")) == {"P-01": 31, "NEW": 11, "P-02": 21}
+    assert (await shop.status()).quarantined == 0

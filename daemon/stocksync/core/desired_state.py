@@ -120,6 +120,23 @@ def want_open_intents(
     desires.unmanaged = [cell for cell in desires.unmanaged if cell not in open_cells]
 
 
+def contested_skus(read: Iterable[Product], known: Mapping[int, SnapshotProduct]) -> dict[str, tuple[int, ...]]:
+    """Name the SKUs that several live products bear, by the newest that is known of each product.
+
+    Rows that are found by such a SKU belong to nobody until a person has chosen, whatever part was read now.
+    """
+    living = {product_id: entry.sku for product_id, entry in known.items() if not is_retired(entry)}
+    for product in read:
+        if product.tracked:
+            living[product.id] = product.sku
+        else:
+            living.pop(product.id, None)
+    bearers: dict[str, list[int]] = {}
+    for product_id, sku in sorted(living.items()):
+        bearers.setdefault(sku, []).append(product_id)
+    return {sku: tuple(ids) for sku, ids in bearers.items() if len(ids) > 1}
+
+
 def yield_skus(
     desires: DesiredState, read: Iterable[Product], known: Mapping[int, SnapshotProduct], memory: SnapshotCells
 ) -> None:
@@ -127,13 +144,14 @@ def yield_skus(
 
     A product that is gone or untracked leaves the row to a live one; between two live ones a person must choose.
     """
-    living: dict[str, set[int]] = {}
+    read = list(read)
+    bearers: dict[str, set[int]] = {}
     for product in (one for one in read if one.tracked):
-        living.setdefault(product.sku, set()).add(product.id)
-    bearers = {sku: set(ids) for sku, ids in living.items()}
+        bearers.setdefault(product.sku, set()).add(product.id)
     for product_id, entry in known.items():
-        if entry.gone_at is None and entry.tracked:
+        if not is_retired(entry):
             bearers.setdefault(entry.sku, set()).add(product_id)
+    contested = contested_skus(read, known)
     shut: set[tuple[str, str]] = set()
     for cell, want in list(desires.wants.items()):
         row = (want.sku, cell.place)
@@ -145,8 +163,8 @@ def yield_skus(
             desires.unmanaged.append(cell)
         elif want.retires and (cell not in memory or memory[cell].acked != want.figure):
             shut.add(row)
-        elif not want.retires and len(living.get(want.sku, ())) > 1:
-            ids = ", ".join(str(product_id) for product_id in sorted(living[want.sku]))
+        elif not want.retires and want.sku in contested:
+            ids = ", ".join(map(str, contested[want.sku]))
             desires.wants[cell] = replace(want, refused=f"products {ids} bear the SKU {want.sku!r}")
 
 

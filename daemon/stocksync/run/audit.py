@@ -1,12 +1,12 @@
 """The slower comparison of source, snapshot and live target that finds drift."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 import structlog
 
-from stocksync.core.desired_state import figure_now, is_retired
+from stocksync.core.desired_state import contested_skus, figure_now, is_retired
 from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, cause_of, live_text, units_between
 from stocksync.core.guards import GuardContext, make_plan
 from stocksync.core.model import (
@@ -191,7 +191,8 @@ async def _heal(account: Account, lease: Lease, found: _Found) -> int:
     async with account.writing:
         snapshot = await account.state.snapshot(account.name, sorted({one.product_id for one in found.changes}))
         theirs = await disputed_cells(account, snapshot.cells, {one.product_id for one in found.changes})
-        due = [change for change in found.changes if change.cell not in theirs]
+        contested = await _contested(account, found)
+        due = [one for one in found.changes if one.cell not in theirs and one.sku not in contested]
         changes = sorted(_still_due(account, due, snapshot))
         missing = frozenset(change.cell for change in changes if change.before is None)
         facts = GuardContext(account.name, account.clock.now(), found.managed, missing)
@@ -201,6 +202,16 @@ async def _heal(account: Account, lease: Lease, found: _Found) -> int:
         writer = Writer(account, lease, new_report(account, lease, "heal-").cycle_id)
         await writer.push(plan.apply)
         return len(writer.pushed.applied)
+
+
+async def _contested(account: Account, found: _Found) -> Collection[str]:
+    """Name the SKUs whose rows are nobody's, as several live products bear them."""
+    if not found.by_sku:
+        return ()
+    ids: set[int] = set()
+    for sku in sorted({change.sku for change in found.changes}):
+        ids.update(await found.register.products_with(account.name, sku))
+    return contested_skus((), (await account.state.snapshot(account.name, sorted(ids))).products)
 
 
 def _still_due(account: Account, changes: list[Change], snapshot: Snapshot) -> Iterator[Change]:

@@ -1,6 +1,7 @@
 """What a reading and a push change in the snapshot and in the quarantine."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from stocksync.core import absence
@@ -22,7 +23,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         products=_products(prepared),
         adopted=prepared.found.adopted,
         unknown={**_newly_unknown(desires.unknown, snapshot, now), **_known_again(prepared)},
-        quarantined=[*_bad_rows(prepared, now), *_refused(prepared.found.refused, snapshot, now)],
+        quarantined=[*_bad_rows(prepared, now), *_judged(prepared.found.refused, snapshot, now)],
         released=list(_readable_again(prepared)),
     )
 
@@ -81,6 +82,11 @@ def _one_per_product(rows: Iterable[BadRow]) -> Iterable[BadRow]:
 def _refused(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
     for change, reason in refused:
         yield _entry(change.cell, "target", reason, figure=change.after, snapshot=snapshot, now=now)
+
+
+def _judged(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
+    """Set aside what was refused here and not by the target: each reading judges it anew, so it never waits."""
+    return (replace(entry, retry_at=now) for entry in _refused(refused, snapshot, now))
 
 
 def _entry(
