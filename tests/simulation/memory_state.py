@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
-from stocksync.core.report import CycleReport
+from stocksync.core.report import CycleReport, orphaned_by
 from stocksync.errors import LeaseLost, NotFound
 from stocksync.ports import (
     AccountStatus,
@@ -303,6 +303,7 @@ class MemoryState:
         unknown = [row.unknown_since for row in mine.cells.values() if row.unknown_since is not None]
         intended = [row.intended_at for row in mine.cells.values() if row.intended_at is not None]
         oldest = sorted(mine.quarantine.values(), key=lambda entry: (entry.first_at, entry.product_id))
+        recent = deepcopy([report for report in _by_start(mine) if report.ended_at is not None][::-1][:10])
         return AccountStatus(
             account=account,
             owner=mine.owner if leased else "",
@@ -313,7 +314,7 @@ class MemoryState:
             last_push=mine.last_push,
             oldest_unpushed=min(intended, default=None),
             consecutive_failures=mine.failures,
-            cycles=deepcopy([report for report in _by_start(mine) if report.ended_at is not None][::-1][:10]),
+            cycles=recent,
             held=mine.plan,
             quarantine=oldest[:100],
             quarantined=len(oldest),
@@ -322,6 +323,7 @@ class MemoryState:
             cells=len(mine.cells),
             products=len(mine.products),
             audit=deepcopy(mine.audit),
+            orphaned=orphaned_by(recent),
         )
 
 

@@ -196,6 +196,8 @@ class PolicyConfig(Section):
     """A product that Qoyod confirms is deleted: deactivate, delete, zero or keep its rows."""
     on_untracked: Literal[OnRemoved.KEEP, OnRemoved.DEACTIVATE, OnRemoved.ZERO] = OnRemoved.KEEP
     """A product whose stock Qoyod no longer tracks: keep, deactivate or zero its rows."""
+    on_unmapped: Literal[OnRemoved.KEEP, OnRemoved.DEACTIVATE, OnRemoved.ZERO] = OnRemoved.KEEP
+    """A location value that nothing feeds any more, as the map was changed: keep, deactivate or zero its rows."""
 
 
 class GuardsConfig(Section):

@@ -211,7 +211,7 @@ def _removal(account: AccountConfig) -> Iterator[Problem]:
     able = bool(own.deactivate) if own else target.mapping.active is not None
     key = "target.statements.deactivate" if own else "target.columns.active"
     needs = (("target", *key.split(".")[1:]), ("target", "columns"), ("target", "statements"))
-    for name in ("on_deleted", "on_untracked"):
+    for name in ("on_deleted", "on_untracked", "on_unmapped"):
         rule = getattr(policy, name)
         if rule is OnRemoved.DEACTIVATE and not able:
             yield Problem(("policy", name), f'"deactivate" needs {key}; give that, or set {name} = "keep"', needs)

@@ -25,7 +25,7 @@ class DesiredCell:
     @property
     def retires(self) -> bool:
         """Whether it takes the product's row out of use."""
-        return isinstance(self.figure, Removal) or self.cause in {"deleted", "untracked"}
+        return isinstance(self.figure, Removal) or self.cause in {"deleted", "untracked", "unmapped"}
 
 
 @dataclass(slots=True)
@@ -36,7 +36,9 @@ class DesiredState:
     unknown: list[Cell] = field(default_factory=list)
     """Cells of read products whose figure Qoyod no longer shows."""
     unmanaged: list[Cell] = field(default_factory=list)
-    """Cells of untracked products, or of locations that feed no place any more."""
+    """Cells of untracked products, or at places that no location feeds any more."""
+    orphaned: list[Cell] = field(default_factory=list)
+    """Cells of tracked products at places that no location feeds any more, as the map was changed."""
     unmapped: int = 0
     """Location entries that feed no place: ignored."""
     unmapped_held: int = 0
@@ -53,6 +55,10 @@ class Rules:
 
     policy: Policy
     places: LocationMap
+
+    def feed(self, place: str, parts: SourceFigures) -> bool:
+        """Whether one of a cell's locations still belongs to its place; where nothing was read, nothing says not."""
+        return not parts or any(self.places.of(location) == place for location, _ in parts)
 
 
 SnapshotCells = Mapping[Cell, SnapshotCell]
@@ -113,7 +119,9 @@ def want_open_intents(
     for cell in sorted(open_cells - desires.wants.keys()):
         remembered = memory[cell]
         product = known.get(cell.product_id)
-        repeats = cell.product_id not in alive and (isinstance(remembered.intent, Removal) or is_retired(product))
+        removed = isinstance(remembered.intent, Removal) or is_retired(product)
+        # Nothing feeds it any more: only what was begun is known, and a figure worked out anew would be another's.
+        repeats = (cell.product_id not in alive and removed) or not rules.feed(cell.place, remembered.parts)
         sku = product.sku if product is not None else remembered.sku
         desires.wants[cell] = _repeated(cell, sku, remembered, None if repeats else rules.policy)
     desires.unknown = [cell for cell in desires.unknown if cell not in open_cells]
@@ -173,11 +181,26 @@ def is_retired(known: SnapshotProduct | None) -> bool:
     return known is not None and (known.gone_at is not None or not known.tracked)
 
 
-def figure_now(remembered: SnapshotCell, policy: Policy, known: SnapshotProduct | None = None) -> Figure | None:
-    """Give the figure that the target should hold by what is remembered; None before any is known."""
-    if isinstance(remembered.acked, Removal) or is_retired(known):
+def figure_now(
+    remembered: SnapshotCell, policy: Policy, known: SnapshotProduct | None = None, *, fed: bool = True
+) -> Figure | None:
+    """Give the figure that the target should hold by what is remembered; None before any is known.
+
+    `fed` is false where no location feeds the cell's place any more: then it holds what was last written.
+    """
+    if isinstance(remembered.acked, Removal) or is_retired(known) or not fed:
         return remembered.acked
     return settle(total_of(remembered.parts), policy).figure if remembered.parts else remembered.acked
+
+
+def orphaned_units(orphaned: Iterable[Cell], memory: SnapshotCells) -> dict[str, Decimal]:
+    """Sum, place by place, the stock that stands where no location feeds it any more: it may be sold twice."""
+    units: dict[str, Decimal] = {}
+    for cell in sorted(orphaned):
+        acked = memory[cell].acked
+        if isinstance(acked, Decimal) and acked:
+            units[cell.place] = units.get(cell.place, Decimal(0)) + acked
+    return units
 
 
 def _tracked(
@@ -196,8 +219,18 @@ def _tracked(
             _place(product, Cell(product.id, place), parts, remembered=remembered, rules=rules, desires=desires)
     for cell in known:
         if cell.place not in found:
-            still_fed = any(rules.places.of(location) == cell.place for location, _ in memory[cell].parts)
-            (desires.unknown if still_fed else desires.unmanaged).append(cell)
+            _not_shown(product, cell, memory[cell], rules, desires)
+
+
+def _not_shown(product: Product, cell: Cell, remembered: SnapshotCell, rules: Rules, desires: DesiredState) -> None:
+    """Tell a figure that Qoyod no longer shows from one whose location feeds another place now."""
+    if not remembered.parts:
+        desires.unmanaged.append(cell)
+    elif rules.feed(cell.place, remembered.parts):
+        desires.unknown.append(cell)
+    else:
+        desires.orphaned.append(cell)
+        _want_removed(cell, product.sku, remembered, (rules.policy.on_unmapped, "unmapped"), desires)
 
 
 def _is_settled(product: Product, parts: SourceFigures, remembered: SnapshotCell, policy: Policy) -> bool:

@@ -56,6 +56,8 @@ class Policy:
     buffer: Decimal = Decimal(0)
     on_deleted: OnRemoved = OnRemoved.DEACTIVATE
     on_untracked: OnRemoved = OnRemoved.KEEP
+    on_unmapped: OnRemoved = OnRemoved.KEEP
+    """For a row at a place that no location feeds any more, as the location map was changed."""
     scale: int | None = None
     """Decimal places the target keeps; None for any number."""
 

@@ -1,8 +1,9 @@
 """What a cycle says about itself, and the check that its counts add up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from stocksync.core.guards import Guard
@@ -73,6 +74,8 @@ class CycleReport:
     """State (tracked, untracked, missing, gone, bad) to count."""
     cells: dict[str, int] = field(default_factory=dict)
     """State (managed, unknown, held, quarantined, unmapped) to count."""
+    orphaned: dict[str, Decimal] = field(default_factory=dict)
+    """Location value that nothing feeds any more to the units that stand there, after the cycle."""
     changes: dict[str, int] = field(default_factory=dict)
     """Applied changes by kind."""
     discrepancies: dict[str, int] = field(default_factory=dict)
@@ -103,6 +106,11 @@ class CycleReport:
         if self.outcome in _WORKED:
             return 0
         return before + 1 if self.outcome in _FAILED else before
+
+
+def orphaned_by(cycles: Iterable[CycleReport]) -> Mapping[str, Decimal]:
+    """Give what the newest cycle that compared at all found orphaned; newest first."""
+    return next((report.orphaned for report in cycles if report.counts.read), {})
 
 
 _WORKED = frozenset({Outcome.DONE, Outcome.HELD})

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from stocksync.core.drift import AuditReport
+from stocksync.core.model import show
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.observe.failures import Failures
 
@@ -36,7 +37,8 @@ def cycle_line(report: CycleReport) -> dict[str, Any]:
         "seconds": seconds,
         "phases": {phase: round(spent, 3) for phase, spent in report.phases.items()},
     }
-    optional = {"reasons": _short(report.reasons), "error": report.error, "plan": report.plan_id}
+    orphaned = {place: show(units) for place, units in report.orphaned.items()}
+    optional = {"reasons": _short(report.reasons), "error": report.error, "plan": report.plan_id, "orphaned": orphaned}
     return line | {name: value for name, value in optional.items() if value}
 
 

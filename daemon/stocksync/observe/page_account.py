@@ -9,7 +9,7 @@ from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.health import in_words
-from stocksync.core.model import Verdict
+from stocksync.core.model import Verdict, show
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.ports import AccountStatus, Quarantined
 
@@ -145,6 +145,10 @@ def _facts(status: AccountStatus, health: Health, now: datetime) -> list[Markup]
             "warn" if drifted else "",
             "unknown" if drifted is None else f"{drifted:,}",
             "no audit yet" if drifted is None else "cells",
+        ),
+        *(
+            _FACT.format("Left over", "warn", f"{show(units)} units", f"at {place}, which no location feeds any more")
+            for place, units in sorted(status.orphaned.items())
         ),
     ]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 
 from stocksync.core.drift import AuditReport
@@ -177,6 +178,8 @@ class AccountStatus:
     cells: int
     products: int
     audit: AuditReport | None
+    orphaned: Mapping[str, Decimal] = field(default_factory=dict)
+    """Location value that nothing feeds any more to the units that stand there, by the last cycle that compared."""
 
 
 class StateQueries(Protocol):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from stocksync.core.desired_state import orphaned_units
 from stocksync.core.model import Removal
 from stocksync.core.report import CycleReport
 from stocksync.run.prepare import CyclePlan, is_managed
@@ -24,6 +25,7 @@ def describe(report: CycleReport, prepared: CyclePlan) -> None:
     counts.held = sum(prepared.plan.guards.values()) + desires.unmapped_held
     counts.quarantined = len(prepared.bad_cells) + len(found.refused) + len(found.waiting)
     counts.ignored = len(desires.unknown) + len(desires.unmanaged) + desires.unmapped + found.skipped
+    report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)
     report.reasons = reading.reasons
     report.cells = {
         "managed": sum(is_managed(remembered) for remembered in prepared.snapshot.cells.values()),
@@ -48,6 +50,8 @@ def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult) -> N
     counts.unpushed = len(prepared.plan.apply) - pushed.count
     report.changes = dict(Counter(change.kind.value for change in pushed.applied))
     report.cells["quarantined"] = counts.quarantined
+    left = set(prepared.desires.orphaned) - {change.cell for change in pushed.applied}
+    report.orphaned = orphaned_units(left, prepared.snapshot.cells)
     report.cells["managed"] += _newly_managed(prepared, pushed)
     counts.check()
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import structlog
 
@@ -105,20 +106,22 @@ async def _compare_range(account: Account, cells: list[tuple[RowLocator, Snapsho
 
 def _differs(account: Account, remembered: SnapshotCell, live: TargetRow | None, cell: Cell) -> bool:
     """Whether a second, closer look is due: what is known of the product may change what is expected."""
-    expected = (remembered.acked, figure_now(remembered, account.rules.policy))
+    fed = account.rules.feed(cell.place, remembered.parts)
+    expected = (remembered.acked, figure_now(remembered, account.rules.policy, fed=fed))
     standings = (AuditedCell(figure, remembered.acked, remembered.intent is not None) for figure in expected)
     return _is_orphan(account, cell, remembered, live) or any(cause_of(one, live) is not None for one in standings)
 
 
-def _standing(account: Account, remembered: SnapshotCell, known: SnapshotProduct | None) -> AuditedCell:
-    expected = remembered.acked if remembered.unknown_since else figure_now(remembered, account.rules.policy, known)
+def _standing(account: Account, place: str, remembered: SnapshotCell, known: SnapshotProduct | None) -> AuditedCell:
+    fed = account.rules.feed(place, remembered.parts) and remembered.unknown_since is None
+    expected = figure_now(remembered, account.rules.policy, known, fed=fed)
     return AuditedCell(expected, remembered.acked, open_intent=remembered.intent is not None)
 
 
 def _is_orphan(account: Account, cell: Cell, remembered: SnapshotCell, live: TargetRow | None) -> bool:
-    """Whether no location feeds this place any more, as the map was changed, while its row still stands there."""
-    fed = any(account.rules.places.of(location) == cell.place for location, _ in remembered.parts)
-    return live is not None and live.active is not False and bool(remembered.parts) and not fed
+    """Whether stock stands at a place that no location feeds any more, as the map was changed."""
+    stands = live is not None and live.active is not False and live.quantity != 0
+    return stands and not account.rules.feed(cell.place, remembered.parts)
 
 
 async def _look_again(account: Account, refs: list[RowLocator], found: _Found) -> None:
@@ -149,11 +152,13 @@ def _judge(
     ref, live = one
     remembered = snapshot.cells[ref.cell]
     if _is_orphan(account, ref.cell, remembered, live):
-        gap = Difference(Cause.UNMAPPED, _key(ref), "no location feeds it", live_text(live), units_between(None, live))
+        gap = Difference(
+            Cause.UNMAPPED, _key(ref), "no location feeds it", live_text(live), units_between(Decimal(0), live)
+        )
         _note(found.report, gap)
         return
     standing = replace(
-        _standing(account, remembered, snapshot.products.get(ref.product_id)),
+        _standing(account, ref.place, remembered, snapshot.products.get(ref.product_id)),
         held=ref.cell in held,
         quarantined=ref.cell in snapshot.quarantine,
     )
@@ -220,7 +225,7 @@ def _still_due(account: Account, changes: list[Change], snapshot: Snapshot) -> I
         remembered, known = snapshot.cells.get(change.cell), snapshot.products.get(change.product_id)
         if remembered is None:
             continue
-        if _standing(account, remembered, known).expected == change.after == remembered.acked:
+        if _standing(account, change.place, remembered, known).expected == change.after == remembered.acked:
             yield change
 
 

@@ -39,7 +39,7 @@ async def _explain(account: Account, register: StateQueries, product_id: int) ->
             remembered,
             live.get(cell),
             known=known,
-            remark=_remark(cell, remembered, snapshot),
+            remark=_remark(account, cell, remembered, snapshot),
             error=error,
         )
         for cell, remembered in sorted(snapshot.cells.items())
@@ -69,7 +69,7 @@ def _cell(
         parts=remembered.parts,
         read_at=remembered.source_at,
         steps=list(steps(remembered.parts, cell.place, policy, {})) if remembered.parts else [],
-        desired=figure_now(remembered, policy, known),
+        desired=figure_now(remembered, policy, known, fed=account.rules.feed(cell.place, remembered.parts)),
         intent=remembered.intent,
         acked=remembered.acked,
         live=live,
@@ -78,7 +78,7 @@ def _cell(
     )
 
 
-def _remark(cell: Cell, remembered: SnapshotCell, snapshot: Snapshot) -> str:
+def _remark(account: Account, cell: Cell, remembered: SnapshotCell, snapshot: Snapshot) -> str:
     if remembered.unknown_since is not None:
         return f"unknown: Qoyod no longer shows it, since {remembered.unknown_since:%Y-%m-%d %H:%M} UTC"
     entry = snapshot.quarantine.get(cell) or snapshot.quarantine.get((cell.product_id, None))
@@ -89,4 +89,6 @@ def _remark(cell: Cell, remembered: SnapshotCell, snapshot: Snapshot) -> str:
         guard = held[0].guard
         why = snapshot.plan.reasons.get(guard.value, "")
         return f"held by {guard.value}: {why}; stocksync approve {snapshot.plan.plan_id}"
+    if not account.rules.feed(cell.place, remembered.parts):
+        return f"no location feeds {cell.place!r} any more; policy.on_unmapped = {account.rules.policy.on_unmapped}"
     return ""

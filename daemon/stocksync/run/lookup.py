@@ -170,7 +170,8 @@ def _place(
     policy = account.rules.policy
     total: Decimal | None = total_of(parts) if parts else None
     known = snapshot.products.get(cell.product_id)
-    desired = remembered and figure_now(remembered, policy, known)
+    fed = remembered is None or account.rules.feed(cell.place, remembered.parts)
+    desired = remembered and figure_now(remembered, policy, known, fed=fed)
     if total is not None and not is_retired(known):
         desired = settle(total, policy).figure
     return LocationStock(

@@ -69,6 +69,7 @@ async def _compare(
     cells = believable(snapshot.cells, now)
     others = await overlap(account, cells, products)
     desires = desires_of(products.values(), others.corrected(cells), account.rules)
+    others.leave(desires)
     others.refresh(desires, products)
     if not absent.unresolved:
         gone = absence.gone(snapshot.products, absent.updates)

@@ -14,6 +14,8 @@ class SharedTable:
 
     newer: dict[Cell, SnapshotCell] = field(default_factory=dict)
     """Cells that a sibling read later than the reading at hand, as they should be remembered."""
+    theirs: set[Cell] = field(default_factory=set)
+    """Cells that a sibling has written too."""
     disputed: set[Cell] = field(default_factory=set)
     """Cells that a sibling has written since, or may have: only the target itself can tell what they hold."""
 
@@ -29,6 +31,12 @@ class SharedTable:
         if not self.disputed:
             return memory
         return {**memory, **{cell: memory[cell]._replace(acked=None) for cell in self.disputed}}
+
+    def leave(self, desires: DesiredState) -> None:
+        """Take nothing out of use at a place that a sibling may feed, though no location of this account does."""
+        for cell in self.theirs.intersection(desires.orphaned):
+            if desires.wants.pop(cell, None) is not None:
+                desires.unmanaged.append(cell)
 
     def refresh(self, desires: DesiredState, products: Mapping[int, Product]) -> None:
         """Date what was read, so that the siblings see that it is newer than theirs."""
@@ -46,6 +54,8 @@ async def overlap(account: Account, cells: SnapshotCells, products: Mapping[int,
     asked = sorted({cell.product_id for cell in cells} | products.keys())
     for theirs in await _remembered_by_siblings(account, asked):
         for cell in cells.keys() & theirs.keys():
+            if theirs[cell].acked is not None:
+                found.theirs.add(cell)
             if _disputed(cells[cell], theirs[cell]):
                 found.disputed.add(cell)
             product = products.get(cell.product_id)

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.report import orphaned_by
 from stocksync.errors import NotFound
 from stocksync.ports import AccountStatus, Quarantined
 from stocksync.state.cells import quarantined_of
@@ -68,6 +69,7 @@ async def status(connection: AsyncConnection, account: str) -> AccountStatus:
     plans = await held(connection, account)
     entries = await _oldest_quarantined(connection, account)
     leased = row is not None and row.owner != "" and row.expires_at > row.now
+    recent = await last_cycles(connection, account, _CYCLES)
     return AccountStatus(
         account=account,
         owner=row.owner if row and leased else "",
@@ -78,7 +80,7 @@ async def status(connection: AsyncConnection, account: str) -> AccountStatus:
         last_push=row.last_push if row else None,
         oldest_unpushed=known.intended,
         consecutive_failures=row.failures if row else 0,
-        cycles=await last_cycles(connection, account, _CYCLES),
+        cycles=recent,
         held=plans[0] if plans else None,
         quarantine=entries,
         quarantined=known.quarantined,
@@ -87,6 +89,7 @@ async def status(connection: AsyncConnection, account: str) -> AccountStatus:
         cells=known.cells,
         products=known.products,
         audit=audit_of(row.audit) if row else None,
+        orphaned=orphaned_by(recent),
     )
 
 

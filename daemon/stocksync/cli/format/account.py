@@ -22,6 +22,7 @@ from stocksync.cli.format.words import (
     count,
     facts,
     listed,
+    orphaned,
     span,
     table,
 )
@@ -66,6 +67,7 @@ def _facts(value: AccountStatus, now: datetime) -> Table:
         ("unpushed", Text(f"oldest {ago(value.oldest_unpushed, now)}" if value.oldest_unpushed else "", style=WARN)),
         ("failures", Text(f"{failures} in a row" if failures else "", style=BAD)),
         ("held", _held(value, now)),
+        ("left over", orphaned(value.orphaned)),
         ("drift", _drift(value.audit, now)),
         ("writer", Text(_writer(value), style=FAINT)),
     )

@@ -22,6 +22,7 @@ from stocksync.cli.format.words import (
     figure,
     listed,
     many,
+    orphaned,
     seconds,
     table,
 )
@@ -71,6 +72,8 @@ def preview(value: Preview, limit: int) -> RenderableType:
         ]
     else:
         parts.append(Text("would write nothing", style="bold"))
+    if value.report.orphaned:
+        parts += [Text(), Text.assemble((f"{WAITS} ", WARN), orphaned(value.report.orphaned))]
     if value.held is not None:
         parts += [Text(), held_plan(value.held, value.names, limit)]
     return Group(*parts)
@@ -162,6 +165,7 @@ def _details(value: CycleReport) -> RenderableType:
         ("because", Text(clean("; ".join(value.reasons)), style=WARN)),
         ("written", listed(value.changes)),
         ("held", _held(value)),
+        ("left over", orphaned(value.orphaned)),
         ("products", listed(value.products)),
         ("policy", listed(value.discrepancies)),
         ("cross-check", listed(value.cross_checks)),

@@ -76,6 +76,14 @@ def listed(counts: Mapping[str, int], style: str = "") -> Text:
     return Text(", ".join(f"{count(number)} {clean(str(name))}" for name, number in ordered if number), style=style)
 
 
+def orphaned(units: Mapping[str, Decimal]) -> Text:
+    """Say which location values nothing feeds any more, and how much stock stands there."""
+    places = ", ".join(f"{clean(place)} ({show(amount)} units)" for place, amount in sorted(units.items()))
+    return Text(
+        f"{places}: stock that no location feeds any more; see policy.on_unmapped" if places else "", style=WARN
+    )
+
+
 def table(*titles: str, right: tuple[str, ...] = ()) -> Table:
     """Begin a plain table; the columns named in `right` hold figures."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 2, 0, 0))
