@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from stocksync.core.health import Watched
 from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
 from stocksync.observe import reference
 from stocksync.observe.declared import METRICS
-from stocksync.observe.metrics import Metrics, Watched
+from stocksync.observe.metrics import Metrics
 from stocksync.observe.observers import Observers
 from stocksync.ports import Observer
 

@@ -16,13 +16,14 @@ from stocksync.config import Config, effective
 from stocksync.core.answers import StockAnswer
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound, StateInUse, StateUnavailable
+from stocksync.observe import heartbeat
 from stocksync.observe.event_log import EventLog
 from stocksync.observe.metrics import Metrics
 from stocksync.observe.observers import Observers
-from stocksync.observe.server import Web, serve
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Service as Loop
 from stocksync.state.database import Database, open_state
+from stocksync.web.server import Web, serve
 
 log = structlog.get_logger(__name__)
 
@@ -104,8 +105,14 @@ async def service(config: Config, state: Database | None = None) -> AsyncIterato
         house = await stack.enter_async_context(open_runtime(config, Observers(EventLog(), metrics), state))
         house.state.lock()
         loop = Loop(list(house.accounts.values()), house.state, house.owner)
-        web = Web(house.state, metrics, watched, _lookup(house, loop), _token(config))
+        beat = heartbeat.Heartbeat(metrics)
+        view = heartbeat.StateView(house.state, list(house.accounts), metrics)
+        web = Web(
+            accounts=watched, statuses=view.get, lookup=_lookup(house, loop), loop_age=beat.age,
+            render=metrics.render, now=heartbeat.utc_now, token=_token(config),
+        )  # fmt: skip
         address = await stack.enter_async_context(serve(web, *config.http.address))
+        await stack.enter_async_context(heartbeat.running(beat, view))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(_drained, loop, running)
         yield Service(loop, address, running)

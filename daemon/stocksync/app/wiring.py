@@ -21,9 +21,9 @@ from stocksync.config import AccountConfig, Config
 from stocksync.config.tenancy import same_table
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
+from stocksync.core.health import Watched
 from stocksync.core.policy import LocationMap, Policy
 from stocksync.errors import ConfigurationError
-from stocksync.observe.metrics import Watched
 from stocksync.ports import Observer, Source, Target
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.client import QoyodSource, open_session

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from stocksync.observe.jsonable import dumps
+from stocksync.core.jsonable import dumps
 
 _PIPE_WIDTH = 160
 

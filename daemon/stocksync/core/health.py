@@ -1,8 +1,10 @@
 """Whether an account is fresh, and why not, in sentences for people."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stocksync.core.answers import Health
+from stocksync.core.status import AccountStatus
 
 _SKEW = timedelta(minutes=2)
 """How far two machines' clocks may stand apart before a time in the future is a fault."""
@@ -40,6 +42,35 @@ def health_of(
     if quarantined:
         reasons.append(f"{_count(quarantined, 'row')} set aside in quarantine")
     return Health(account=account, well=not stale, lag=lag, limit=limit, reasons=tuple(reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What observers must know of an account's configuration."""
+
+    name: str
+    interval: timedelta
+    deadline: timedelta
+    audit_interval: timedelta | None = None
+
+    @property
+    def limit(self) -> timedelta:
+        """The lag above which the account is stale."""
+        return limit_of(self.interval, self.deadline)
+
+    def health(self, status: AccountStatus, now: datetime) -> Health:
+        """Judge the account by its status."""
+        return health_of(
+            status.account,
+            now=now,
+            interval=self.interval,
+            deadline=self.deadline,
+            last_attempt=status.last_attempt,
+            last_complete=status.last_complete,
+            consecutive_failures=status.consecutive_failures,
+            quarantined=status.quarantined,
+            held=len(status.held.changes) if status.held else 0,
+        )
 
 
 def in_words(span: timedelta) -> str:

@@ -1,1 +1,1 @@
-"""How people see it: logs, metrics and the HTTP server with its status page."""
+"""How people see it: logs and metrics."""

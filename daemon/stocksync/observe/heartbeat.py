@@ -3,14 +3,16 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
 
+from stocksync.core.status import AccountStatus
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.observe.metrics import Metrics
-from stocksync.ports import AccountStatus, StateQueries
+from stocksync.ports import StateQueries
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +34,6 @@ class Heartbeat:
         self._metrics, self._now, self._period = metrics, now, period
         self._last = time.monotonic()
 
-    @property
     def age(self) -> float:
         """Seconds since the loop last turned."""
         return time.monotonic() - self._last
@@ -40,7 +41,7 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            self._metrics.looped(self._now(), max(0.0, self.age - self._period))
+            self._metrics.looped(self._now(), max(0.0, self.age() - self._period))
             self._last = time.monotonic()
             await asyncio.sleep(self._period)
 
@@ -106,3 +107,15 @@ class StateView:
         if self._away:
             log.info("state_readable_again")
         self._away = False
+
+
+@asynccontextmanager
+async def running(heartbeat: Heartbeat, view: StateView) -> AsyncIterator[None]:
+    """Let both go on until the block ends."""
+    tasks = [asyncio.create_task(heartbeat.run()), asyncio.create_task(view.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import structlog
 
+from stocksync.core.jsonable import dumps
 from stocksync.errors import ConfigurationError
 from stocksync.observe import masking
-from stocksync.observe.jsonable import dumps
 
 Format = Literal["auto", "console", "json"]
 

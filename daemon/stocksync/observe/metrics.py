@@ -2,8 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import (
@@ -18,47 +17,17 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder, generate_latest
 
 from stocksync import __version__
-from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport, Cause
 from stocksync.core.guards import Guard
-from stocksync.core.health import health_of, limit_of
+from stocksync.core.health import Watched
 from stocksync.core.report import CycleReport
+from stocksync.core.status import AccountStatus
 from stocksync.observe.declared import METRICS, Declared
 from stocksync.observe.failures import Failures
-from stocksync.ports import AccountStatus
 
 _MOST_WORDS = 60
 """Values one label of one metric may take in this process; what comes later is counted as `other`."""
 _CROSS_CHECKS = ("same", "moved", "different", "inconclusive")
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What observers must know of an account's configuration."""
-
-    name: str
-    interval: timedelta
-    deadline: timedelta
-    audit_interval: timedelta | None = None
-
-    @property
-    def limit(self) -> timedelta:
-        """The lag above which the account is stale."""
-        return limit_of(self.interval, self.deadline)
-
-    def health(self, status: AccountStatus, now: datetime) -> Health:
-        """Judge the account by its status."""
-        return health_of(
-            status.account,
-            now=now,
-            interval=self.interval,
-            deadline=self.deadline,
-            last_attempt=status.last_attempt,
-            last_complete=status.last_complete,
-            consecutive_failures=status.consecutive_failures,
-            quarantined=status.quarantined,
-            held=len(status.held.changes) if status.held else 0,
-        )
 
 
 class Metrics:

@@ -1,13 +1,12 @@
 """What the daemon needs of the world: the only thing that `run` knows of its adapters."""
 
+from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.clock import Clock
 from stocksync.ports.observer import Observer
 from stocksync.ports.source import Priority, Progress, Source
 from stocksync.ports.state import (
-    AccountStatus,
     Lease,
     LedgerRow,
-    Quarantined,
     Snapshot,
     SnapshotUpdate,
     State,

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Protocol
 
 from stocksync.core.drift import AuditReport
@@ -19,6 +18,7 @@ from stocksync.core.model import (
     SourceFigures,
 )
 from stocksync.core.report import CycleReport
+from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.target import BatchResult
 
 
@@ -30,25 +30,6 @@ class Lease:
     owner: str
     epoch: int
     """Grows with every change of owner; carried by every commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A row that could not be read (source) or written (target)."""
-
-    product_id: int
-    """0 where even the id could not be read."""
-    place: str | None
-    """None for a whole product (source)."""
-    side: str
-    """source or target."""
-    reason: str
-    figure: Figure | None
-    """What could not be written."""
-    attempts: int
-    first_at: datetime
-    last_at: datetime
-    retry_at: datetime
 
 
 @dataclass(slots=True)
@@ -150,36 +131,6 @@ class LedgerRow:
     cycle_id: str
     epoch: int
     change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class AccountStatus:
-    """What people are shown of one account; all of it comes from the state."""
-
-    account: str
-    owner: str
-    """Who holds the lease; "" where nobody does."""
-    epoch: int
-    leased_until: datetime | None
-    last_attempt: datetime | None
-    last_complete: datetime | None
-    last_push: datetime | None
-    oldest_unpushed: datetime | None
-    consecutive_failures: int
-    cycles: Sequence[CycleReport]
-    """The last ten, newest first."""
-    held: HeldPlan | None
-    quarantine: Sequence[Quarantined]
-    """The oldest hundred."""
-    quarantined: int
-    unknown: int
-    """Cells whose figure Qoyod no longer shows."""
-    oldest_unknown: datetime | None
-    cells: int
-    products: int
-    audit: AuditReport | None
-    orphaned: Mapping[str, Decimal] = field(default_factory=dict)
-    """Location value that nothing feeds any more to the units that stand there, by the last cycle that compared."""
 
 
 class StateQueries(Protocol):

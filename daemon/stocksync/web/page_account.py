@@ -11,7 +11,7 @@ from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.health import in_words
 from stocksync.core.model import Verdict, show
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.ports import AccountStatus, Quarantined
+from stocksync.core.status import AccountStatus, Quarantined
 
 _MOST_ROWS = 20
 _MOODS = {Outcome.DONE: "good", Outcome.HELD: "warn", Outcome.EMPTY: "warn", Outcome.STOPPED: "warn"}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from stocksync.core.answers import Preview
 from stocksync.core.guards import Guard
+from stocksync.core.jsonable import dumps, instant, jsonable
 from stocksync.core.model import Cell, Change, Removal, figure_of
-from stocksync.observe.jsonable import dumps, instant, jsonable
 
 
 @pytest.mark.parametrize(

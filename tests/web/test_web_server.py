@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from stocksync.errors import ConfigurationError, SourceUnavailable, StateUnavailable
-from stocksync.observe.server import serve
+from stocksync.web.server import serve
 
 
 async def body_of(answer):
@@ -34,7 +34,7 @@ async def test_a_stale_account_makes_it_not_ready_with_the_reason_and_it_stays_h
 
 
 async def test_an_event_loop_that_did_not_turn_is_not_healthy(site):
-    site.web.heartbeat._last -= 60
+    site.heartbeat._last -= 60
     answer = await site.get("/healthz")
     assert answer.status == 503
     assert "the event loop last turned 60 s ago" in await answer.text()
@@ -94,7 +94,7 @@ async def test_the_status_tells_everything_the_state_knows(ex):
 async def test_with_the_state_away_people_get_a_clear_sentence(ex, path):
     async with ex.opened() as site:
         site.shelf.error = StateUnavailable("connection refused")
-        site.web.view._read_at = -1e9
+        site.view._read_at = -1e9
         answer = await site.get(path)
         assert answer.status == 503
         assert "the state database cannot be read" in await answer.text()
@@ -115,7 +115,7 @@ async def test_a_state_that_hangs_is_given_up_once_for_all_who_wait(site, monkey
         site.shelf.asked += 1
         await never.wait()
 
-    site.web.view._read_at = -1e9
+    site.view._read_at = -1e9
     site.shelf.status = hang
     asked = site.shelf.asked
     answers = await asyncio.gather(*(site.get("/readyz") for _ in range(10)))
@@ -239,8 +239,8 @@ async def test_the_metrics_follow_the_state_and_outlive_its_absence(site, ex):
         return [answer]
 
     site.shelf.status = status
-    site.web.view._read_at = -1e9
-    watching = asyncio.create_task(site.web.view.run(0.01))
+    site.view._read_at = -1e9
+    watching = asyncio.create_task(site.view.run(0.01))
     async with asyncio.timeout(10):
         await asked.wait()
     watching.cancel()
@@ -248,8 +248,8 @@ async def test_the_metrics_follow_the_state_and_outlive_its_absence(site, ex):
 
 
 async def test_the_heartbeat_shows_a_loop_that_was_blocked(site):
-    site.web.heartbeat._last -= 7
-    beating = asyncio.create_task(site.web.heartbeat.run())
+    site.heartbeat._last -= 7
+    beating = asyncio.create_task(site.heartbeat.run())
     await asyncio.sleep(0)
     beating.cancel()
     lag = site.metrics.registry.get_sample_value("stocksync_event_loop_lag_seconds_sum")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from stocksync.observe.jsonable import dumps
+from stocksync.core.jsonable import dumps
 
 OPEN_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 """Served to everybody: scrapers and orchestrators seldom carry credentials."""

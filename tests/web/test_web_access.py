@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from stocksync.observe.access import is_loopback
+from stocksync.web.access import is_loopback
 
 OPEN = ("/metrics", "/healthz", "/readyz")
 CLOSED = ("/", "/api/status", "/api/stock?sku=BW-001", "/stock?sku=BW-001", "/nowhere")

@@ -1,9 +1,9 @@
 """The HTTP server: metrics, health, status and look-ups. It writes nothing itself; a look-up may push."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -11,13 +11,12 @@ from aiohttp import web
 
 from stocksync import __version__
 from stocksync.core.answers import Health, StockAnswer
+from stocksync.core.health import Watched
+from stocksync.core.jsonable import jsonable
+from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
-from stocksync.observe import page
-from stocksync.observe.access import Access, answer, problem
-from stocksync.observe.heartbeat import Heartbeat, Now, StateView, utc_now
-from stocksync.observe.jsonable import jsonable
-from stocksync.observe.metrics import Metrics, Watched
-from stocksync.ports import AccountStatus, StateQueries
+from stocksync.web import page
+from stocksync.web.access import Access, answer, problem
 
 log = structlog.get_logger(__name__)
 
@@ -41,20 +40,22 @@ _SECURITY = {
 class Web:
     """What is served; `serve` puts it on a port."""
 
-    def __init__(  # noqa: PLR0917  the composition root names them
+    def __init__(
         self,
-        register: StateQueries,
-        metrics: Metrics,
+        *,
         accounts: Sequence[Watched],
+        statuses: Callable[[], Awaitable[list[AccountStatus]]],
         lookup: Lookup,
+        loop_age: Callable[[], float],
+        render: Callable[[str], tuple[bytes, str]],
+        now: Callable[[], datetime],
         token: str = "",
-        now: Now = utc_now,
     ) -> None:
+        """`loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them."""
         self.token = token
-        self.heartbeat = Heartbeat(metrics, now)
-        self.view = StateView(register, [account.name for account in accounts], metrics, now)
-        self._metrics, self._lookup, self._now = metrics, lookup, now
         self._accounts = {account.name: account for account in accounts}
+        self._statuses, self._lookup, self._now = statuses, lookup, now
+        self._loop_age, self._render = loop_age, render
 
     def application(self, access: Access) -> web.Application:
         """Give the routes behind the rules of `access`."""
@@ -77,12 +78,12 @@ class Web:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """What Prometheus scrapes."""
-        body, content_type = self._metrics.render(request.headers.get("Accept", ""))
+        body, content_type = self._render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Whether the event loop turns."""
-        age = self.heartbeat.age
+        age = self._loop_age()
         if age > _STUCK_SECONDS:
             return problem(503, f"the event loop last turned {age:.0f} s ago")
         return answer({"well": True})
@@ -146,7 +147,7 @@ class Web:
 
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
         now = self._now()
-        return [(status, self._accounts[status.account].health(status, now)) for status in await self.view.get()]
+        return [(status, self._accounts[status.account].health(status, now)) for status in await self._statuses()]
 
 
 @asynccontextmanager
@@ -167,15 +168,8 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigurationError(f"http.listen: cannot listen on {host}:{port}: {reason}") from error
-        for work in (site.heartbeat.run(), site.view.run()):
-            stack.push_async_callback(_end, asyncio.create_task(work))
         bound = runner.addresses[0]
         yield bound[0], bound[1]
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:

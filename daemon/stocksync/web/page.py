@@ -12,8 +12,8 @@ from stocksync import __version__
 from stocksync.core.answers import Health, LocationStock, StockAnswer
 from stocksync.core.health import in_words
 from stocksync.core.model import show
-from stocksync.observe.page_account import account, clock, joined, moment, number, table
-from stocksync.ports import AccountStatus
+from stocksync.core.status import AccountStatus
+from stocksync.web.page_account import account, clock, joined, moment, number, table
 
 
 def _asset(name: str) -> Markup:

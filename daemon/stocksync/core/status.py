@@ -1,0 +1,60 @@
+"""What the state tells of one account."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from stocksync.core.drift import AuditReport
+from stocksync.core.guards import HeldPlan
+from stocksync.core.model import Figure
+from stocksync.core.report import CycleReport
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row that could not be read (source) or written (target)."""
+
+    product_id: int
+    """0 where even the id could not be read."""
+    place: str | None
+    """None for a whole product (source)."""
+    side: str
+    """source or target."""
+    reason: str
+    figure: Figure | None
+    """What could not be written."""
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """What people are shown of one account; all of it comes from the state."""
+
+    account: str
+    owner: str
+    """Who holds the lease; "" where nobody does."""
+    epoch: int
+    leased_until: datetime | None
+    last_attempt: datetime | None
+    last_complete: datetime | None
+    last_push: datetime | None
+    oldest_unpushed: datetime | None
+    consecutive_failures: int
+    cycles: Sequence[CycleReport]
+    """The last ten, newest first."""
+    held: HeldPlan | None
+    quarantine: Sequence[Quarantined]
+    """The oldest hundred."""
+    quarantined: int
+    unknown: int
+    """Cells whose figure Qoyod no longer shows."""
+    oldest_unknown: datetime | None
+    cells: int
+    products: int
+    audit: AuditReport | None
+    orphaned: Mapping[str, Decimal] = field(default_factory=dict)
+    """Location value that nothing feeds any more to the units that stand there, by the last cycle that compared."""

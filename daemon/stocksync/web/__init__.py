@@ -1,0 +1,1 @@
+"""The HTTP server: metrics, probes, the interface for machines and the status page."""
