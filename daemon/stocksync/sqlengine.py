@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import event, make_url
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import URL, Connection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,13 +34,26 @@ class Fault(Enum):
     """What a database error calls for."""
 
     AWAY = "away"
-    """Connection refused or lost, disk full, locked too long: it may work later."""
+    """Connection refused or lost, disk full: it may work later."""
+    BUSY = "busy"
+    """Another holds the whole SQLite file: it may work later."""
+    LOCKED = "locked"
+    """Another holds a row or a table for longer than we wait."""
+    READ_ONLY = "read_only"
+    """The server takes no writes, as after a fail-over: the connection is dropped, another one may lead elsewhere."""
     CONFLICT = "conflict"
     """Deadlock or serialization failure: the same transaction may work at once."""
+    MISSING = "missing"
+    """No such table, column, schema or database: a person must act."""
     DATA = "data"
-    """Constraint, type or length: these rows will not go in as they are."""
-    OTHER = "other"
-    """Rights, syntax, a missing table: a person must act."""
+    """What else the database says no to: these rows will not go in as they are."""
+    REFUSED = "refused"
+    """Rights, syntax, what it cannot do: of these rows alone or of all, which only a trial can tell."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may work later without anybody's doing."""
+        return self in {Fault.AWAY, Fault.BUSY, Fault.LOCKED, Fault.READ_ONLY, Fault.CONFLICT}
 
 
 def parse(url: str, where: str) -> URL:
@@ -79,6 +92,7 @@ def open_engine(url: str, where: str) -> AsyncEngine:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
+    event.listen(engine.sync_engine, "handle_error", _drop_where_nothing_can_be_written)
     return engine
 
 
@@ -130,10 +144,9 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, PoolTimeout | OSError | TimeoutError):
         return Fault.AWAY
     if not isinstance(error, DBAPIError):
-        return Fault.OTHER
-    if error.connection_invalidated:
-        return Fault.AWAY
-    return _fault_of_driver(error)
+        return Fault.REFUSED
+    fault = _fault_of_driver(error.orig)
+    return Fault.AWAY if error.connection_invalidated and fault is not Fault.READ_ONLY else fault
 
 
 def reason(error: BaseException) -> str:
@@ -174,45 +187,67 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-_PG_CONFLICTS = {"40001", "40P01"}
-_PG_AWAY_CLASSES = {"08", "53", "57", "58", "55", "25"}
-_PG_DATA_CLASSES = {"22", "23", "44", "P0"}
-_MY_CONFLICTS = {1213}
-_MY_AWAY = {1021, 1040, 1041, 1053, 1077, 1079, 1114, 1158, 1159, 1160, 1161, 1205, 1290, 1317, 1836, 1927, 1969}
-_MY_AWAY |= {2002, 2003, 2006, 2013, 2014, 2055, 3024, 4031}
-_MY_DATA = {1048, 1062, 1216, 1217, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3819, 4025}
+def _drop_where_nothing_can_be_written(context: ExceptionContext) -> None:
+    # The server is well and stays connected; all that were connected before are dropped with this connection.
+    if _fault_of_driver(context.original_exception) is Fault.READ_ONLY:
+        context.is_disconnect = True
 
 
-def _fault_of_driver(error: DBAPIError) -> Fault:
-    original: Any = error.orig
+_PG_CODES = {
+    "40001": Fault.CONFLICT,
+    "40P01": Fault.CONFLICT,
+    "40003": Fault.AWAY,
+    "25006": Fault.READ_ONLY,
+    "55P03": Fault.LOCKED,
+    "42P01": Fault.MISSING,
+    "42703": Fault.MISSING,
+    "3D000": Fault.MISSING,
+    "3F000": Fault.MISSING,
+    "57014": Fault.DATA,  # cancelled: by the statement's time limit or by a person
+}
+_PG_CLASSES = {
+    **dict.fromkeys(("08", "25", "53", "57", "58"), Fault.AWAY),
+    **dict.fromkeys(("0A", "28", "42", "55", "HV", "XX"), Fault.REFUSED),
+}
+"""A code that is in neither, one that a trigger made up too, is the row's."""
+_MY_CODES = {
+    **dict.fromkeys((1020, 1213), Fault.CONFLICT),
+    **dict.fromkeys((1205, 3572), Fault.LOCKED),
+    **dict.fromkeys((1290, 1792, 1836), Fault.READ_ONLY),
+    **dict.fromkeys((1049, 1054, 1146), Fault.MISSING),
+    **dict.fromkeys((0, 1021, 1037, 1040, 1041, 1042, 1043, 1047, 1053, 1077, 1079, 1114), Fault.AWAY),
+    **dict.fromkeys((1129, 1158, 1159, 1160, 1161, 1203, 1206, 1226, 1637, 1927), Fault.AWAY),
+    **dict.fromkeys((2002, 2003, 2006, 2013, 2014, 2055, 4031), Fault.AWAY),
+    **dict.fromkeys((1044, 1045, 1064, 1130, 1142, 1143, 1227, 1288, 1305, 1370, 1471, 1698), Fault.REFUSED),
+}
+"""As above."""
+_LITE_WORDS = {
+    "readonly": Fault.READ_ONLY,
+    "locked": Fault.BUSY,
+    "busy": Fault.BUSY,
+    "disk I/O": Fault.AWAY,
+    "full": Fault.AWAY,
+    "unable to open": Fault.AWAY,
+    "no such table": Fault.MISSING,
+    "no such column": Fault.MISSING,
+    "syntax error": Fault.REFUSED,
+    "no such function": Fault.REFUSED,
+}
+
+
+def _fault_of_driver(original: Any) -> Fault:  # noqa: ANN401  each driver has its own
     arguments = getattr(original, "args", ())
     # MySQL's own number first: it says HY000 (anything) as SQLSTATE of lock time-outs and of missing values.
     if arguments and isinstance(arguments[0], int):
-        return _fault_of_mysql(arguments[0])
+        return _MY_CODES.get(arguments[0], Fault.DATA)
     state = getattr(original, "sqlstate", None)
     if isinstance(state, str):
-        return _fault_of_sqlstate(state)
-    return _fault_of_sqlite(str(original), getattr(original, "sqlite_errorname", ""))
-
-
-def _fault_of_sqlstate(state: str) -> Fault:
-    if state in _PG_CONFLICTS:
-        return Fault.CONFLICT
-    if state[:2] in _PG_AWAY_CLASSES:
-        return Fault.AWAY
-    return Fault.DATA if state[:2] in _PG_DATA_CLASSES else Fault.OTHER
-
-
-def _fault_of_mysql(code: int) -> Fault:
-    if code in _MY_CONFLICTS:
-        return Fault.CONFLICT
-    if code in _MY_AWAY:
-        return Fault.AWAY
-    return Fault.DATA if code in _MY_DATA else Fault.OTHER
+        return _PG_CODES.get(state) or _PG_CLASSES.get(state[:2], Fault.DATA)
+    return _fault_of_sqlite(str(original), getattr(original, "sqlite_errorname", None) or "")
 
 
 def _fault_of_sqlite(text: str, name: str) -> Fault:
-    if name.startswith("SQLITE_CONSTRAINT") or "constraint failed" in text or "datatype mismatch" in text:
+    # A constraint and a trigger's words may say anything.
+    if name.startswith("SQLITE_CONSTRAINT") or "constraint failed" in text:
         return Fault.DATA
-    away = ("locked", "busy", "disk I/O", "full", "unable to open", "readonly")
-    return Fault.AWAY if any(word in text for word in away) else Fault.OTHER
+    return next((fault for words, fault in _LITE_WORDS.items() if words in text), Fault.DATA)

@@ -144,7 +144,7 @@ async def test_a_reading_is_remembered_to_the_microsecond_and_the_last_decimal(s
     snapshot = await state.snapshot("main")
     assert snapshot.products == {11: SnapshotProduct("قطعة-أ", "قطعة زرقاء — 500 مل ☕", False, 1, 2, T0)}
     row = snapshot.cells[CELL]
-    assert row == (PARTS, T0, None, None, "", None)
+    assert row == (PARTS, T0, None, None, "", None, None)
     assert row.source_at.tzinfo is not None
     assert str(dict(row.parts)[7]) == "0.5"
 
@@ -465,3 +465,29 @@ async def test_nothing_to_write_is_no_error(state, lease) -> None:
     await state.acknowledge(lease, "c1", BatchResult())
     assert (await state.status(["main"]))[0].last_push is None
     assert (await state.snapshot("main", [])).cells == {}
+
+
+async def test_what_the_target_made_of_a_figure_is_acknowledged_and_what_was_sent_is_kept_with_it(state, lease) -> None:
+    sent = [change(after=Decimal(-3)), change(12)]
+    await state.intend(lease, "c1", sent)
+    await state.acknowledge(lease, "c1", BatchResult(applied=sent, altered={CELL: Decimal(0)}))
+    row, other = await remembered(state), await remembered(state, Cell(12, "MAIN"))
+    assert (row.acked, row.sent, row.asked, row.intent) == (Decimal(0), Decimal(-3), Decimal(-3), None)
+    assert (other.acked, other.sent, other.asked) == (Decimal("120.5"), None, Decimal("120.5"))
+    assert [cell for _, cell in await state.altered("main", 9)] == [row]
+    assert (await state.status(["main"]))[0].altered == 1
+    (entry_,) = await state.history("main", 11, 9)
+    assert (entry_.change.after, entry_.read_back) == (Decimal(-3), Decimal(0))
+    await state.acknowledge(lease, "c2", BatchResult(applied=[change()]))
+    assert (await remembered(state)).sent is None
+
+
+async def test_what_was_sent_is_forgotten_under_another_layout_of_the_target(state, lease) -> None:
+    await state.observe(lease, "c1", SnapshotUpdate(layout="FLOAT"))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()], altered={CELL: Decimal(120)}))
+    assert (await state.snapshot("main", [11])).layout == "FLOAT"
+    await state.observe(lease, "c2", SnapshotUpdate())
+    assert (await remembered(state)).sent == Decimal("120.5")
+    await state.observe(lease, "c3", SnapshotUpdate(layout="NUMERIC"))
+    assert (await state.snapshot("main")).layout == "NUMERIC"
+    assert ((await remembered(state)).acked, (await remembered(state)).sent) == (Decimal(120), None)

@@ -1,8 +1,10 @@
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_mock_engine, text
@@ -10,10 +12,20 @@ from sqlalchemy import Connection, create_mock_engine, text
 from stocksync.errors import SchemaBehind, StateUnavailable
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.database import open_state
-from stocksync.state.migrate import migrate, schema_problem
+from stocksync.state.migrate import _config, migrate, schema_problem
 from stocksync.state.schema import VERSION_TABLE, metadata
 
 KEPT = timedelta(days=90)
+CELL_OF_0_1 = (
+    "INSERT INTO stocksync_cells (account, product_id, place, parts, source_at, source_cycle, acked, sku, former_sku)"
+    """ VALUES ('main', 11, 'MAIN', '{"3":"7.5"}', 1, 'c1', '7.5', 'A', '')"""
+)
+
+
+def _to(connection: Connection, revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 def differences(connection: Connection) -> list[object]:
@@ -102,3 +114,18 @@ def test_the_schema_renders_for_mysql_too() -> None:
     )
     metadata.create_all(engine, checkfirst=False)
     assert any("utf8mb4_0900_bin" in statement for statement in statements)
+
+
+async def test_a_state_of_the_first_release_keeps_its_data(database_url: str) -> None:
+    await migrate(database_url)
+    engine = open_engine(database_url, "test")
+    async with writing(engine) as connection:
+        await connection.run_sync(_to, "0001")
+        await connection.execute(text(CELL_OF_0_1.replace(":", "\\:")))
+    assert "behind" in (await schema_problem(database_url) or "")
+    await migrate(database_url)
+    state = await open_state(database_url, KEPT)
+    (cell,) = (await state.snapshot("main")).cells.values()
+    assert (cell.acked, cell.sent, cell.asked) == (Decimal("7.5"), None, Decimal("7.5"))
+    await state.close()
+    await engine.dispose()

@@ -1,5 +1,6 @@
 """What every target promises, whatever it is made of: three databases and the simulation's memory."""
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal as D
@@ -51,6 +52,9 @@ class Bench(Protocol):
 
     async def rows(self) -> list[MemoryRow]: ...
 
+    async def trigger(self) -> None:
+        """Have the target floor at zero and drop decimals."""
+
 
 @dataclass
 class MemoryBench:
@@ -64,6 +68,9 @@ class MemoryBench:
 
     async def rows(self) -> list[MemoryRow]:
         return sorted(self.table.rows, key=lambda row: (row.product_id, row.place))
+
+    async def trigger(self) -> None:
+        self.table.makes = lambda figure: max(D(0), D(math.floor(figure)))
 
 
 @dataclass
@@ -97,6 +104,31 @@ class SqlBench:
                 MemoryRow(id_, sku, place, None if quantity is None else D(str(quantity)), bool(active))
                 for id_, sku, place, quantity, active in found
             ]
+
+    async def trigger(self) -> None:
+        async with writing(self.engine) as connection:
+            for statement in TRIGGERS[connection.dialect.name]:
+                await connection.exec_driver_sql(statement)
+
+
+_MARIADB = "CREATE TRIGGER t{0} BEFORE {0} ON stock FOR EACH ROW SET NEW.quantity = GREATEST(0, FLOOR(NEW.quantity))"
+_SQLITE = (
+    "CREATE TRIGGER t{1} AFTER {0} ON stock BEGIN"
+    " UPDATE stock SET quantity = MAX(0, CAST(NEW.quantity AS INTEGER)) WHERE rowid = NEW.rowid; END"
+)
+_FUNCTION = (
+    "CREATE FUNCTION shape() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN NEW.quantity = GREATEST(0, FLOOR(NEW.quantity)); RETURN NEW; END$$"
+)
+TRIGGERS = {
+    "sqlite": [_SQLITE.format("INSERT", 1), _SQLITE.format("UPDATE OF quantity", 2)],
+    "postgresql": [
+        _FUNCTION,
+        "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION shape()",
+    ],
+    "mysql": [_MARIADB.format("INSERT"), _MARIADB.format("UPDATE")],
+}
+TRIGGERS["mariadb"] = TRIGGERS["mysql"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb", "memory"])
@@ -294,3 +326,16 @@ async def test_the_shape_tells_how_rows_are_found(bench: Bench) -> None:
         True,
         True,
     )
+
+
+async def test_a_trigger_that_floors_and_rounds_is_read_back_with_the_batch(bench: Bench) -> None:
+    await bench.put(*(row(number, "5") for number in range(1, 31)))
+    await bench.trigger()
+    changes = [change(number, D(number)) for number in range(1, 29)]
+    changes += [change(29, D(-3)), change(30, D("36.2084")), change(31, D("-0.5"), before=None)]
+    written = await bench.target().write(changes, agree)
+    assert written.applied == changes
+    assert written.altered == {Cell(29, "MAIN"): D(0), Cell(30, "MAIN"): D(36), Cell(31, "MAIN"): D(0)}
+    assert [one.quantity for one in (await bench.rows())[28:]] == [D(0), D(36), D(0)]
+    again = await bench.target().write([change(30, D(40))], agree)
+    assert (again.applied, again.altered) == ([change(30, D(40))], {})

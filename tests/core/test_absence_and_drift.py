@@ -63,6 +63,11 @@ def test_a_gone_product_that_is_read_again_is_no_longer_gone(make):
         (AuditedCell(None, None, False), TargetRow(D(6), None, 1), None),
         (AuditedCell(D(5), D(5), False), TargetRow(D(5), None, 2), Cause.EDITED_IN_TARGET),
         (AuditedCell(D(5), D(5), False), TargetRow(None, None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(-3), D(0), False, sent=D(-3)), TargetRow(D(0), None, 1), Cause.ALTERED_BY_TARGET),
+        (AuditedCell(D(-3), D(0), False, sent=D(-3)), TargetRow(D(7), None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(-3), D(0), False, sent=D(-3)), None, Cause.MISSING_IN_TARGET),
+        (AuditedCell(D(-4), D(0), False, sent=D(-3)), TargetRow(D(0), None, 1), Cause.UNPUSHED),
+        (AuditedCell(D(-3), D(0), False, sent=D(-3)), TargetRow(D(-3), None, 1), None),
     ],
 )
 def test_a_difference_has_one_cause(standing, live, cause):

@@ -39,9 +39,11 @@ class MemoryCell:
     sku: str = ""
     former_sku: str = ""
     unknown_since: datetime | None = None
+    sent: Figure | None = None
 
     def remembered(self) -> SnapshotCell:
-        return SnapshotCell(self.parts, self.source_at, self.acked, self.intent, self.sku, self.unknown_since)
+        figures = self.acked, self.intent
+        return SnapshotCell(self.parts, self.source_at, *figures, self.sku, self.unknown_since, self.sent)
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class MemoryAccount:
     plan: HeldPlan | None = None
     audit: AuditReport | None = None
     token: str | None = None
+    layout: str | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +157,7 @@ class MemoryState:
             quarantine={key: entry for key, entry in mine.quarantine.items() if _in(key[0], wanted)},
             recent_totals=totals[-10:],
             plan=mine.plan,
+            layout=mine.layout,
         )
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
@@ -247,6 +251,11 @@ class MemoryState:
         rows = [row for row in self.store.of(account).ledger if row.change.product_id == product_id]
         return rows[::-1][:limit]
 
+    async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
+        mine = self.store.of(account)
+        found = sorted(cell for cell, row in mine.cells.items() if row.sent is not None)[:limit]
+        return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in found]
+
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         plans = [mine.plan for _, mine in sorted(self.store.accounts.items()) if mine.plan is not None]
         return [plan for plan in plans if account in {None, plan.account}]
@@ -281,8 +290,10 @@ class MemoryState:
         for change in written.applied:
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
             row.former_sku = row.sku if row.sku not in {"", change.sku} else row.former_sku
-            row.acked, row.sku = change.after, change.sku
-            mine.ledger.append(LedgerRow(now, cycle_id, lease.epoch, change))
+            altered = written.altered.get(change.cell)
+            row.acked, row.sent = (change.after, None) if altered is None else (altered, change.after)
+            row.sku = change.sku
+            mine.ledger.append(LedgerRow(now, cycle_id, lease.epoch, change, altered))
             mine.last_push = now
         for change in (*written.applied, *written.skipped, *(change for change, _ in written.ambiguous)):
             closing = mine.cells.get(change.cell)
@@ -324,10 +335,15 @@ class MemoryState:
             products=len(mine.products),
             audit=deepcopy(mine.audit),
             orphaned=orphaned_by(recent),
+            altered=sum(row.sent is not None for row in mine.cells.values()),
         )
 
 
 def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
+    if seen.layout is not None:
+        mine.layout = seen.layout
+        for row in mine.cells.values():
+            row.sent = None
     for cell, (parts, at) in seen.cells.items():
         row = mine.cells.setdefault(cell, MemoryCell())
         if at >= row.source_at:

@@ -32,6 +32,8 @@ class MemoryTable:
     rows: list[MemoryRow] = field(default_factory=list)
     limit: Decimal | None = None
     """A constraint: quantities must be below."""
+    makes: Callable[[Decimal], Decimal] | None = None
+    """A trigger: what it makes of a quantity that is written."""
     away: bool = False
     """While true nothing can be read or written."""
     writes: int = 0
@@ -98,9 +100,10 @@ class MemoryTarget:
         self._answer()
         await fence()
         self._answer()
-        plan = _Plan(self.table.rows, self._row_key)
+        plan = _Plan(self.table, self._row_key)
         written = self._arrange(plan, changes)
         plan.check(self.table.limit)
+        written.read_back({one.cell: _live(rows) for one in changes if (rows := plan.at(self._key(one.ref)))})
         if transaction is not None:
             transaction.connection.deferred.append(lambda: self._commit(plan))
         else:
@@ -129,7 +132,7 @@ class MemoryTarget:
     def _commit(self, plan: "_Plan") -> None:
         if plan.new:
             # Over the rows as they are now: somebody may have edited others meanwhile.
-            fresh = _Plan(self.table.rows, self._row_key)
+            fresh = _Plan(self.table, self._row_key)
             for key, change in plan.new:
                 fresh.add(key, change)
             self.table.rows = list(fresh.rows())
@@ -152,14 +155,18 @@ class MemoryTarget:
 class _Plan:
     """The rows as they would be."""
 
-    def __init__(self, rows: Iterable[MemoryRow], key_of: Callable[[MemoryRow], Key]) -> None:
+    def __init__(self, table: MemoryTable, key_of: Callable[[MemoryRow], Key]) -> None:
         self.new: list[tuple[Key, Change]] = []
+        self._makes = table.makes
         self._rows: dict[Key, list[MemoryRow]] = {}
-        for row in rows:
+        for row in table.rows:
             self._rows.setdefault(key_of(row), []).append(row)
 
+    def at(self, key: Key) -> Sequence[MemoryRow]:
+        return self._rows.get(key, ())
+
     def count(self, key: Key) -> int:
-        return len(self._rows.get(key, ()))
+        return len(self.at(key))
 
     def rows(self) -> Iterable[MemoryRow]:
         return (row for rows in self._rows.values() for row in rows)
@@ -173,10 +180,14 @@ class _Plan:
             self._rows[key] = [replace(row, active=False) for row in there or ()]
         elif there:
             active = True if change.before is Removal.DEACTIVATED else there[0].active
-            ours = {"product_id": change.product_id, "sku": change.sku, "quantity": change.after, "active": active}
+            ours = {"product_id": change.product_id, "sku": change.sku, "active": active}
+            ours["quantity"] = self._made(change.after)
             self._rows[key] = [replace(there[0], **ours)]  # type: ignore[arg-type]
         else:
-            self._rows[key] = [MemoryRow(change.product_id, change.sku, change.place, change.after)]
+            self._rows[key] = [MemoryRow(change.product_id, change.sku, change.place, self._made(change.after))]
+
+    def _made(self, figure: Decimal) -> Decimal:
+        return figure if self._makes is None else self._makes(figure)
 
     def check(self, limit: Decimal | None) -> None:
         for _, change in self.new:

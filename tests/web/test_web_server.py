@@ -140,6 +140,7 @@ async def test_one_product_is_looked_up_by_sku_or_by_id(site):
         "desired": "120",
         "snapshot": "118",
         "target": "120",
+        "sent": None,
     }
     assert told["places"][1]["source"] is None
     assert (await site.get("/api/stock?id=42")).status == 200

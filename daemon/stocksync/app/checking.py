@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from stocksync.app.wiring import open_runtime
 from stocksync.config import Config
 from stocksync.core.answers import CheckResult
-from stocksync.core.model import Verdict
+from stocksync.core.model import Verdict, show
 from stocksync.errors import ConfigurationError, SchemaBehind, StocksyncError, Unauthorized
 from stocksync.observe.event_log import EventLog
+from stocksync.ports import StateQueries
 from stocksync.run.account import Account
 
 _TODO_CREDENTIAL = "make a key in Qoyod (Settings, API), then export it or write it where auth says"
@@ -23,7 +24,7 @@ async def check(config: Config) -> AsyncIterator[CheckResult]:
         async with open_runtime(config, EventLog()) as house:
             yield CheckResult("state", well=True, what=f"{house.state.engine.dialect.name}, schema at head")
             for account in house.accounts.values():
-                async for finding in _account(account):
+                async for finding in _account(account, house.state):
                     yield finding
     except SchemaBehind as error:
         yield CheckResult("state", well=False, what=str(error), todo="stocksync migrate")
@@ -31,12 +32,12 @@ async def check(config: Config) -> AsyncIterator[CheckResult]:
         yield CheckResult("state", well=False, what=str(error), todo=_TODO_STATE)
 
 
-async def _account(account: Account) -> AsyncIterator[CheckResult]:
+async def _account(account: Account, state: StateQueries) -> AsyncIterator[CheckResult]:
     probe = await _try(f"{account.name}: credential", lambda: _locations(account), _TODO_SOURCE)
     yield probe
     if probe.well:
         yield await _try(f"{account.name}: products", lambda: _products(account), _TODO_SOURCE)
-    yield await _try(f"{account.name}: target", lambda: _target(account), _TODO_TARGET)
+    yield await _try(f"{account.name}: target", lambda: _target(account, state), _TODO_TARGET)
 
 
 async def _try(part: str, attempt: Callable[[], Awaitable[str]], todo: str) -> CheckResult:
@@ -70,10 +71,21 @@ async def _products(account: Account) -> str:
     return f"{total} products, {len(page.products) + len(page.bad_rows)} on the first page{bad}"
 
 
-async def _target(account: Account) -> str:
+async def _target(account: Account, state: StateQueries) -> str:
     shape = await account.shape()
     column = {None: "any number", 0: "whole numbers"}.get(shape.scale, f"{shape.scale} decimals")
     facts = [f"found; quantities keep {column}", "rows are matched by " + ("SKU" if shape.by_sku else "product id")]
     if account.shared:
         facts.append("one transaction with the state")
-    return "; ".join([*facts, *shape.notes])
+    return "; ".join([*facts, *shape.notes, *await _altered(account, state)])
+
+
+async def _altered(account: Account, state: StateQueries) -> list[str]:
+    """Name what the target makes another figure of."""
+    (status,) = await state.status([account.name])
+    if not status.altered:
+        return []
+    ref, cell = (await state.altered(account.name, 1))[0]
+    where = f"{ref.sku or ref.product_id} @ {ref.place}" if ref.place else ref.sku or str(ref.product_id)
+    example = f"{where}: {show(cell.sent)} was written, the target made {show(cell.acked)} of it"
+    return [f"altered_by_target: a trigger or the column's type alters {status.altered} figure(s), such as {example}"]

@@ -66,6 +66,7 @@ def _place(one: Mapping[str, Any]) -> LocationStock:
         desired=figure_of(one["desired"]),
         snapshot=figure_of(one["snapshot"]),
         target=_number(one["target"]),
+        sent=figure_of(one.get("sent")),
     )
 
 

@@ -60,6 +60,8 @@ class LocationStock:
     """What the target last acknowledged."""
     target: Decimal | None
     """What stands in the target now; None where there is no row or the target is away."""
+    sent: Figure | None = None
+    """What was written where the target made another figure (`snapshot`) of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class CellExplanation:
     live_error: str = ""
     remark: str = ""
     """Held, quarantined or unknown, with the reason."""
+    sent: Figure | None = None
+    """What was written where the target made another figure (`acked`) of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ def yield_skus(
         if heirs - {cell.product_id} or (want.retires and row in shut):
             del desires.wants[cell]
             desires.unmanaged.append(cell)
-        elif want.retires and (cell not in memory or memory[cell].acked != want.figure):
+        elif want.retires and (cell not in memory or memory[cell].asked != want.figure):
             shut.add(row)
         elif not want.retires and want.sku in contested:
             ids = ", ".join(map(str, contested[want.sku]))
@@ -188,9 +188,9 @@ def figure_now(
 
     `fed` is false where no location feeds the cell's place any more: then it holds what was last written.
     """
-    if isinstance(remembered.acked, Removal) or is_retired(known) or not fed:
-        return remembered.acked
-    return settle(total_of(remembered.parts), policy).figure if remembered.parts else remembered.acked
+    if isinstance(remembered.asked, Removal) or is_retired(known) or not fed:
+        return remembered.asked
+    return settle(total_of(remembered.parts), policy).figure if remembered.parts else remembered.asked
 
 
 def orphaned_units(orphaned: Iterable[Cell], memory: SnapshotCells) -> dict[str, Decimal]:
@@ -236,7 +236,7 @@ def _not_shown(product: Product, cell: Cell, remembered: SnapshotCell, rules: Ru
 def _is_settled(product: Product, parts: SourceFigures, remembered: SnapshotCell, policy: Policy) -> bool:
     """Whether a cell is one of the many that need no second look: the target holds the raw figure as it is read."""
     return (
-        remembered.acked == parts[0][1]
+        remembered.asked == parts[0][1]
         and remembered.parts == parts
         and len(parts) == 1
         and remembered.intent is None

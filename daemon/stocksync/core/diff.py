@@ -81,7 +81,7 @@ def diff(
 
 def _is_settled(want: DesiredCell, remembered: SnapshotCell, terms: DiffContext) -> bool:
     same_row = not terms.by_sku or remembered.sku == want.sku
-    return remembered.intent is None and remembered.acked == want.figure and same_row and not want.refused
+    return remembered.intent is None and remembered.asked == want.figure and same_row and not want.refused
 
 
 def _differing(

@@ -20,6 +20,8 @@ class Cause(StrEnum):
     """A target row that belongs to no cell of ours."""
     RENAMED = "renamed"
     """A target row under a SKU that the product no longer bears."""
+    ALTERED_BY_TARGET = "altered_by_target"
+    """A trigger or the column's type made another figure of what was written; writing it again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class AuditedCell:
     open_intent: bool
     held: bool = False
     quarantined: bool = False
+    sent: Figure | None = None
+    """What was written where the target made `acked` of it."""
 
 
 def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
@@ -71,9 +75,13 @@ def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
         return Cause.HELD
     if standing.quarantined:
         return Cause.QUARANTINED
-    if standing.open_intent or standing.acked != standing.expected:
+    asked = standing.acked if standing.sent is None else standing.sent
+    if standing.open_intent or asked != standing.expected:
         return Cause.UNPUSHED
-    return Cause.MISSING_IN_TARGET if live is None else Cause.EDITED_IN_TARGET
+    if live is None:
+        return Cause.MISSING_IN_TARGET
+    altered = standing.sent is not None and standing.acked is not None and live.holds(standing.acked)
+    return Cause.ALTERED_BY_TARGET if altered else Cause.EDITED_IN_TARGET
 
 
 def units_between(expected: Figure | None, live: TargetRow | None) -> Decimal:

@@ -108,12 +108,19 @@ class SnapshotCell(NamedTuple):
     source_at: datetime
     """When the request that showed `parts` was sent."""
     acked: Figure | None
-    """What the target last acknowledged; None before the first acknowledgement."""
+    """What the target held when it was last read back; None before the first acknowledgement."""
     intent: Figure | None
     """What was about to be written and is not acknowledged yet."""
     sku: str
     """The SKU under which the target acknowledged; "" before that."""
     unknown_since: datetime | None
+    sent: Figure | None = None
+    """What was written where the target made `acked` of it; None where it kept what was written."""
+
+    @property
+    def asked(self) -> Figure | None:
+        """What the target was last asked to hold: a desired figure is compared with this, or it would never match."""
+        return self.acked if self.sent is None else self.sent
 
 
 class SnapshotProduct(NamedTuple):
@@ -144,6 +151,11 @@ class TargetRow(NamedTuple):
         if isinstance(figure, Removal):
             return figure is Removal.DEACTIVATED and self.active is False
         return self.rows == 1 and self.quantity == figure
+
+    @property
+    def figure(self) -> Figure | None:
+        """What stands here, as a figure; None where it is no number."""
+        return Removal.DEACTIVATED if self.active is False else self.quantity
 
 
 class Kind(StrEnum):

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from functools import reduce
 
 from stocksync.core.answers import Step
 from stocksync.core.model import Figure, Removal, SourceFigures, show
+
+_EXACT = Context(prec=10_000)
+"""Python's 28 digits round a longer figure in silence, or raise."""
 
 
 class Negative(StrEnum):
@@ -108,7 +112,9 @@ class PolicyResult:
 
 def total_of(parts: SourceFigures) -> Decimal:
     """Add a cell's raw figures up."""
-    return parts[0][1] if len(parts) == 1 else sum((quantity for _, quantity in parts), Decimal(0))
+    if len(parts) == 1:
+        return parts[0][1]
+    return reduce(_EXACT.add, (quantity for _, quantity in parts), Decimal(0))
 
 
 def settle(raw: Decimal, policy: Policy) -> PolicyResult:
@@ -153,14 +159,14 @@ def _floor(raw: Decimal, policy: Policy) -> Decimal:
 
 
 def _keep_back(raw: Decimal, policy: Policy) -> Decimal:
-    return max(raw - policy.buffer, min(raw, Decimal(0)))
+    return max(_EXACT.subtract(raw, policy.buffer), min(raw, Decimal(0)))
 
 
 def _round(raw: Decimal, policy: Policy) -> Decimal | None:
     if policy.scale is None:
         return raw
     mode = ROUND_FLOOR if policy.rounding is Rounding.FLOOR else ROUND_HALF_EVEN
-    rounded = raw.quantize(Decimal(1).scaleb(-policy.scale), rounding=mode)
+    rounded = raw.quantize(Decimal((0, (1,), -policy.scale)), rounding=mode, context=_EXACT)
     return None if policy.rounding is Rounding.REJECT and rounded != raw else rounded
 
 

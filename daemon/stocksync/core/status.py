@@ -56,5 +56,7 @@ class AccountStatus:
     cells: int
     products: int
     audit: AuditReport | None
+    altered: int = 0
+    """Cells of which the target made another figure than was written."""
     orphaned: Mapping[str, Decimal] = field(default_factory=dict)
     """Location value that nothing feeds any more to the units that stand there, by the last cycle that compared."""

@@ -62,7 +62,11 @@ METRICS: tuple[Declared, ...] = (
     _gauge("products", "Products at the last reading, by state.", "state"),
     _gauge("cells", "Cells (product and location) at the last reading, by state.", "state"),
     _counter("changes_applied_total", "Changes that the target acknowledged, by kind.", "kind"),
-    _counter("discrepancies_total", "Figures the policy had to bend: negative floored, fraction rounded.", "kind"),
+    _counter(
+        "discrepancies_total",
+        "Figures bent by the policy (negative floored, fraction rounded) or altered by the target.",
+        "kind",
+    ),
     _gauge("drift_cells", "Cells that differed from the target at the last audit, by cause.", "cause"),
     _gauge("drift_units", "Sum of those differences in units of stock, by cause.", "cause"),
     _gauge("guard_open", "Changes that a guard holds until a person decides; 0: the guard holds nothing.", "guard"),

@@ -43,6 +43,8 @@ class Snapshot:
     """`total` of the last complete readings (at most 10), oldest first."""
     plan: HeldPlan | None = None
     """The held plan that stands, with what a person said to it."""
+    layout: str | None = None
+    """The target's layout that figures were last sent under; None before the first."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class SnapshotUpdate:
     quarantined: list[Quarantined] = field(default_factory=list)
     released: list[tuple[int, str | None]] = field(default_factory=list)
     """Quarantine entries that are well again: (product id, place)."""
+    layout: str | None = None
+    """The target's layout, where it is another one now: what the target made of figures is forgotten with the old."""
 
 
 class State(Protocol):
@@ -131,6 +135,8 @@ class LedgerRow:
     cycle_id: str
     epoch: int
     change: Change
+    read_back: Figure | None = None
+    """What the target made of `change.after`, where that is another figure."""
 
 
 class StateQueries(Protocol):
@@ -147,6 +153,9 @@ class StateQueries(Protocol):
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """As State.snapshot."""
+
+    async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
+        """Give cells, in key order, of which the target made another figure than was written."""
 
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         """List the held plans."""

@@ -1,15 +1,17 @@
 """The integrated system's database, as a cycle needs it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stocksync.core.model import (
     Cell,
     Change,
+    Figure,
     RowLocator,
     TargetRow,
 )
+from stocksync.core.read_back import altered_figure
 
 Fence = Callable[[], Awaitable[None]]
 """Raises LeaseLost unless this process may still commit; called inside the transaction it protects."""
@@ -43,6 +45,21 @@ class BatchResult:
     """`missing = "skip"` and the target has no such row."""
     ambiguous: list[tuple[Change, str]] = field(default_factory=list)
     """Not written, with the reason: several rows match, or the SKU to match by is empty."""
+    altered: dict[Cell, Figure] = field(default_factory=dict)
+    """What the target made of an applied figure, read back in the same transaction, where that is another one."""
+
+    def read_back(self, live: Mapping[Cell, TargetRow]) -> None:
+        """Take from what was applied what the target did not keep, and note what it made another figure of."""
+        applied, self.applied = self.applied, []
+        for change in applied:
+            try:
+                stands = altered_figure(change, live.get(change.cell))
+            except ValueError as error:
+                self.ambiguous.append((change, str(error)))
+                continue
+            self.applied.append(change)
+            if stands is not None:
+                self.altered[change.cell] = stands
 
 
 class Target(Protocol):
@@ -64,7 +81,7 @@ class Target(Protocol):
         """Walk the whole table in key order, `size` rows at a time; only where `can_scan`."""
 
     async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:  # noqa: ANN401
-        """Write a batch in one transaction, calling `fence` inside it.
+        """Write a batch in one transaction, calling `fence` inside it, and read back what it made of the figures.
 
         With `transaction` (the state's, where both are one database) it joins that one and does not commit.
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from stocksync.core.desired_state import orphaned_units
+from stocksync.core.drift import Cause
 from stocksync.core.model import Removal
 from stocksync.core.report import CycleReport
 from stocksync.run.prepare import CyclePlan, is_managed
@@ -49,6 +50,8 @@ def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult) -> N
     counts.ignored += len(pushed.skipped)
     counts.unpushed = len(prepared.plan.apply) - pushed.count
     report.changes = dict(Counter(change.kind.value for change in pushed.applied))
+    if pushed.altered:
+        report.discrepancies[Cause.ALTERED_BY_TARGET.value] = len(pushed.altered)
     report.cells["quarantined"] = counts.quarantined
     left = set(prepared.desires.orphaned) - {change.cell for change in pushed.applied}
     report.orphaned = orphaned_units(left, prepared.snapshot.cells)

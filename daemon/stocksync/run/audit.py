@@ -108,14 +108,17 @@ def _differs(account: Account, remembered: SnapshotCell, live: TargetRow | None,
     """Whether a second, closer look is due: what is known of the product may change what is expected."""
     fed = account.rules.feed(cell.place, remembered.parts)
     expected = (remembered.acked, figure_now(remembered, account.rules.policy, fed=fed))
-    standings = (AuditedCell(figure, remembered.acked, remembered.intent is not None) for figure in expected)
+    standings = (_audited(remembered, figure) for figure in expected)
     return _is_orphan(account, cell, remembered, live) or any(cause_of(one, live) is not None for one in standings)
 
 
 def _standing(account: Account, place: str, remembered: SnapshotCell, known: SnapshotProduct | None) -> AuditedCell:
     fed = account.rules.feed(place, remembered.parts) and remembered.unknown_since is None
-    expected = figure_now(remembered, account.rules.policy, known, fed=fed)
-    return AuditedCell(expected, remembered.acked, open_intent=remembered.intent is not None)
+    return _audited(remembered, figure_now(remembered, account.rules.policy, known, fed=fed))
+
+
+def _audited(remembered: SnapshotCell, expected: Figure | None) -> AuditedCell:
+    return AuditedCell(expected, remembered.acked, open_intent=remembered.intent is not None, sent=remembered.sent)
 
 
 def _is_orphan(account: Account, cell: Cell, remembered: SnapshotCell, live: TargetRow | None) -> bool:
@@ -206,7 +209,7 @@ async def _heal(account: Account, lease: Lease, found: _Found) -> int:
             log.warning("healing_held", cells=len(plan.held.changes), reasons=dict(plan.held.reasons))
         writer = Writer(account, lease, new_report(account, lease, "heal-").cycle_id)
         await writer.push(plan.apply)
-        return len(writer.pushed.applied)
+        return len(writer.pushed.applied) - len(writer.pushed.altered)
 
 
 async def _contested(account: Account, found: _Found) -> Collection[str]:
@@ -225,7 +228,7 @@ def _still_due(account: Account, changes: list[Change], snapshot: Snapshot) -> I
         remembered, known = snapshot.cells.get(change.cell), snapshot.products.get(change.product_id)
         if remembered is None:
             continue
-        if _standing(account, change.place, remembered, known).expected == change.after == remembered.acked:
+        if _standing(account, change.place, remembered, known).expected == change.after == remembered.asked:
             yield change
 
 

@@ -3,7 +3,8 @@
 from stocksync.core import absence
 from stocksync.core.answers import CellExplanation, Explanation
 from stocksync.core.desired_state import figure_now
-from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, TargetRow
+from stocksync.core.drift import Cause
+from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, TargetRow, show
 from stocksync.core.policy import steps
 from stocksync.errors import NotFound
 from stocksync.ports import Snapshot, StateQueries
@@ -75,6 +76,7 @@ def _cell(
         live=live,
         live_error=error,
         remark=remark,
+        sent=remembered.sent,
     )
 
 
@@ -91,4 +93,7 @@ def _remark(account: Account, cell: Cell, remembered: SnapshotCell, snapshot: Sn
         return f"held by {guard.value}: {why}; stocksync approve {snapshot.plan.plan_id}"
     if not account.rules.feed(cell.place, remembered.parts):
         return f"no location feeds {cell.place!r} any more; policy.on_unmapped = {account.rules.policy.on_unmapped}"
+    if remembered.sent is not None:
+        made = f"{show(remembered.sent)} was written, and the target made {show(remembered.acked)} of it"
+        return f"{Cause.ALTERED_BY_TARGET.value}: {made} (a trigger, or the column's type)"
     return ""

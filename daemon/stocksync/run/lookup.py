@@ -181,6 +181,7 @@ def _place(
         desired=desired,
         snapshot=remembered.acked if remembered else None,
         target=live.quantity if live else None,
+        sent=remembered.sent if remembered else None,
     )
 
 

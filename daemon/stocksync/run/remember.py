@@ -4,8 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from stocksync.core import absence
-from stocksync.core.model import BadRow, Cell, Change, Figure, SnapshotProduct, SourceFigures
+from stocksync.core.drift import Cause
+from stocksync.core.model import BadRow, Cell, Change, Figure, SnapshotProduct, SourceFigures, show
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.prepare import CyclePlan
@@ -13,6 +16,9 @@ from stocksync.run.writer import WriteResult
 
 _FIRST_RETRY = timedelta(minutes=1)
 _LAST_RETRY = timedelta(hours=6)
+_NAMED = 5
+
+log = structlog.get_logger(__name__)
 
 
 def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
@@ -31,12 +37,25 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
 async def remember_outcome(
     account: Account, lease: Lease, cycle_id: str, prepared: CyclePlan, pushed: WriteResult
 ) -> None:
-    """Record what a push changed in the quarantine, where it changed anything."""
+    """Record what a push changed in the quarantine, and say what the target did not keep as it was written."""
+    _name_altered(prepared.snapshot, pushed)
     refused = list(_refused(pushed.refused, prepared.snapshot, account.clock.now()))
     well = dict.fromkeys([*(change.cell for change in pushed.applied), *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
     if refused or released:
         await account.state.observe(lease, cycle_id, SnapshotUpdate(quarantined=refused, released=released))
+
+
+def _name_altered(snapshot: Snapshot, pushed: WriteResult) -> None:
+    """Name what the target makes another figure of, each cell once for as long as it does."""
+    cells = snapshot.cells
+    news = [
+        f"{change}, the target made {show(pushed.altered[change.cell])} of it"
+        for change in pushed.applied
+        if change.cell in pushed.altered and (change.cell not in cells or cells[change.cell].sent is None)
+    ]
+    if news:
+        log.warning(Cause.ALTERED_BY_TARGET.value, cells=len(news), examples=news[:_NAMED])
 
 
 def _in_order(prepared: CyclePlan) -> dict[Cell, tuple[SourceFigures, datetime]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from stocksync.core.model import Change
+from stocksync.core.model import Cell, Change, Figure
 from stocksync.errors import RowsRefused, TargetError
 from stocksync.ports import BatchResult, Lease
 from stocksync.run.account import Account
@@ -33,6 +33,8 @@ class WriteResult:
     skipped: list[Change] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
     """Set aside, with the target's reason."""
+    altered: dict[Cell, Figure] = field(default_factory=dict)
+    """What the target made of applied figures, where that is another one."""
 
     @property
     def count(self) -> int:
@@ -117,6 +119,7 @@ class Writer:
         self.pushed.applied += written.applied
         self.pushed.skipped += written.skipped
         self.pushed.refused += written.ambiguous
+        self.pushed.altered |= written.altered
 
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, figure_of
 from stocksync.ports import Quarantined
 from stocksync.state.codec import parts_of
-from stocksync.state.schema import cells, products, quarantine
+from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import chunks
 from stocksync.state.types import instant
 
@@ -29,6 +29,7 @@ _REMEMBERED = (
     cells.c.intent,
     cells.c.sku,
     type_coerce(cells.c.unknown_since, BigInteger),
+    cells.c.sent,
 )
 
 
@@ -87,19 +88,26 @@ async def cells_after(
     connection: AsyncConnection, account: str, after: Cell | None, size: int
 ) -> list[tuple[RowLocator, SnapshotCell]]:
     """Give the next cells in key order, with the SKU that each product has now."""
-    now = and_(products.c.account == cells.c.account, products.c.product_id == cells.c.product_id)
-    query = (
-        select(*_REMEMBERED, products.c.sku)
-        .select_from(cells.outerjoin(products, now))
-        .where(cells.c.account == account)
-        .order_by(cells.c.product_id, cells.c.place)
-        .limit(size)
-    )
+    query = _in_key_order(account, size)
     if after is not None:
         same = and_(cells.c.product_id == after.product_id, cells.c.place > after.place)
         query = query.where(cells.c.product_id >= after.product_id, or_(cells.c.product_id > after.product_id, same))
     rows = (await connection.execute(query)).all()
     return [_with_ref(row) for row in rows]
+
+
+async def altered(connection: AsyncConnection, account: str, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
+    """Give the first cells of which the target made another figure than was written."""
+    rows = (await connection.execute(_in_key_order(account, size).where(cells.c.sent.is_not(None)))).all()
+    return [_with_ref(row) for row in rows]
+
+
+async def layout_of(connection: AsyncConnection, account: str) -> str | None:
+    """Give the target's layout that figures were last sent under."""
+    layout: str | None = (
+        await connection.execute(select(accounts.c.layout).where(accounts.c.account == account))
+    ).scalar()
+    return layout
 
 
 def quarantined_of(row: Row[Any]) -> Quarantined:
@@ -117,6 +125,17 @@ def quarantined_of(row: Row[Any]) -> Quarantined:
     )
 
 
+def _in_key_order(account: str, size: int) -> Select[Any]:
+    now = and_(products.c.account == cells.c.account, products.c.product_id == cells.c.product_id)
+    return (
+        select(*_REMEMBERED, products.c.sku)
+        .select_from(cells.outerjoin(products, now))
+        .where(cells.c.account == account)
+        .order_by(cells.c.product_id, cells.c.place)
+        .limit(size)
+    )
+
+
 def _narrowed(query: Select[Any], column: Any, product_ids: Sequence[int] | None) -> Iterable[Select[Any]]:  # noqa: ANN401
     if product_ids is None:
         return [query]
@@ -124,9 +143,10 @@ def _narrowed(query: Select[Any], column: Any, product_ids: Sequence[int] | None
 
 
 def _remembered(row: Sequence[Any]) -> tuple[Cell, SnapshotCell]:
-    product_id, place, parts, source_at, acked, intent, sku, unknown = row
+    product_id, place, parts, source_at, acked, intent, sku, unknown, sent = row
     since = None if unknown is None else _instant(unknown)
-    remembered = SnapshotCell(parts_of(parts), _instant(source_at), figure_of(acked), figure_of(intent), sku, since)
+    figures = figure_of(acked), figure_of(intent)
+    remembered = SnapshotCell(parts_of(parts), _instant(source_at), *figures, sku, since, figure_of(sent))
     return Cell(product_id, place), remembered
 
 

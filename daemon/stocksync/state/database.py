@@ -95,6 +95,7 @@ class Database:
                 quarantine=await cells.load_quarantine(connection, account, product_ids),
                 recent_totals=await cycles.recent_totals(connection, account),
                 plan=plans[0] if plans else None,
+                layout=await cells.layout_of(connection, account),
             )
 
         with cells.collector_paused():
@@ -199,6 +200,10 @@ class Database:
     async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
         """Give the applied changes of a product, newest first."""
         return await self._session.read(lambda connection: ledger.history(connection, account, product_id, limit))
+
+    async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
+        """Give cells, in key order, of which the target made another figure than was written."""
+        return await self._session.read(lambda connection: cells.altered(connection, account, limit))
 
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         """List the held plans."""

@@ -5,11 +5,11 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import and_, case, insert, literal_column, null, or_, select, union, update
+from sqlalchemy import and_, case, func, insert, literal_column, null, or_, select, union, update
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.model import Change, show
+from stocksync.core.model import Change, Figure, figure_of, show
 from stocksync.ports import BatchResult, Lease, LedgerRow
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
@@ -31,9 +31,10 @@ async def acknowledge(
 ) -> None:
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
     if written.applied:
-        rows = [_acked_row(lease.account, change, now) for change in sorted(written.applied, key=lambda one: one.cell)]
+        applied = sorted(written.applied, key=lambda one: one.cell)
+        rows = [_acked_row(lease.account, change, written.altered.get(change.cell), now) for change in applied]
         await execute_many(connection, upsert(cells, connection, _acked), rows)
-        entries = [_entry(lease, cycle_id, change, now) for change in written.applied]
+        entries = [_entry(lease, cycle_id, one, written.altered.get(one.cell), now) for one in written.applied]
         await execute_many(connection, insert(ledger), entries)
         await connection.execute(update(accounts).where(accounts.c.account == lease.account).values(last_push=now))
     await _close(connection, lease.account, list(chain(written.skipped, (change for change, _ in written.ambiguous))))
@@ -65,11 +66,12 @@ def _opened(new: Any) -> Assigned:  # noqa: ANN401
 def _acked(new: Any) -> Assigned:  # noqa: ANN401
     # No bound value may stand here: asyncmy's executemany knows only those of the VALUES clause.
     renamed = and_(cells.c.sku != literal_column("''"), cells.c.sku != new.sku)
-    closed = cells.c.intent == new.acked
+    closed = cells.c.intent == func.coalesce(new.sent, new.acked)
     return [
         ("former_sku", case((renamed, cells.c.sku), else_=cells.c.former_sku)),
         ("sku", new.sku),
         ("acked", new.acked),
+        ("sent", new.sent),
         ("acked_at", new.acked_at),
         ("intended_at", case((closed, null()), else_=cells.c.intended_at)),
         ("intent", case((closed, null()), else_=cells.c.intent)),
@@ -83,12 +85,13 @@ async def _close(connection: AsyncConnection, account: str, changes: Sequence[Ch
     await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), tried)
 
 
-def _acked_row(account: str, change: Change, now: datetime) -> Row:
-    parts, acked = parts_text(change.parts), show(change.after)
-    return new_cell(account, change.cell, parts=parts, acked=acked, acked_at=now, sku=change.sku)
+def _acked_row(account: str, change: Change, altered: Figure | None, now: datetime) -> Row:
+    acked, sent = (change.after, None) if altered is None else (altered, change.after)
+    figures = {"parts": parts_text(change.parts), "acked": show(acked), "sent": figure_text(sent)}
+    return new_cell(account, change.cell, **figures, acked_at=now, sku=change.sku)
 
 
-def _entry(lease: Lease, cycle_id: str, change: Change, now: datetime) -> Row:
+def _entry(lease: Lease, cycle_id: str, change: Change, altered: Figure | None, now: datetime) -> Row:
     return {
         "account": lease.account,
         "at": now,
@@ -102,6 +105,7 @@ def _entry(lease: Lease, cycle_id: str, change: Change, now: datetime) -> Row:
         "after": show(change.after),
         "parts": parts_text(change.parts),
         "cause": change.cause,
+        "read_back": figure_text(altered),
     }
 
 
@@ -109,4 +113,4 @@ def _ledger_row(row: ResultRow[Any]) -> LedgerRow:
     parts = parts_of(row.parts)
     figures = {"before": row.before, "after": row.after}
     change = change_of(row.product_id, row.place, row.sku, **figures, parts=parts, cause=row.cause)
-    return LedgerRow(row.at, row.cycle_id, row.epoch, change)
+    return LedgerRow(row.at, row.cycle_id, row.epoch, change, figure_of(row.read_back))

@@ -90,6 +90,7 @@ async def status(connection: AsyncConnection, account: str) -> AccountStatus:
         products=known.products,
         audit=audit_of(row.audit) if row else None,
         orphaned=orphaned_by(recent),
+        altered=known.altered,
     )
 
 
@@ -105,6 +106,7 @@ def _counted(account: str) -> Any:  # noqa: ANN401
         func.count(cells.c.unknown_since).label("unknown"),
         func.min(cells.c.unknown_since).label("oldest_unknown"),
         func.min(cells.c.intended_at).label("intended"),
+        func.count(cells.c.sent).label("altered"),
         entries.scalar_subquery().label("quarantined"),
         known.scalar_subquery().label("products"),
     ).where(cells.c.account == account)

@@ -28,6 +28,7 @@ accounts = Table(
     Column("last_push", Instant),
     Column("failures", Integer, nullable=False),
     Column("audit", Words),
+    Column("layout", Words),
 )
 
 products = Table(
@@ -59,6 +60,7 @@ cells = Table(
     Column("sku", Words, nullable=False),
     Column("former_sku", Words, nullable=False),
     Column("unknown_since", Instant),
+    Column("sent", Words),
 )
 
 ledger = Table(
@@ -77,6 +79,7 @@ ledger = Table(
     Column("after", Words, nullable=False),
     Column("parts", Words, nullable=False),
     Column("cause", Words, nullable=False),
+    Column("read_back", Words),
     Index("stocksync_ledger_product", "account", "product_id", "id"),
     Index("stocksync_ledger_sku", "account", "sku_key"),
     Index("stocksync_ledger_at", "account", "at"),

@@ -62,8 +62,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        fault = fault_of(error)
-        if fault in {Fault.AWAY, Fault.CONFLICT}:
+        if fault_of(error).passes:
             raise StateUnavailable(f"the state database cannot be used now: {_words(error)}") from error
         if isinstance(error, SQLAlchemyError):
             raise StateError(f"the state database refused: {_words(error)}") from error

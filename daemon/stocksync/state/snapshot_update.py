@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.model import Cell
 from stocksync.ports import Quarantined, SnapshotUpdate
 from stocksync.state.codec import figure_text, parts_text
-from stocksync.state.schema import cells, products, quarantine
+from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, replacing, upsert
 from stocksync.state.types import instant
 
@@ -23,6 +23,7 @@ async def observe(
     connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
 ) -> None:
     """Write all that differs, in one transaction."""
+    await _write_layout(connection, account, seen.layout)
     await _write_cells(connection, account, cycle_id, seen)
     await _write_adopted(connection, account, seen, now)
     await _write_unknown(connection, account, seen)
@@ -36,6 +37,13 @@ def new_cell(account: str, cell: Cell, **values: object) -> Row:
     row: Row = {"account": account, "product_id": cell.product_id, "place": cell.place, "parts": "{}"}
     row |= {"source_at": NEVER_READ, "source_cycle": "", "sku": "", "former_sku": ""}
     return row | values
+
+
+async def _write_layout(connection: AsyncConnection, account: str, layout: str | None) -> None:
+    if layout is not None:
+        await connection.execute(update(accounts).where(accounts.c.account == account).values(layout=layout))
+        altered = update(cells).where(cells.c.account == account, cells.c.sent.is_not(None))
+        await connection.execute(altered.values(sent=None))
 
 
 async def _write_cells(connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate) -> None:

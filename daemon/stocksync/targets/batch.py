@@ -44,6 +44,8 @@ class BatchStatements:
     inserts: list[Row] = field(default_factory=list)
     deletes: list[Row] = field(default_factory=list)
     written: BatchResult = field(default_factory=BatchResult)
+    touched: list[RowChange] = field(default_factory=list)
+    """What is to be read back."""
 
 
 def row_key(layout: Layout, match_by: MatchBy, ref: RowLocator) -> tuple[RowKey, Row]:
@@ -88,6 +90,7 @@ def sort_out(layout: Layout, missing: Missing, batch: Batch, found: Counter[RowK
         else:
             _add(layout, work, order, there=rows == 1)
             work.written.applied.append(order.change)
+            work.touched.append(order)
     return work
 
 

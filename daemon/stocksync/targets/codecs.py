@@ -31,6 +31,8 @@ class Quantity:
     encode: Callable[[Decimal], Any]
     decode: Callable[[Any], Decimal | None]
     scale: int | None
+    inexact: bool = False
+    """Whether it keeps some figures only nearly: a binary number of 4 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,11 @@ def lossless(value: Decimal) -> int | float | str:
 def _float(name: str, kind: types.Float[Any], dialect: str) -> Quantity:
     single = isinstance(kind, types.REAL | MYSQL_FLOAT) if dialect != "sqlite" else False
     if isinstance(kind, MYSQL_DOUBLE | MYSQL_FLOAT) and kind.scale is not None:
-        return Quantity(Column(name, types.Float(), key="quantity"), _exact(float, kind.scale), number, kind.scale)
+        return Quantity(
+            Column(name, types.Float(), key="quantity"), _exact(float, kind.scale), number, kind.scale, single
+        )
     decode = _single if single else number
-    return Quantity(column_of(name, "quantity", types.Float(), dialect), float, decode, None)
+    return Quantity(column_of(name, "quantity", types.Float(), dialect), float, decode, None, single)
 
 
 def _single(value: object) -> Decimal | None:

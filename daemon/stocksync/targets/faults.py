@@ -21,6 +21,16 @@ class Taken(RowsRefused):
     """A unique index refused a row: perhaps somebody inserted it a moment ago."""
 
 
+class Objection(TargetUnavailable):
+    """Rights, syntax, what the database cannot do: of some rows or of all, which only a trial can tell."""
+
+    def __init__(self, message: str, words: str, code: object) -> None:
+        """Take the database's own words and code too."""
+        super().__init__(message)
+        self.words = words
+        self.code = code
+
+
 @contextmanager
 def translated(where: str) -> Iterator[None]:
     """Raise ours for what a database or a driver raises; `where` names the account's target."""
@@ -44,23 +54,7 @@ async def patiently(where: str, patience: Timeouts) -> AsyncIterator[Callable[[]
             yield lambda: limit.reschedule(loop.time() + seconds)
 
 
-def _ours(error: Exception, where: str) -> Exception:
-    if isinstance(error, UnicodeError | OverflowError | InvalidOperation):
-        return RowsRefused(reason(error))
-    fault = fault_of(error)
-    if fault is Fault.CONFLICT:
-        return Conflict(f"{where}: gave way to another transaction: {reason(error)}")
-    if fault is Fault.DATA:
-        return (Taken if _is_taken(error) else RowsRefused)(reason(error))
-    if fault is Fault.AWAY:
-        words = reason(error) or "our patience is at its end"
-        return TargetUnavailable(f"{where}: the database does not answer: {words}")
-    if _is_missing(error):
-        return ConfigurationError(f"{where}: {reason(error)}; has the table been changed? see `stocksync check`")
-    return TargetUnavailable(f"{where}: the database refuses: {reason(error)}; see `stocksync check`")
-
-
-def _code(error: Exception) -> object:
+def code_of(error: BaseException) -> object:
     """Give MySQL's number or PostgreSQL's SQLSTATE; None from SQLite."""
     original: Any = error.orig if isinstance(error, DBAPIError) else error
     arguments = getattr(original, "args", ())
@@ -69,14 +63,31 @@ def _code(error: Exception) -> object:
     return getattr(original, "sqlstate", None)
 
 
+def _ours(error: Exception, where: str) -> Exception:
+    words = reason(error) or "our patience is at its end"
+    if isinstance(error, UnicodeError | OverflowError | InvalidOperation):
+        return RowsRefused(words)
+    match fault_of(error):
+        case Fault.CONFLICT:
+            return Conflict(f"{where}: gave way to another transaction: {words}")
+        case Fault.DATA:
+            return (Taken if _is_taken(error) else RowsRefused)(words)
+        case Fault.REFUSED:
+            return Objection(f"{where}: the database refuses: {words}; see `stocksync check`", words, code_of(error))
+        case Fault.MISSING:
+            return ConfigurationError(f"{where}: {words}; has the table been changed? see `stocksync check`")
+        case fault:
+            return TargetUnavailable(f"{where}: {_SAYS[fault]}: {words}")
+
+
+_SAYS = {
+    Fault.AWAY: "the database does not answer",
+    Fault.BUSY: "another program holds the database",
+    Fault.LOCKED: "another transaction holds a row or the table",
+    Fault.READ_ONLY: "the server takes no writes at present",
+}
 _TAKEN = {"23505", 1062}
-_MISSING = {"42P01", "42703", "3F000", 1146, 1054, 1049}
 
 
 def _is_taken(error: Exception) -> bool:
-    return _code(error) in _TAKEN or "UNIQUE constraint failed" in str(error)
-
-
-def _is_missing(error: Exception) -> bool:
-    words = str(error)
-    return _code(error) in _MISSING or "no such table" in words or "no such column" in words
+    return code_of(error) in _TAKEN or "UNIQUE constraint failed" in str(error)

@@ -132,6 +132,9 @@ class MappedTarget:
         found = await rows.lock(connection, layout, batch)
         work = sort_out(layout, self._settings.missing, batch, found)
         await rows.execute(connection, layout, work)
+        finds = [order.finds for order in work.touched]
+        live = await rows.look_up(connection, layout, finds, lambda: None)
+        work.written.read_back({order.change.cell: live[order.key] for order in work.touched if order.key in live})
         return work.written
 
     def _findable(self, layout: Layout, refs: Sequence[RowLocator]) -> list[tuple[Cell, tuple[RowKey, Row]]]:

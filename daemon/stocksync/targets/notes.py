@@ -13,13 +13,18 @@ from stocksync.targets.settings import Missing, TargetSettings
 def notes_on(
     connection: Connection, layout: Layout, reflected: Mapping[str, Any], settings: TargetSettings
 ) -> Iterator[str]:
-    """Tell of a missing index, columns that inserts lack, an engine without transactions, missing rights."""
+    """Tell of a missing index, inexact figures, columns that inserts lack, no transactions, missing rights."""
     inserts = settings.missing is Missing.INSERT
     if not layout.unique:
         names = ", ".join(key.column.name for key in layout.keys)
         yield (
             f"{settings.table}: no unique index covers ({names}):"
             " look-ups may be slow, and nothing keeps duplicates out"
+        )
+    if layout.quantity.inexact:
+        yield (
+            f"{settings.table}: column {layout.quantity.column.name!r} cannot keep every figure: a 4-byte float has"
+            " about 7 digits, 16777217.3 becomes another number; NUMERIC(20, 6) keeps them"
         )
     if inserts:
         yield from _lacking(layout, reflected, settings)

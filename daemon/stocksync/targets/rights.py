@@ -28,7 +28,7 @@ def _try(connection: Connection, right: str, statement: UpdateBase | Select[Any]
         with connection.begin_nested():
             connection.exec_driver_sql(f"EXPLAIN {compiled}").close()
     except DBAPIError as error:
-        if fault_of(error) in {Fault.AWAY, Fault.CONFLICT}:
+        if fault_of(error).passes:
             raise
         if fault_of(error) is Fault.DATA:
             return ""  # MariaDB misses a value for a column that has no default: the reflection notes that

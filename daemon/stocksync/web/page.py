@@ -171,10 +171,10 @@ def _product(found: StockAnswer, now: datetime) -> Markup:
 def _place(place: LocationStock) -> tuple[object, ...]:
     names = joined((Markup("<bdi>{}</bdi>").format(name or key) for key, name in place.locations.items()), ", ")
     same = place.desired is not None and show(place.desired) == show(place.target)
-    verdict = Markup('<span class="dot {}">{}</span>').format(
-        "good" if same else "warn", "equal" if same else "differs"
-    )
-    figures = (place.source, place.desired, place.snapshot, place.target)
+    differs = "differs" if place.sent is None else "altered by the target"
+    verdict = Markup('<span class="dot {}">{}</span>').format("good" if same else "warn", "equal" if same else differs)
+    written = place.snapshot if place.sent is None else place.sent
+    figures = (place.source, place.desired, written, place.target)
     return (
         Markup("<bdi>{}</bdi>").format(place.place or "all"),
         names,

@@ -22,7 +22,7 @@ from stocksync.cli.format.words import (
     table,
 )
 from stocksync.core.answers import CellExplanation, Explanation, LocationStock, StockAnswer
-from stocksync.core.model import Change, TargetRow, show
+from stocksync.core.model import TargetRow, show
 from stocksync.ports import LedgerRow
 
 
@@ -66,7 +66,7 @@ def history(rows: Sequence[LedgerRow]) -> RenderableType:
         "written (UTC)", "SKU", "location", "before", "after", "kind", "cause", "cycle", right=("before", "after")
     )
     for row in rows:
-        made.add_row(clock(row.at), *_ledger(row.change), Text(row.cycle_id, style=FAINT))
+        made.add_row(clock(row.at), *_ledger(row), Text(row.cycle_id, style=FAINT))
     return made
 
 
@@ -79,11 +79,16 @@ def _place(value: LocationStock) -> tuple[Text | str, ...]:
     names = ", ".join(clean(name) or f"id {number}" for number, name in sorted(value.locations.items()))
     where = f"  {clean(value.place)}" if value.place else "  all"
     title = Text.assemble(where, (f"  {names}" if names and names != value.place else "", FAINT))
-    same = isinstance(value.desired, Decimal) and value.target == value.desired
-    remark = (
-        Text(WELL, style=GOOD) if same else Text("differs" if value.target is not None else "not there", style=WARN)
-    )
-    return (title, *(figure(each) for each in (value.source, value.desired, value.snapshot, value.target)), remark)
+    figures = (value.source, value.desired, value.snapshot if value.sent is None else value.sent, value.target)
+    return (title, *(figure(each) for each in figures), _compared(value))
+
+
+def _compared(value: LocationStock) -> Text:
+    if isinstance(value.desired, Decimal) and value.target == value.desired:
+        return Text(WELL, style=GOOD)
+    if value.target is None:
+        return Text("not there", style=WARN)
+    return Text("differs" if value.sent is None else "altered by the target", style=WARN)
 
 
 def _cell(value: CellExplanation, now: datetime) -> list[RenderableType]:
@@ -95,7 +100,7 @@ def _cell(value: CellExplanation, now: datetime) -> list[RenderableType]:
     ends = facts(
         ("  should be", figure(value.desired)),
         ("  about to be", figure(value.intent, "")),
-        ("  written", figure(value.acked, "never")),
+        ("  written", figure(value.acked if value.sent is None else value.sent, "never")),
         ("  target", _live(value)),
         ("  remark", Text(clean(value.remark), style=WARN)),
     )
@@ -117,7 +122,11 @@ def _live(value: CellExplanation) -> Text:
     return text.append(f"  {WELL}" if same else "  differs", style=GOOD if same else WARN)
 
 
-def _ledger(change: Change) -> tuple[Text | str, ...]:
+def _ledger(row: LedgerRow) -> tuple[Text | str, ...]:
+    change = row.change
     before = Text("nothing", style=FAINT) if change.before is None else Text(show(change.before))
     texts = (Text(clean(change.sku)), Text(clean(change.place)))
-    return (*texts, before, figure(change.after), change.kind.value, clean(change.cause))
+    after = figure(change.after)
+    if row.read_back is not None:
+        after.append(f", became {show(row.read_back)}", style=WARN)
+    return (*texts, before, after, change.kind.value, clean(change.cause))
