@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from servers import MariaDB, NoServer, PostgreSQL, Server
+from servers import MariaDB, NoServer, PgBouncer, PostgreSQL, Server
 
 
 def _serve(kind: Callable[[], Server]) -> Iterator[Server]:
@@ -39,6 +39,13 @@ def postgresql_server() -> Iterator[Server]:
 def mariadb_server() -> Iterator[Server]:
     """Give one MariaDB for the whole session; a test that stops or freezes it lets it run again."""
     yield from _serve(MariaDB)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_server(postgresql_server: Server) -> Iterator[Server]:
+    """Give a pooler in transaction mode before the session's PostgreSQL: two sessions for each database."""
+    assert isinstance(postgresql_server, PostgreSQL)
+    yield from _serve(lambda: PgBouncer(postgresql_server))
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ class Server(ABC):
             for path in (self.directory, self.data, self.socket):
                 shutil.chown(path, self.user)
         self.port = free_port()
+        self.options: list[str] = []
+        """More words for its command line; they count from its next start."""
         self._process: subprocess.Popen[bytes] | None = None
         self._prepare()
 
@@ -181,7 +183,7 @@ class PostgreSQL(Server):
             "full_page_writes": "off",
         }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        return [_postgres("postgres"), "-D", str(self.data), *options]
+        return [_postgres("postgres"), "-D", str(self.data), *options, *self.options]
 
     def _answers(self) -> bool:
         command = [_postgres("pg_isready"), "-q", "-h", str(self.socket), "-p", str(self.port)]
@@ -213,7 +215,7 @@ class MariaDB(Server):
     def _command(self) -> list[str]:
         run = [f"--socket={self.socket}/sock", f"--pid-file={self.socket}/pid"]
         net = [f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
-        return [_program("mariadbd"), "--no-defaults", *self._where(), *run, *net, *_MARIADB_FAST]
+        return [_program("mariadbd"), "--no-defaults", *self._where(), *run, *net, *_MARIADB_FAST, *self.options]
 
     def _where(self) -> list[str]:
         # A server that starts deletes the temporary tables it finds, and /tmp has those of its neighbours.
@@ -242,6 +244,51 @@ class MariaDB(Server):
             with suppress(RuntimeError):  # it ended by itself in between
                 self.sql(f"KILL {connection}")
         self.sql(f"DROP DATABASE IF EXISTS {name}")
+
+
+class PgBouncer(Server):
+    """A pooler before a PostgreSQL, as Supabase and others put there: a transaction is all a client may rely on."""
+
+    account = "postgres"
+
+    def __init__(self, behind: PostgreSQL, mode: str = "transaction", sessions: int = 2) -> None:
+        self._behind = behind
+        self._settings = {"pool_mode": mode, "default_pool_size": sessions, "max_client_conn": 200}
+        self._bouncer = _program("pgbouncer")
+        super().__init__()
+
+    def _prepare(self) -> None:
+        settings = {
+            **self._settings,
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": self.socket,
+            "auth_type": "any",
+            "admin_users": "stocksync",
+        }
+        lines = [f"{key} = {value}" for key, value in settings.items()]
+        behind = f"* = host=127.0.0.1 port={self._behind.port} user=stocksync"
+        text = "\n".join(["[databases]", behind, "[pgbouncer]", *lines, ""])
+        (self.directory / "pgbouncer.ini").write_text(text, encoding="utf-8")
+
+    def _command(self) -> list[str]:
+        return [self._bouncer, "-q", str(self.directory / "pgbouncer.ini")]
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def url(self, name: str) -> str:
+        return f"postgresql://stocksync@127.0.0.1:{self.port}/{name}"
+
+    def sql(self, statement: str, database: str | None = None) -> str:
+        return self._behind.sql(statement, database)
+
+    def _create(self, name: str) -> None:
+        self._behind.sql(f"CREATE DATABASE {name}")
+
+    def _drop(self, name: str) -> None:
+        self._behind.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 _MARIADB_FAST = (

@@ -6,28 +6,17 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import event, make_url
-from sqlalchemy.engine import URL, Connection, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from stocksync.dsn import DRIVERS, connect_args, cured, parse
 from stocksync.errors import ConfigurationError
 
-_DRIVERS = {
-    "sqlite": ("aiosqlite", ""),
-    "postgresql": ("asyncpg", "postgresql"),
-    "mysql": ("asyncmy", "mysql"),
-    "mariadb": ("asyncmy", "mysql"),
-}
-_BUSY_SECONDS = 5
-_CONNECT_SECONDS = 10
 _FAREWELL_SECONDS = 5.0
 _READ_ONLY = "stocksync_read_only"
-# Without strictness MySQL clips what does not fit, and says nothing; its TIMESTAMPs are of the session's time zone.
-_STRICT_IN_UTC = (
-    "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), time_zone = '+00:00'"
-)
 
 
 class Fault(Enum):
@@ -56,23 +45,6 @@ class Fault(Enum):
         return self in {Fault.AWAY, Fault.BUSY, Fault.LOCKED, Fault.READ_ONLY, Fault.CONFLICT}
 
 
-def parse(url: str, where: str) -> URL:
-    """Make a plain URL one for SQLAlchemy with the async driver named.
-
-    Raises:
-        ConfigurationError: `where` names the key that holds the URL; the password is never shown.
-
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigurationError(f"{where}: not a database URL; write sqlite:///file.db or postgresql://…") from error
-    backend = parsed.get_backend_name()
-    if backend not in _DRIVERS:
-        raise ConfigurationError(f"{where}: {backend} is not supported; use {', '.join(_DRIVERS)}")
-    return parsed.set(drivername=f"{backend}+{_DRIVERS[backend][0]}")
-
-
 def open_engine(url: str, where: str) -> AsyncEngine:
     """Open an engine; nothing is connected yet.
 
@@ -82,11 +54,16 @@ def open_engine(url: str, where: str) -> AsyncEngine:
     """
     parsed = parse(url, where)
     backend = parsed.get_backend_name()
+    # What the query asks for is in the arguments, in the driver's words; the dialect would pass it on as it stands.
+    plain = parsed if backend == "sqlite" else parsed.set(query={})
     try:
-        engine = create_async_engine(parsed, connect_args=_connect_args(backend), pool_pre_ping=backend != "sqlite")
+        engine = create_async_engine(plain, connect_args=connect_args(parsed), pool_pre_ping=backend != "sqlite")
     except (ModuleNotFoundError, NoSuchModuleError) as error:
-        extra = _DRIVERS[backend][1]
+        extra = DRIVERS[backend][1]
         raise ConfigurationError(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+    engine.sync_engine.url = parsed  # whole, to be compared with others
     if backend == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -101,15 +78,6 @@ async def close_engine(engine: AsyncEngine) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await engine.dispose()
-
-
-def same_database(one: URL, other: URL) -> bool:
-    """Whether two parsed URLs lead to one database as one user, so that one transaction can span both uses.
-
-    Any difference tells them apart: another user has other rights, and a query may name another server or schema.
-    """
-    in_memory = one.get_backend_name() == "sqlite" and one.database in {None, "", ":memory:"}
-    return one == other and not in_memory
 
 
 @asynccontextmanager
@@ -155,15 +123,7 @@ def reason(error: BaseException) -> str:
     arguments: tuple[Any, ...] = getattr(original, "args", ())
     numbered = len(arguments) == 2 and isinstance(arguments[0], int)  # noqa: PLR2004  MySQL's drivers: number, words
     text = str(arguments[1] if numbered else original)
-    return " ".join(text.replace("<class '", "").replace("'>:", ":").split())[:300]
-
-
-def _connect_args(backend: str) -> dict[str, Any]:
-    if backend == "sqlite":
-        return {"timeout": _BUSY_SECONDS}
-    if backend == "postgresql":
-        return {"timeout": _CONNECT_SECONDS, "server_settings": {"application_name": "stocksync"}}
-    return {"connect_timeout": _CONNECT_SECONDS, "charset": "utf8mb4", "init_command": _STRICT_IN_UTC}
+    return cured(" ".join(text.replace("<class '", "").replace("'>:", ":").split())[:300])
 
 
 def _cut(connection: Any, _record: object, _error: BaseException | None) -> None:  # noqa: ANN401  as below

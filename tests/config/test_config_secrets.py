@@ -52,7 +52,7 @@ def test_a_url_with_a_password_may_come_from_the_environment_and_is_masked(loade
     text = minimal.replace('url = "sqlite:///shop.db"', 'url_env = "TARGET_DATABASE_URL"')
     config = loaded(
         text,
-        STOCKSYNC_STATE__URL="postgresql://sync:hunter2@db/state?password=hunter2",
+        STOCKSYNC_STATE__URL="postgresql://sync:hunter2@db/state?password=hunter2&application_name=hunter2",
         TARGET_DATABASE_URL="mysql://shop:hunter2@db/shop",
     )
     assert config.accounts[0].target.dsn() == "mysql://shop:hunter2@db/shop"

@@ -23,6 +23,7 @@ from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.health import Watched
 from stocksync.core.policy import LocationMap, Policy
+from stocksync.dsn import parse, same_database
 from stocksync.errors import ConfigurationError
 from stocksync.ports import Observer, Source, Target
 from stocksync.qoyod.budget import Budget
@@ -30,7 +31,7 @@ from stocksync.qoyod.client import QoyodSource, open_session
 from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredential
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.run.account import Account, Settings
-from stocksync.sqlengine import close_engine, open_engine, parse, same_database
+from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
 

@@ -13,8 +13,8 @@ from stocksync.config.section import DatabaseSection
 from stocksync.config.sources import Loc
 from stocksync.config.tenancy import table_of, told_apart
 from stocksync.core.policy import OnRemoved, Unmapped
+from stocksync.dsn import parse
 from stocksync.errors import ConfigurationError
-from stocksync.sqlengine import parse
 
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)\b", re.IGNORECASE)
 _BOUND = ("product_id", "sku", "location", "quantity")

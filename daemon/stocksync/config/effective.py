@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from stocksync.config.model import Config
+from stocksync.dsn import shown
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -19,13 +17,4 @@ def _masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  any value of a c
         return {name: _masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
-    return _url(value) if key == "url" and value else value
-
-
-def _url(value: str) -> str:
-    try:
-        url = make_url(value)
-    except ArgumentError:
-        return "***"
-    # Drivers also take a password as a parameter, which hide_password leaves in sight.
-    return url.set(query={}).render_as_string(hide_password=True) + ("?…" if url.query else "")
+    return shown(value) if key == "url" and value else value

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stocksync.config.account import AccountConfig, TargetConfig
 from stocksync.core.policy import Unmapped
+from stocksync.dsn import parse
 from stocksync.errors import ConfigurationError
-from stocksync.sqlengine import parse
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "sqlite": 0}
 _DEFAULT_SCHEMAS = {"postgresql": "public", "sqlite": "main"}
