@@ -134,3 +134,136 @@ def test_every_wrong_name_is_told_at_once(sqlite_url: str) -> None:
     assert ":quantty is not bound, did you mean :quantity?" in str(wrong.value)
     with pytest.raises(ConfigurationError, match=r"statements\.write"):
         target(engine, write="")
+
+
+OTHER_WRITES = {
+    "returning": "UPDATE offers SET stock = :quantity WHERE item_id = :product_id AND warehouse = 3 RETURNING stock",
+    "with": (
+        "WITH chosen AS (SELECT id FROM items WHERE id = :product_id)"
+        " UPDATE offers SET stock = :quantity WHERE warehouse = 3 AND item_id IN (SELECT id FROM chosen)"
+    ),
+    "merge": (
+        "MERGE INTO offers o USING (SELECT :product_id AS id, :quantity AS figure) s"
+        " ON o.item_id = s.id AND o.warehouse = 3 WHEN MATCHED THEN UPDATE SET stock = s.figure"
+    ),
+    "function": "SELECT put(:product_id, :quantity)",
+    "counting": (
+        "WITH done AS (UPDATE offers SET stock = :quantity WHERE item_id = :product_id AND warehouse = 3 RETURNING 1)"
+        " SELECT count(*) FROM done"
+    ),
+}
+SUPPORTED = {
+    "sqlite": ("returning", "with"),
+    "postgresql": ("returning", "with", "merge", "function", "counting"),
+    "mariadb": ("function",),
+}
+PUT = {
+    "postgresql": (
+        "CREATE FUNCTION put(id bigint, figure numeric) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"
+        " UPDATE offers SET stock = figure WHERE item_id = id AND warehouse = 3; RETURN FOUND; END$$"
+    ),
+    "mariadb": (
+        "CREATE FUNCTION put(id BIGINT, figure NUMERIC(12, 4)) RETURNS INTEGER MODIFIES SQL DATA BEGIN"
+        " UPDATE offers SET stock = figure WHERE item_id = id AND warehouse = 3; RETURN ROW_COUNT() > 0; END"
+    ),
+}
+READ_ID = "SELECT stock FROM offers WHERE item_id = :product_id AND warehouse = 3"
+
+
+@pytest.mark.parametrize("read", [READ_ID, ""])
+async def test_a_write_of_any_form_is_judged_by_the_rows_that_are_there(engine: AsyncEngine, read: str) -> None:
+    backend = engine.dialect.name.replace("mysql", "mariadb")
+    async with writing(engine) as connection:
+        if backend in PUT:
+            await connection.exec_driver_sql(PUT[backend])
+    changes = [Change(number, "3", f"P-{number}", D(1), D(number % 3), ()) for number in range(1, 31)]
+    for form in SUPPORTED[backend]:
+        await refill(engine, 20)
+        made = target(engine, write=OTHER_WRITES[form], **({"read": read} if read else {}))
+        written = await made.write(changes, agree)
+        assert (written.applied, written.skipped) == (changes[:20], changes[20:]), form
+        assert written.altered == {}
+        await refill(engine, 30)
+        assert (await made.write(changes[20:], agree)).applied == changes[20:], form
+
+
+async def refill(engine: AsyncEngine, count: int) -> None:
+    async with writing(engine) as connection:
+        await connection.execute(text("DELETE FROM offers"))
+        await connection.execute(text("DELETE FROM items"))
+        for number in range(1, count + 1):
+            await connection.execute(text(f"INSERT INTO items VALUES ({number}, 'P-{number}')"))
+            await connection.execute(text(f"INSERT INTO offers VALUES ({number}, 3, 99, 1)"))
+
+
+async def test_what_a_statement_s_row_keeps_is_read_back(engine: AsyncEngine) -> None:
+    floored = "UPDATE offers SET stock = FLOOR(:quantity) WHERE item_id = :product_id AND warehouse = 3"
+    if engine.dialect.name == "sqlite":
+        floored = floored.replace("FLOOR(:quantity)", "CAST(:quantity AS INTEGER)")
+    changes = [Change(1, "3", "A", D(5), D("36.7"), ()), Change(2, "3", "B", D(5), D(4), ())]
+    written = await target(engine, write=floored, read=READ_ID).write(changes, agree)
+    assert (written.applied, written.altered) == (changes, {Cell(1, "3"): D(36)})
+
+
+META_WRITE = "UPDATE meta SET stock = :quantity WHERE sku = :sku"
+META_READ = "SELECT stock FROM meta WHERE sku = :sku"
+
+
+async def meta(engine: AsyncEngine, *rows: str) -> None:
+    kind = "VARCHAR(20)" if engine.dialect.name in {"mysql", "mariadb"} else "TEXT COLLATE NOCASE"
+    if engine.dialect.name == "postgresql":
+        kind = "TEXT"
+    async with writing(engine) as connection:
+        await connection.execute(text(f"CREATE TABLE meta (sku {kind}, stock NUMERIC(12, 4))"))
+        for row in rows:
+            await connection.execute(text(f"INSERT INTO meta VALUES {row}"))
+
+
+def look_alikes() -> list[Change]:
+    upper, lower = RowLocator(1, "A-1", ""), RowLocator(2, "a-1", "")
+    return [
+        Change(1, "", "A-1", D(1), D("7.5"), (), rivals=(lower,)),
+        Change(2, "", "a-1", D(1), D(77), (), rivals=(upper,)),
+        Change(3, "", "B-1", D(1), D(9), ()),
+    ]
+
+
+@pytest.mark.parametrize("stands", ["1", "7.5", "77"])
+async def test_two_skus_that_the_target_takes_for_one_row_are_both_set_aside_by_name(
+    engine: AsyncEngine, stands: str
+) -> None:
+    await meta(engine, f"('A-1', {stands})", "('B-1', 1)")
+    changes = look_alikes()
+    written = await target(engine, write=META_WRITE, read=META_READ).write(changes, agree)
+    if engine.dialect.name == "postgresql":
+        assert (written.applied, written.skipped) == ([changes[0], changes[2]], [changes[1]])
+        return
+    assert written.applied == changes[2:]
+    assert sorted(one for one, _ in written.ambiguous) == changes[:2]
+    assert all("'A-1'" in why and "'a-1'" in why and "one row" in why for _, why in written.ambiguous)
+    async with writing(engine) as connection:
+        assert D(str((await connection.execute(text("SELECT stock FROM meta WHERE sku = 'A-1'"))).scalar())) == D(
+            stands
+        )
+
+
+async def test_without_a_read_the_database_is_asked_whether_two_skus_are_one_to_it(engine: AsyncEngine) -> None:
+    await meta(engine, "('A-1', 1)", "('a-1', 1)", "('B-1', 1)")
+    changes = look_alikes()
+    written = await target(engine, write=META_WRITE).write(changes, agree)
+    if engine.dialect.name in {"mysql", "mariadb"}:
+        assert [one for one, _ in written.ambiguous] == changes[:2]
+    else:
+        assert written.applied == changes
+
+
+async def test_look_alikes_with_rows_of_their_own_are_both_written(engine: AsyncEngine) -> None:
+    exact = (
+        "CAST(sku AS BINARY) = CAST(:sku AS BINARY)" if engine.dialect.name in {"mysql", "mariadb"} else "sku = :sku"
+    )
+    await meta(engine, "('A-1', 1)", "('a-1', 1)", "('B-1', 1)")
+    if engine.dialect.name == "sqlite":
+        exact = "sku = :sku COLLATE BINARY"
+    where = f"FROM meta WHERE {exact}"
+    made = target(engine, write=f"UPDATE meta SET stock = :quantity WHERE {exact}", read=f"SELECT stock {where}")
+    assert (await made.write(look_alikes(), agree)).applied == look_alikes()

@@ -53,7 +53,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     for key, value in changes.items():
         inner = result.get(key)
         result[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
-    return result
+    return {key: value for key, value in result.items() if value is not None}
 
 
 @dataclass

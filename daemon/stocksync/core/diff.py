@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from stocksync.core.desired_state import DesiredCell, SnapshotCells
+from stocksync.core.look_alike import Rivals
 from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, SnapshotCell, TargetRow
 
 
@@ -48,6 +49,8 @@ class DiffContext:
     now: datetime
     shut: frozenset[tuple[str, str]] = frozenset()
     """Rows by (SKU, place) that we deactivated for a product that bore the SKU before; only where `by_sku`."""
+    rivals: Rivals = field(default_factory=dict)
+    """Products whose SKUs the target may take for one."""
 
 
 def to_look_up(wants: Iterable[DesiredCell], memory: SnapshotCells) -> list[RowLocator]:
@@ -95,7 +98,9 @@ def _differing(
 ) -> None:
     first = remembered is None or (remembered.acked is None and remembered.intent is None)
     change = _change(want, remembered, live, terms)
-    if first and live is not None and live.holds(want.figure) and not isinstance(change.before, Removal):
+    there = live is not None and live.holds(want.figure) and not isinstance(change.before, Removal)
+    # What may be another's row is written all the same: only then can the target tell the two apart.
+    if first and there and not change.rivals:
         found.adopted[want.cell] = (want.figure, want.sku)
         found.unchanged += 1
     elif first and live is None and not terms.creates:
@@ -113,6 +118,7 @@ def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow 
     return Change(
         cell.product_id, cell.place, want.sku, _before(want, remembered, live, terms), want.figure, want.parts,
         cause=_cause(want, remembered, terms),
+        rivals=tuple(one._replace(place=cell.place) for one in terms.rivals.get(cell.product_id, ())),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Quantities are exact decimals in the product's own unit, instants are aware UTC 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -181,6 +181,8 @@ class Change:
     parts: SourceFigures
     cause: str = "poll"
     """Which rule asked for it: poll, deleted, untracked, heal, renamed, repeat."""
+    rivals: tuple[RowLocator, ...] = field(default=(), compare=False, repr=False)
+    """Other products' rows that the target might take for this one."""
 
     @property
     def cell(self) -> Cell:

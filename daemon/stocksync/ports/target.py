@@ -32,6 +32,8 @@ class Capabilities:
     can_deactivate: bool
     can_scan: bool
     """False where the target can only be asked for given cells."""
+    loose: bool = False
+    """True where the target finds rows by SKU in a way of its own, which may take several SKUs for one."""
     notes: tuple[str, ...] = ()
     """For `check`: rights, missing index, and the like."""
 

@@ -9,6 +9,7 @@ import structlog
 
 from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
+from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import BadRow, Cell, Product, Reading, RowLocator, SourceFigures, TargetRow, Verdict
 from stocksync.core.policy import settle, total_of
 from stocksync.errors import NotFound, SourceError, StocksyncError
@@ -99,9 +100,13 @@ async def _push(account: Account, register: StateQueries, product: Product, leas
 
 async def _push_locked(account: Account, register: StateQueries, product: Product, lease: Lease) -> tuple[int, str]:
     ids = {product.id}
-    if (await account.shape()).by_sku:
+    shape = await account.shape()
+    if shape.by_sku:
         # The row may have been another product's before.
         ids.update(await register.products_with(account.name, product.sku))
+    if shape.loose:
+        others = rivals_of([product], (await account.state.snapshot(account.name)).products)
+        ids.update(other.product_id for other in others.get(product.id, ()))
     snapshot = await account.state.snapshot(account.name, sorted(ids))
     known = snapshot.products.get(product.id)
     if known is None and account.settings.filtered:

@@ -7,6 +7,7 @@ from stocksync.core import absence
 from stocksync.core.desired_state import DesiredState, believable, desires_of, want_gone, want_open_intents, yield_skus
 from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
 from stocksync.core.guards import GuardContext, Plan, make_plan
+from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
@@ -83,7 +84,8 @@ async def _compare(
     memory = others.doubting(cells)
     live = await account.target.read(to_look_up(wants, memory))
     shut = shut_rows(cells) if shape.by_sku else frozenset()
-    terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut)
+    rivals = rivals_of(products.values(), snapshot.products) if shape.loose else {}
+    terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut, rivals=rivals)
     return desires, diff(wants, memory, live, _waiting(snapshot, products), terms)
 
 

@@ -18,6 +18,12 @@ _POSTGRESQL = text(
 _MARIADB = text(
     "SET SESSION idle_transaction_timeout = :pause, innodb_lock_wait_timeout = :lock, max_statement_time = :statement"
 )
+_CHANGED = {
+    "postgresql": text(
+        "SELECT COALESCE(SUM(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_xact_user_tables"
+    ),
+    "sqlite": text("SELECT total_changes()"),
+}
 _START = text("START TRANSACTION")
 _MYSQL = text("SET SESSION wait_timeout = :pause, innodb_lock_wait_timeout = :lock")
 
@@ -38,6 +44,12 @@ async def guard(connection: AsyncConnection, patience: Timeouts) -> None:
         await connection.execute(_START)
     elif dialect.name in {"mysql", "mariadb"}:
         await connection.execute(_MYSQL, _seconds(patience))
+
+
+async def rows_changed(connection: AsyncConnection) -> int | None:
+    """Count the rows that this transaction has changed so far; None where the database does not tell."""
+    count = _CHANGED.get(connection.dialect.name)
+    return None if count is None else int((await connection.execute(count)).scalar_one())
 
 
 def same(key: Key, value: BindParameter[Any], dialect: str) -> ColumnElement[bool]:

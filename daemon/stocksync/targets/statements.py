@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,14 +11,14 @@ from sqlalchemy import BigInteger, Numeric, Text, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import NullType, TypeEngine
 
-from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
+from stocksync.core.model import Cell, Change, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError
 from stocksync.ports import BatchResult, Capabilities, Fence
 from stocksync.sqlengine import close_engine, reading, writing
 from stocksync.targets import dialects
-from stocksync.targets.codecs import lossless, number, truth
 from stocksync.targets.faults import Conflict, patiently
 from stocksync.targets.settings import Statements, TargetSettings
+from stocksync.targets.statement_batch import StatementBatch
 
 _NAMES = ("product_id", "sku", "location", "quantity")
 
@@ -51,6 +50,7 @@ class StatementsTarget:
             creates=True,
             can_deactivate="deactivate" in self._texts,
             can_scan=False,
+            loose="product_id" not in binds,
             notes=() if "read" in self._texts else ("without a `read` statement neither audit nor look-up sees it",),
         )
 
@@ -63,9 +63,10 @@ class StatementsTarget:
             return {}
         found = {}
         async with self._patiently() as go_on, reading(self._engine) as connection:
+            batch = StatementBatch(connection, self._texts)
             for ref in refs:
-                if rows := list(await connection.execute(self._texts["read"], self._values("read", ref, None))):
-                    found[ref.cell] = _live(rows)
+                if (live := await batch.read_one(ref)) is not None:
+                    found[ref.cell] = live
                 go_on()
         return found
 
@@ -80,7 +81,7 @@ class StatementsTarget:
         yield []  # pragma: no cover  makes this an asynchronous iterator, as the port asks
 
     async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:  # noqa: ANN401  opaque to the port
-        """Write a batch in one transaction; a `write` that changes no row is a skipped change."""
+        """Write a batch in one transaction; a `write` that finds no row is a skipped change."""
         if not changes:
             return BatchResult()
         if transaction is not None:
@@ -113,26 +114,10 @@ class StatementsTarget:
         return patiently(self._settings.where, self._settings.patience)
 
     async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> BatchResult:
-        written = BatchResult()
-        for change in sorted(changes):
-            name = _statement_for(change)
-            if name not in self._texts:
-                written.ambiguous.append((change, f"no `{name}` statement is configured"))
-                continue
-            figure = change.after if isinstance(change.after, Decimal) else None
-            result = await connection.execute(self._texts[name], self._values(name, change.ref, figure))
-            nothing = not result.returns_rows and result.rowcount == 0
-            (written.skipped if nothing and name == "write" else written.applied).append(change)
-        return written
+        return await StatementBatch(connection, self._texts).write(changes)
 
     def _binds(self, name: str) -> set[str]:
         return set(self._texts[name].compile().params)
-
-    def _values(self, name: str, ref: RowLocator, figure: Decimal | None) -> dict[str, Any]:
-        sqlite = self._engine.dialect.name == "sqlite"
-        quantity = None if figure is None else lossless(figure) if sqlite else figure
-        every = {"product_id": ref.product_id, "sku": ref.sku, "location": ref.place, "quantity": quantity}
-        return {bound: every[bound] for bound in self._binds(name)}
 
 
 def _parsed(statements: Statements, settings: TargetSettings, dialect: str) -> dict[str, TextClause]:
@@ -162,14 +147,3 @@ def _typed(clause: TextClause, dialect: str) -> TextClause:
     kinds["quantity"] = NullType() if dialect == "sqlite" else Numeric()
     bound = set(clause.compile().params)
     return clause.bindparams(*(bindparam(name, type_=kind) for name, kind in kinds.items() if name in bound))
-
-
-def _statement_for(change: Change) -> str:
-    if isinstance(change.after, Removal):
-        return "delete" if change.after is Removal.DELETED else "deactivate"
-    return "write"
-
-
-def _live(rows: Sequence[Sequence[Any]]) -> TargetRow:
-    first = rows[0]
-    return TargetRow(number(first[0]), truth(first[1]) if len(first) > 1 else None, len(rows))

@@ -1,0 +1,40 @@
+"""SKUs that a database may take for one though they are not: other case, accents, padding, leading zeros."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from stocksync.core.model import Product, RowLocator, SnapshotProduct
+
+Rivals = Mapping[int, tuple[RowLocator, ...]]
+"""Product id to the other products whose SKU looks like its own."""
+_TATWEEL = "\u0640"
+
+
+def folded(sku: str) -> str:
+    """Give what loose comparisons have in common: two SKUs with one folded form may be one row."""
+    decomposed = unicodedata.normalize("NFKD", sku.casefold())
+    plain = "".join(
+        str(unicodedata.decimal(letter, letter))
+        for letter in decomposed
+        if not unicodedata.combining(letter) and letter != _TATWEEL
+    ).strip()
+    return (plain.lstrip("0") or "0") if plain.isdecimal() else plain
+
+
+def rivals_of(read: Iterable[Product], known: Mapping[int, SnapshotProduct]) -> Rivals:
+    """Group the living products whose SKUs differ and yet look alike."""
+    skus = {product_id: one.sku for product_id, one in known.items() if one.tracked and one.gone_at is None}
+    for product in read:
+        skus.pop(product.id, None)
+        if product.tracked:
+            skus[product.id] = product.sku
+    groups: dict[str, list[RowLocator]] = {}
+    for product_id, sku in skus.items():
+        groups.setdefault(folded(sku), []).append(RowLocator(product_id, sku, ""))
+    return {
+        ours.product_id: others
+        for group in groups.values()
+        if len(group) > 1
+        for ours in group
+        if (others := tuple(one for one in group if one.sku != ours.sku))
+    }
