@@ -99,7 +99,10 @@ def test_a_variable_without_a_usable_secret_is_a_problem(environ, problem):
         SecretRef("x", env="KEY", environ=environ).read()
 
 
-@pytest.mark.parametrize(("content", "problem"), [(b" \n", "is empty"), (b"\xff\xfe", "is not text")])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b" \n", "is empty"), (b"\xff\xfek\0", "UTF-16 text: save it as UTF-8"), (b"k\xe9y", "is not UTF-8")],
+)
 def test_a_file_without_a_usable_secret_is_a_problem(tmp_path, content, problem):
     path = tmp_path / "key"
     path.write_bytes(content)

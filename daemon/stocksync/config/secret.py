@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from stocksync.config.text import decoded, stray
 from stocksync.errors import ConfigurationError
 
 
@@ -32,6 +33,8 @@ class SecretRef:
         value = self._variable() if self.env else self._content()
         if "\n" in value or "\r" in value or "\0" in value:
             raise ConfigurationError(f"{self._key}: the secret must be a single line")
+        if problem := stray(value):
+            raise ConfigurationError(f"{self._key}: {problem}")
         return value
 
     @property
@@ -39,7 +42,7 @@ class SecretRef:
         return f"{self.path}_{'env' if self.env else 'file'}"
 
     def _variable(self) -> str:
-        value = self.environ.get(self.env, "").strip()
+        value = self.environ.get(self.env, "").strip().strip("\ufeff").strip()
         if not value:
             state = "empty" if self.env in self.environ else "not set"
             raise ConfigurationError(f"{self._key}: the environment variable {self.env} is {state}; export it first")
@@ -49,9 +52,9 @@ class SecretRef:
         # systemd hands credentials over in a directory whose name it alone knows: $CREDENTIALS_DIRECTORY/qoyod
         name = Template(self.file).safe_substitute(self.environ)
         try:
-            value = Path(name).read_text(encoding="utf-8").strip()
+            value = decoded(Path(name).read_bytes()).strip()
         except (OSError, ValueError) as error:
-            why = (error.strerror or "cannot be read") if isinstance(error, OSError) else "is not text"
+            why = (error.strerror or "cannot be read") if isinstance(error, OSError) else str(error)
             raise ConfigurationError(f"{self._key}: {why}{self._shown(name)}; put the secret there") from error
         if not value:
             raise ConfigurationError(f"{self._key}: the file is empty{self._shown(name)}; put the secret there")

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from stocksync.config.model import Config
+from stocksync.config.text import decoded, stray, strays_in_toml
 from stocksync.errors import ConfigurationError
 
 PREFIX = "STOCKSYNC_"
@@ -44,11 +45,15 @@ def read_file(path: Path) -> dict[str, Any]:
 
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error}; is --config right?") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: is not UTF-8 text") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if strays := strays_in_toml(text):
+        raise ConfigurationError([f"{path}: {problem}" for problem in strays])
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: is not valid TOML: {error}") from error
 
@@ -72,6 +77,7 @@ def overlay(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str,
     except SettingsError as error:
         return data, [f"{PREFIX}…: {error}"]
     problems = [f"{name}: no such section" for name in _strangers(environ)]
+    problems += [f"{name}: {problem}" for name, problem in _strays(environ)]
     accounts = given.pop("accounts", None)
     merged = _merge(data, given)
     if isinstance(accounts, list):
@@ -90,6 +96,14 @@ class _Environment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name.lower(): value for name, value in self._given.items()}
+
+
+def _strays(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, value in environ.items():
+        if name.upper().startswith(PREFIX) and "__" in name and value[:1] not in {"{", "["}:
+            problem = stray(value.strip())
+            if problem:
+                yield name, problem
 
 
 def _strangers(environ: Mapping[str, str]) -> Iterator[str]:
