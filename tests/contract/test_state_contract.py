@@ -93,6 +93,7 @@ async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(ano
         one.hold(first, plan()),
         one.end(first, done()),
         one.record_audit(first, AuditReport("main", T0)),
+        one.meet(first, "another target"),
         one.renew(first, TTL),
         one.confirm(first, timedelta(0)),
     ):
@@ -491,3 +492,56 @@ async def test_what_was_sent_is_forgotten_under_another_layout_of_the_target(sta
     await state.observe(lease, "c3", SnapshotUpdate(layout="NUMERIC"))
     assert (await state.snapshot("main")).layout == "NUMERIC"
     assert ((await remembered(state)).acked, (await remembered(state)).sent) == (Decimal(120), None)
+
+
+async def test_another_target_has_acknowledged_nothing(state, lease) -> None:
+    assert await state.meet(lease, "one") == 0
+    await state.observe(lease, "c1", seen_at(T0))
+    await state.intend(lease, "c1", [change(), change(product_id=12)])
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
+    source = replace(entry(7, None), side="source")
+    await state.observe(lease, "c1", SnapshotUpdate(quarantined=[entry(), source]))
+    await state.hold(lease, plan())
+    await state.end(lease, done())
+    assert await state.meet(lease, "one") == 0
+    assert (await remembered(state)).acked == Decimal("120.5")
+    assert await state.meet(lease, "two") == 1
+    snapshot = await state.snapshot("main")
+    assert snapshot.target == "two"
+    for cell in (CELL, Cell(12, "MAIN")):
+        assert (snapshot.cells[cell].acked, snapshot.cells[cell].intent, snapshot.cells[cell].sku) == (None, None, "")
+    assert snapshot.cells[CELL].parts == PARTS, "what Qoyod said stays"
+    assert (list(snapshot.quarantine), snapshot.plan) == ([(7, None)], None)
+    assert not (await state.guard_history("main")).weighed
+    assert [row.change for row in await state.history("main", 11, 9)] == [change()]
+
+
+async def test_the_first_target_is_taken_for_the_one_that_acknowledged(state, lease) -> None:
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
+    assert (await state.snapshot("main")).target is None
+    assert await state.meet(lease, "one") == 0
+    assert (await remembered(state)).acked == Decimal("120.5")
+
+
+async def test_what_a_row_was_found_to_hold_stands_for_what_was_acknowledged(state, lease) -> None:
+    await state.observe(lease, "c1", seen_at(T0))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change(), change(product_id=12)]))
+    await state.observe(lease, "c2", SnapshotUpdate(corrected={CELL: Decimal(73), Cell(12, "MAIN"): None}))
+    assert ((await remembered(state)).acked, (await remembered(state)).parts) == (Decimal(73), PARTS)
+    assert (await remembered(state, Cell(12, "MAIN"))).acked is None
+
+
+async def test_the_guards_weigh_what_look_ups_wrote_since_the_last_complete_cycle(another_state) -> None:
+    one, two = await another_state(), await another_state()
+    lease = await one.claim("main", "one", TTL)
+    history = await one.guard_history("main")
+    assert (history.managed, list(history.looked_up), history.weighed) == (0, [], False)
+    await one.acknowledge(lease, "lookup-1", BatchResult(applied=[change()]))
+    await one.end(lease, done())
+    gone = change(product_id=13, after=Removal.DEACTIVATED, before=Decimal(4))
+    await one.acknowledge(lease, "c2", BatchResult(applied=[change(product_id=12)]))
+    await one.acknowledge(lease, "lookup-2", BatchResult(applied=[gone]))
+    history = await two.guard_history("main")
+    assert (history.managed, list(history.looked_up), history.weighed) == (2, [gone], True)
+    await one.end(lease, done("c3", verdict=Verdict.PARTIAL))
+    assert list((await two.guard_history("main")).looked_up) == [gone]

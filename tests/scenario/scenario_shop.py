@@ -110,10 +110,10 @@ class Shop:
         self.data["accounts"][0] = merged(self.data["accounts"][0], sections)
         await self.enter()
 
-    async def cycle(self, name: str | None = None) -> CycleReport:
+    async def cycle(self, name: str | None = None, *, full: bool = False) -> CycleReport:
         account = self.house.accounts[name] if name else self.account
         async with lead(account, self.house.owner) as lease:
-            report = await Cycle(account, lease).run()
+            report = await Cycle(account, lease, full=full).run()
         report.counts.check()
         return report
 

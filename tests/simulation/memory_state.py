@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
@@ -15,6 +16,7 @@ from stocksync.ports import (
     AccountStatus,
     BatchResult,
     Clock,
+    GuardHistory,
     Lease,
     LedgerRow,
     Quarantined,
@@ -66,6 +68,9 @@ class MemoryAccount:
     audit: AuditReport | None = None
     token: str | None = None
     layout: str | None = None
+    target: str | None = None
+    weighed: bool = False
+    looked_up: list[Change] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -158,7 +163,23 @@ class MemoryState:
             recent_totals=totals[-10:],
             plan=mine.plan,
             layout=mine.layout,
+            target=mine.target,
         )
+
+    async def guard_history(self, account: str) -> GuardHistory:
+        mine = self.store.of(account)
+        managed = sum(isinstance(row.acked, Decimal) for row in mine.cells.values())
+        return GuardHistory(managed, list(mine.looked_up), mine.weighed)
+
+    async def meet(self, lease: Lease, target: str) -> int:
+        mine = self._fenced(lease)
+        self.crash_points("before meet")
+        forgotten = 0
+        if mine.target not in {None, target}:
+            forgotten = _forget(mine)
+        mine.target = target
+        self.crash_points("after meet")
+        return forgotten
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         mine = self._fenced(lease)
@@ -221,6 +242,8 @@ class MemoryState:
         mine.failures = report.failures_after(mine.failures)
         if report.complete:
             mine.last_complete = report.ended_at or now
+            mine.weighed = True
+            mine.looked_up.clear()
         self._sweep(lease.account, mine, now)
         self.crash_points("after end")
 
@@ -294,6 +317,7 @@ class MemoryState:
             row.acked, row.sent = (change.after, None) if altered is None else (altered, change.after)
             row.sku = change.sku
             mine.ledger.append(LedgerRow(now, cycle_id, lease.epoch, change, altered))
+            mine.looked_up += [change] if cycle_id.startswith("lookup-") else []
             mine.last_push = now
         for change in (*written.applied, *written.skipped, *(change for change, _ in written.ambiguous)):
             closing = mine.cells.get(change.cell)
@@ -339,6 +363,23 @@ class MemoryState:
         )
 
 
+def _forget(mine: MemoryAccount) -> int:
+    """Forget what another target has acknowledged."""
+    forgotten = sum(row.acked is not None for row in mine.cells.values())
+    for row in mine.cells.values():
+        row.acked = row.sent = row.intent = row.intended_at = None
+        row.sku = row.former_sku = ""
+    mine.quarantine = {key: entry for key, entry in mine.quarantine.items() if entry.side != "target"}
+    mine.plan, mine.weighed = None, False
+    return forgotten
+
+
+def _correct(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
+    for cell, found in seen.corrected.items():
+        row = mine.cells.setdefault(cell, MemoryCell())
+        row.acked, row.sent = found, None
+
+
 def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
     if seen.layout is not None:
         mine.layout = seen.layout
@@ -348,6 +389,7 @@ def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
         row = mine.cells.setdefault(cell, MemoryCell())
         if at >= row.source_at:
             row.parts, row.source_at = parts, at
+    _correct(mine, seen)
     for cell, (figure, sku) in seen.adopted.items():
         row = mine.cells.setdefault(cell, MemoryCell())
         if row.acked is None:

@@ -29,8 +29,10 @@ AccountProgress = Callable[[str, int, int], None]
 """Called with (account, pages done, pages in all)."""
 
 
-async def once(config: Config, account: str | None, progress: AccountProgress | None) -> list[CycleReport]:
-    """Run one cycle now, account by account.
+async def once(
+    config: Config, account: str | None, progress: AccountProgress | None, *, full: bool = False
+) -> list[CycleReport]:
+    """Run one cycle now, account by account; `full` compares every row with the live target.
 
     Raises:
         StateInUse: a daemon is the writer.
@@ -38,18 +40,20 @@ async def once(config: Config, account: str | None, progress: AccountProgress | 
     """
     async with open_runtime(config, EventLog()) as house:
         house.state.lock()
-        return [await _one_cycle(house, one, progress) for one in house.chosen(account)]
+        return [await _one_cycle(house, one, progress, full=full) for one in house.chosen(account)]
 
 
-async def _one_cycle(house: Runtime, account: Account, progress: AccountProgress | None) -> CycleReport:
+async def _one_cycle(house: Runtime, account: Account, progress: AccountProgress | None, *, full: bool) -> CycleReport:
     async with lead(account, house.owner) as lease:
-        return await Cycle(account, lease, _for(account, progress)).run()
+        return await Cycle(account, lease, _for(account, progress), full=full).run()
 
 
-async def plan(config: Config, account: str | None, progress: AccountProgress | None) -> list[Preview]:
+async def plan(
+    config: Config, account: str | None, progress: AccountProgress | None, *, full: bool = False
+) -> list[Preview]:
     """Read everything and show what would be written; writes nothing."""
     async with open_runtime(config, EventLog()) as house:
-        return [await preview(one, _for(one, progress)) for one in house.chosen(account)]
+        return [await preview(one, _for(one, progress), full=full) for one in house.chosen(account)]
 
 
 def _for(account: Account, progress: AccountProgress | None) -> Progress | None:

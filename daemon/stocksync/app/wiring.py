@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.config import AccountConfig, Config
-from stocksync.config.tenancy import same_table
+from stocksync.config.tenancy import fingerprint_of, same_table
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.health import Watched
@@ -139,6 +139,7 @@ class _Builder:
             clock=self.clock,
             observer=self.observer,
             siblings=_siblings(self.config, one),
+            target_id=fingerprint_of(one.target),
         )
 
     def _source(self, one: AccountConfig, budgets: dict[str, Budget]) -> Source:

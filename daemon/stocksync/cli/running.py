@@ -46,6 +46,9 @@ def once(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar="", help="Write nothing; show what would be written.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", metavar="", help="Compare every row with the live target, as the daemon at start.")
+    ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -55,15 +58,16 @@ def once(
 
     $ stocksync once
     $ stocksync once --account main --dry-run
+    $ stocksync once --full
     $ stocksync once --json | jq '.[0].counts'
     """
     loaded = settings(config, debug=debug)
     name = known(loaded, account)
     with progress() as report:
         if dry_run:
-            previews = wait_for(app.plan(loaded, name, report))
+            previews = wait_for(app.plan(loaded, name, report, full=full))
         else:
-            reports = wait_for(app.once(loaded, name, report))
+            reports = wait_for(app.once(loaded, name, report, full=full))
     if dry_run:
         show_previews(previews, as_json=as_json)
     elif as_json:

@@ -167,6 +167,11 @@ class Kind(StrEnum):
     DEACTIVATE = "deactivate"
     DELETE = "delete"
 
+    @property
+    def destructive(self) -> bool:
+        """Whether it takes stock out of sale."""
+        return self in {Kind.ZERO, Kind.DEACTIVATE, Kind.DELETE}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Change:

@@ -89,6 +89,11 @@ class CycleReport:
     """Of the plan that is held, if one is."""
 
     @property
+    def worked(self) -> bool:
+        """Whether everything was done that could be, save what a guard holds."""
+        return self.outcome in _WORKED
+
+    @property
     def complete(self) -> bool:
         """Whether the account may call itself fresh after this cycle."""
         return self.outcome in _WORKED and self.verdict is Verdict.COMPLETE

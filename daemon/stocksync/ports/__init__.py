@@ -5,6 +5,7 @@ from stocksync.ports.clock import Clock
 from stocksync.ports.observer import Observer
 from stocksync.ports.source import Priority, Progress, Source
 from stocksync.ports.state import (
+    GuardHistory,
     Lease,
     LedgerRow,
     Snapshot,
@@ -23,6 +24,7 @@ __all__ = [
     "Capabilities",
     "Clock",
     "Fence",
+    "GuardHistory",
     "Lease",
     "LedgerRow",
     "Observer",

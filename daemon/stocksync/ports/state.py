@@ -45,6 +45,10 @@ class Snapshot:
     """The held plan that stands, with what a person said to it."""
     layout: str | None = None
     """The target's layout that figures were last sent under; None before the first."""
+    target: str | None = None
+    """Fingerprint of the target that the acknowledgements belong to; None where none was ever told."""
+    corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
+    """Cells whose row was found to hold another figure than was acknowledged, which stands in `cells` already."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class SnapshotUpdate:
     cells: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
     """New raw figures, each with the time of the request that showed it."""
     products: dict[int, SnapshotProduct] = field(default_factory=dict)
+    corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
+    """What the target was found to hold in place of what it had acknowledged; None: no row, or no number."""
     adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
     """First contact: the target already held this figure, under this SKU."""
     unknown: dict[Cell, datetime | None] = field(default_factory=dict)
@@ -63,6 +69,18 @@ class SnapshotUpdate:
     """Quarantine entries that are well again: (product id, place)."""
     layout: str | None = None
     """The target's layout, where it is another one now: what the target made of figures is forgotten with the old."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardHistory:
+    """What the guards weigh a look-up with: it sees one product, and the state knows the rest."""
+
+    managed: int
+    """Cells that hold a quantity of ours."""
+    looked_up: Sequence[Change]
+    """What look-ups wrote since the last complete cycle, in every process."""
+    weighed: bool
+    """Whether a complete cycle has weighed this target at all."""
 
 
 class State(Protocol):
@@ -85,6 +103,16 @@ class State(Protocol):
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """Load what is remembered, of all products or of some."""
+
+    async def guard_history(self, account: str) -> GuardHistory:
+        """Give what the guards weigh a look-up with."""
+
+    async def meet(self, lease: Lease, target: str) -> int:
+        """Make a target the one that acknowledgements belong to; give how many of another's were forgotten.
+
+        With them go its open intents, its refused rows and its held plans. The first target that is ever told is
+        believed to be the one that has acknowledged.
+        """
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle was attempted."""

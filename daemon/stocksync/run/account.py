@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
-from stocksync.core.model import Change
 from stocksync.ports import Capabilities, Clock, Observer, Source, State, Target
 
 
@@ -49,10 +48,8 @@ class Account:
     """
     siblings: tuple[str, ...] = ()
     """Other accounts that poll the same tenant and write to the same table."""
-    managed: int = 0
-    """Cells that held a figure of ours after the last cycle; 0 before the first."""
-    looked_up: list[Change] = field(default_factory=list)
-    """What look-ups pushed since the last cycle: the guards weigh it as one."""
+    target_id: str = ""
+    """Fingerprint of the target: server, database, table, columns and key. Acknowledgements belong to it."""
     _shape: Capabilities | None = None
 
     async def shape(self) -> Capabilities:

@@ -21,7 +21,7 @@ from stocksync.core.model import (
     TargetRow,
     show,
 )
-from stocksync.errors import StocksyncError
+from stocksync.errors import StocksyncError, TargetError
 from stocksync.ports import Lease, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
@@ -80,6 +80,8 @@ async def _record(account: Account, lease: Lease, report: AuditReport) -> None:
 
 
 async def _compare_all(account: Account, found: _Found) -> None:
+    if (await account.state.snapshot(account.name, [])).target not in {None, account.target_id}:
+        raise TargetError("the target was changed in the configuration: the next cycle compares it as at first contact")
     shape = await account.shape()
     found.by_sku = shape.by_sku
     after: Cell | None = None

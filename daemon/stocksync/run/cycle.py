@@ -16,6 +16,7 @@ from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
 from stocksync.run.prepare import CyclePlan, prepare
 from stocksync.run.remember import observed_of, remember_outcome
+from stocksync.run.target_identity import compared, snapshot_of
 from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
@@ -24,11 +25,12 @@ log = structlog.get_logger(__name__)
 class Cycle:
     """One run over one account under one lease."""
 
-    def __init__(self, account: Account, lease: Lease, progress: Progress | None = None) -> None:
-        """Take what the cycle works with; `progress` hears of pages."""
+    def __init__(self, account: Account, lease: Lease, progress: Progress | None = None, *, full: bool = False) -> None:
+        """Take what the cycle works with; `progress` hears of pages, `full` compares every row with the live target."""
         self._account = account
         self._lease = lease
         self._progress = progress
+        self._full = full
         self.report = new_report(account, lease)
 
     async def run(self) -> CycleReport:
@@ -87,7 +89,9 @@ class Cycle:
             return
         async with account.writing:
             async with self._phase("prepare"):
-                snapshot = await account.state.snapshot(account.name)
+                snapshot = await snapshot_of(account, self._lease)
+                if self._full:
+                    snapshot = await compared(account, snapshot)
                 prepared = await prepare(account, reading, snapshot, seed=report.epoch + report.started_at.second)
                 describe(report, prepared)
             await self._carry_out(prepared)
@@ -103,7 +107,6 @@ class Cycle:
     async def _carry_out(self, prepared: CyclePlan) -> None:
         account, lease, cycle_id = self._account, self._lease, self.report.cycle_id
         self.report.counts.unpushed = len(prepared.plan.apply)
-        account.looked_up.clear()
         async with self._phase("remember"):
             await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
             await account.state.hold(lease, prepared.plan.held)
@@ -113,7 +116,6 @@ class Cycle:
                 await writer.push(prepared.plan.apply)
         finally:
             conclude(self.report, prepared, writer.pushed)
-            account.managed = self.report.cells["managed"]
             await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
 
     async def _record(self) -> None:
@@ -132,7 +134,7 @@ class Cycle:
             self.report.phases[name] = clock.monotonic() - started
 
 
-async def preview(account: Account, progress: Progress | None = None) -> Preview:
+async def preview(account: Account, progress: Progress | None = None, *, full: bool = False) -> Preview:
     """Do everything of a cycle but the writing.
 
     Raises:
@@ -145,7 +147,9 @@ async def preview(account: Account, progress: Progress | None = None) -> Preview
     if reading.verdict is Verdict.EMPTY:
         report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
         return Preview(report, (), None, {})
-    snapshot = await account.state.snapshot(account.name)
+    snapshot = await snapshot_of(account, None)
+    if full:
+        snapshot = await compared(account, snapshot)
     prepared = await prepare(account, reading, snapshot, seed=report.started_at.second)
     describe(report, prepared)
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE

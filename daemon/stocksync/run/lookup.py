@@ -18,6 +18,7 @@ from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
 from stocksync.run.prepare import prepare_product
 from stocksync.run.remember import observed_of, remember_outcome
+from stocksync.run.target_identity import snapshot_of
 from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
@@ -107,21 +108,22 @@ async def _push_locked(account: Account, register: StateQueries, product: Produc
     if shape.loose:
         others = rivals_of([product], (await account.state.snapshot(account.name)).products)
         ids.update(other.product_id for other in others.get(product.id, ()))
-    snapshot = await account.state.snapshot(account.name, sorted(ids))
+    snapshot = await snapshot_of(account, lease, sorted(ids))
     known = snapshot.products.get(product.id)
     if known is None and account.settings.filtered:
         return 0, "no poll has shown it, perhaps it is outside poll.filter: nothing was pushed"
     listed = replace(product, page=known.page if known else 0)
     prepared = await prepare_product(account, reading_of(listed), snapshot)
+    left = len(prepared.found.changes) - len(prepared.plan.apply)
     cycle_id = new_report(account, lease, "lookup-").cycle_id
     await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
     writer = Writer(account, lease, cycle_id)
     try:
         await writer.push(prepared.plan.apply)
     finally:
-        account.looked_up += writer.pushed.applied
         await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
-    return len(writer.pushed.applied), ""
+    note = f"{left} changed figures wait for the next cycle, where the guards weigh them with all others"
+    return len(writer.pushed.applied), note if left else ""
 
 
 def reading_of(product: Product) -> Reading:

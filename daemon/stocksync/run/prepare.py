@@ -51,15 +51,21 @@ async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot
     desires, found = await _compare(account, reading, snapshot, absent)
     held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
     changes = [change for change in found.changes if change.cell not in held]
-    return CyclePlan(reading, snapshot, absent, checked, desires, found, Plan(_within_guards(account, changes)))
+    return CyclePlan(reading, snapshot, absent, checked, desires, found, Plan(await _within_guards(account, changes)))
 
 
-def _within_guards(account: Account, changes: list[Change]) -> tuple[Change, ...]:
+async def _within_guards(account: Account, changes: list[Change]) -> tuple[Change, ...]:
     """Leave to the next cycle what, with all that look-ups pushed since the last one, is more than the guards allow."""
+    history = await account.state.guard_history(account.name)
+    if not history.weighed:
+        # No cycle has seen the whole of this target yet, so nothing says whether this is one zero or all of them.
+        return tuple(change for change in changes if not change.kind.destructive)
+    cells = {change.cell for change in changes}
+    before = [change for change in history.looked_up if change.cell not in cells]
     first = frozenset(change.cell for change in changes if change.before is None)
-    facts = GuardContext(account.name, account.clock.now(), account.managed, first)
-    plan = make_plan(sorted([*account.looked_up, *changes]), (), account.limits, facts)
-    return tuple(change for change in plan.apply if change in changes)
+    facts = GuardContext(account.name, account.clock.now(), history.managed, first)
+    plan = make_plan(sorted([*before, *changes]), (), account.limits, facts)
+    return tuple(change for change in plan.apply if change.cell in cells)
 
 
 async def _compare(

@@ -27,6 +27,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     return SnapshotUpdate(
         cells=_in_order(prepared),
         products=_products(prepared),
+        corrected=snapshot.corrected,
         adopted=prepared.found.adopted,
         unknown={**_newly_unknown(desires.unknown, snapshot, now), **_known_again(prepared)},
         quarantined=[*_bad_rows(prepared, now), *_judged(prepared.found.refused, snapshot, now)],

@@ -8,7 +8,7 @@ import structlog
 
 from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost
-from stocksync.ports import StateQueries
+from stocksync.ports import Lease, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
@@ -26,16 +26,18 @@ class Runner:
     def __init__(self, account: Account, register: StateQueries, owner: str) -> None:
         """Take the account; nothing runs before the lease is held."""
         self.account = account
-        self.leadership = Leadership(account, owner, elected=self.trigger)
+        self.leadership = Leadership(account, owner, elected=self._elected)
         self._register = register
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._draining = False
+        self._compared = False
+        """Whether a cycle has compared the snapshot with the live rows since this process became the writer."""
 
     def trigger(self) -> None:
         """Start a cycle, unless one runs, another process is the writer, or the service stops."""
         lease = self.leadership.lease
         if lease is not None:
-            self._start("cycle", lambda: Cycle(self.account, lease).run())
+            self._start("cycle", lambda: self._cycle(lease))
         else:
             self.account.observer.skipped(self.account.name, "standby")
 
@@ -69,6 +71,16 @@ class Runner:
         for task in running:
             task.cancel()
         return running
+
+    def _elected(self) -> None:
+        # A state that was restored meanwhile has lost our lease, so that whoever is elected looks at the rows anew.
+        self._compared = False
+        self.trigger()
+
+    async def _cycle(self, lease: Lease) -> CycleReport:
+        report = await Cycle(self.account, lease, full=not self._compared).run()
+        self._compared = self._compared or report.worked
+        return report
 
     def _start(self, what: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         name = self.account.name

@@ -28,6 +28,7 @@ async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -
     values: Row = {"failures": report.failures_after((await connection.execute(query)).scalar_one())}
     if report.complete:
         values["last_complete"] = report.ended_at or now
+        values["weighed_at"] = now
     await _note(connection, report.account, **values)
 
 

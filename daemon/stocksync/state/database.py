@@ -13,9 +13,19 @@ from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.report import CycleReport
 from stocksync.errors import SchemaBehind
-from stocksync.ports import AccountStatus, BatchResult, Lease, LedgerRow, Snapshot, SnapshotUpdate, Transaction
+from stocksync.ports import (
+    AccountStatus,
+    BatchResult,
+    GuardHistory,
+    Lease,
+    LedgerRow,
+    Snapshot,
+    SnapshotUpdate,
+    Transaction,
+)
 from stocksync.sqlengine import close_engine, open_engine, writing
-from stocksync.state import cells, cycles, leases, ledger, people, snapshot_update, tokens
+from stocksync.state import cells, cycles, leases, ledger, people, snapshot_update, target_identity, tokens
+from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import fence
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
@@ -96,10 +106,24 @@ class Database:
                 recent_totals=await cycles.recent_totals(connection, account),
                 plan=plans[0] if plans else None,
                 layout=await cells.layout_of(connection, account),
+                target=await target_identity.target_of(connection, account),
             )
 
         with cells.collector_paused():
             return await self._session.read(work)
+
+    async def guard_history(self, account: str) -> GuardHistory:
+        """Give what the guards weigh a look-up with."""
+        return await self._session.read(lambda connection: guard_history(connection, account))
+
+    async def meet(self, lease: Lease, target: str) -> int:
+        """Make a target the one that acknowledgements belong to; give how many of another's were forgotten."""
+
+        async def work(connection: AsyncConnection) -> int:
+            await fence(connection, lease)
+            return await target_identity.meet(connection, lease.account, target)
+
+        return await self._session.write(work)
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle was attempted."""

@@ -109,8 +109,12 @@ def _entry(lease: Lease, cycle_id: str, change: Change, altered: Figure | None, 
     }
 
 
-def _ledger_row(row: ResultRow[Any]) -> LedgerRow:
+def change_in(row: ResultRow[Any]) -> Change:
+    """Read the change of a ledger row."""
     parts = parts_of(row.parts)
     figures = {"before": row.before, "after": row.after}
-    change = change_of(row.product_id, row.place, row.sku, **figures, parts=parts, cause=row.cause)
-    return LedgerRow(row.at, row.cycle_id, row.epoch, change, figure_of(row.read_back))
+    return change_of(row.product_id, row.place, row.sku, **figures, parts=parts, cause=row.cause)
+
+
+def _ledger_row(row: ResultRow[Any]) -> LedgerRow:
+    return LedgerRow(row.at, row.cycle_id, row.epoch, change_in(row), figure_of(row.read_back))

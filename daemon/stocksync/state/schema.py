@@ -29,6 +29,8 @@ accounts = Table(
     Column("failures", Integer, nullable=False),
     Column("audit", Words),
     Column("layout", Words),
+    Column("target", Words),
+    Column("weighed_at", Instant),
 )
 
 products = Table(

@@ -25,6 +25,7 @@ async def observe(
     """Write all that differs, in one transaction."""
     await _write_layout(connection, account, seen.layout)
     await _write_cells(connection, account, cycle_id, seen)
+    await _write_corrected(connection, account, seen, now)
     await _write_adopted(connection, account, seen, now)
     await _write_unknown(connection, account, seen)
     await _write_products(connection, account, seen)
@@ -58,6 +59,18 @@ def _newer_wins(new: Any) -> Assigned:  # noqa: ANN401
     newer = new.source_at >= cells.c.source_at
     names = ("parts", "source_cycle", "source_at")
     return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
+
+
+async def _write_corrected(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
+    rows = [
+        new_cell(account, cell, acked=figure_text(figure), acked_at=None if figure is None else now)
+        for cell, figure in sorted(seen.corrected.items())
+    ]
+    await execute_many(connection, upsert(cells, connection, _read_back), rows)
+
+
+def _read_back(new: Any) -> Assigned:  # noqa: ANN401
+    return [(name, new[name]) for name in ("acked", "acked_at", "sent")]
 
 
 async def _write_adopted(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
