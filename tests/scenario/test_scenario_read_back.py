@@ -136,3 +136,34 @@ async def test_a_float_column_is_acknowledged_as_what_it_keeps(
     (told,) = [one.what async for one in check(shop.config) if one.part == "main: target"]
     assert "cannot keep every figure" in told
     assert "altered_by_target: a trigger or the column's type alters 1 figure(s), such as P-01: 16777217.3" in told
+
+
+@pytest.mark.parametrize(
+    ("server", "alter"), [("postgresql", "ALTER COLUMN quantity TYPE"), ("mariadb", "MODIFY quantity")]
+)
+async def test_a_column_that_is_altered_while_the_daemon_runs_makes_new_desired_figures(
+    request: pytest.FixtureRequest, open_shop: Any, server: str, alter: str
+) -> None:
+    shop = await opened(open_shop, request.getfixturevalue(f"{server}_url"), "NUMERIC(12, 3)")
+    shop.catalogue.stock_take(1, 1, Decimal("36.708"))
+    await shop.cycle()
+    assert (await figures(shop))[1] == "36.708"
+    await shop.sql(f"ALTER TABLE stock {alter} INTEGER")
+    shop.catalogue.stock_take(2, 1, Decimal("4.9"))
+    await shop.cycle()
+    assert (await shop.cycle()).counts.applied == 0
+    assert [(await figures(shop))[number] for number in (1, 2)] == ["36", "4"]
+    await shop.sql(f"ALTER TABLE stock {alter} NUMERIC(12, 3)")
+    await shop.cycle()
+    assert [(await figures(shop))[number] for number in (1, 2)] == ["36.708", "4.9"]
+
+
+async def test_a_float_column_that_becomes_exact_gets_its_figures_again(postgresql_url: str, open_shop: Any) -> None:
+    shop = await opened(open_shop, postgresql_url, "REAL")
+    shop.catalogue.stock_take(1, 1, Decimal("16777217.3"))
+    await shop.cycles(2)
+    assert (await shop.status()).altered == 1
+    await shop.sql("ALTER TABLE stock ALTER COLUMN quantity TYPE NUMERIC(20, 6)")
+    await shop.restart()
+    assert (await shop.cycle()).counts.applied == 1
+    assert ((await figures(shop))[1], (await shop.status()).altered) == ("16777217.3", 0)

@@ -75,6 +75,9 @@ class MemoryTarget:
             can_scan=True,
         )
 
+    async def stale(self) -> bool:
+        return False
+
     async def make(self) -> None:
         return
 

@@ -66,8 +66,8 @@ class Policy:
     """Decimal places the target keeps; None for any number."""
 
     def leaves_alone(self, raw: Decimal) -> bool:
-        """Whether neither the negative rule nor the buffer touches a figure."""
-        return not self.buffer and (raw >= 0 or self.negative is Negative.PASS)
+        """Whether neither the negative rule, the buffer nor the column's decimals touch a figure."""
+        return not self.buffer and (raw >= 0 or self.negative is Negative.PASS) and _fits(raw, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def total_of(parts: SourceFigures) -> Decimal:
 
 def settle(raw: Decimal, policy: Policy) -> PolicyResult:
     """Apply the policy: negative, buffer, rounding."""
-    if policy.leaves_alone(raw) and _fits(raw, policy):
+    if policy.leaves_alone(raw):
         return PolicyResult(raw)
     floored = _floor(raw, policy)
     kept = _keep_back(floored, policy)

@@ -32,6 +32,8 @@ class Capabilities:
     can_deactivate: bool
     can_scan: bool
     """False where the target can only be asked for given cells."""
+    layout: str = ""
+    """What a quantity goes through: its column's type, or the statement that writes it."""
     loose: bool = False
     """True where the target finds rows by SKU in a way of its own, which may take several SKUs for one."""
     notes: tuple[str, ...] = ()
@@ -72,6 +74,9 @@ class Target(Protocol):
 
     async def inspect(self) -> Capabilities:
         """Reflect the table and check the mapping; a table that is still to be made is described. Writes nothing."""
+
+    async def stale(self) -> bool:
+        """Whether the columns are no longer those that were inspected, as somebody altered the table meanwhile."""
 
     async def make(self) -> None:
         """Make the table where it is not there and `create_table` says so: called before something is written."""

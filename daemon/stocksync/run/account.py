@@ -6,7 +6,11 @@ from datetime import timedelta
 
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
+from stocksync.errors import StocksyncError
 from stocksync.ports import Capabilities, Clock, Observer, Source, State, Target
+
+_LOOK = 10.0
+"""Seconds for a look at the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,18 @@ class Account:
             policy = replace(self.rules.policy, scale=self._shape.scale)
             self.rules = replace(self.rules, policy=policy)
         return self._shape
+
+    async def look_again(self) -> None:
+        """Inspect the target anew where its columns have changed; one that is away is left to those who need it."""
+        if self._shape is None:
+            return
+        try:
+            async with asyncio.timeout(_LOOK):
+                stale = await self.target.stale()
+        except (TimeoutError, StocksyncError):
+            return
+        if stale:
+            self.forget_shape()
 
     def forget_shape(self) -> None:
         """Inspect the target anew before it is next used: after a failure it may have changed."""

@@ -87,6 +87,7 @@ class Cycle:
         if reading.verdict is Verdict.EMPTY:
             report.outcome = Outcome.EMPTY
             return
+        await account.look_again()
         async with account.writing:
             async with self._phase("prepare"):
                 snapshot = await snapshot_of(account, self._lease)

@@ -28,10 +28,13 @@ class CyclePlan:
     plan: Plan
     bad_cells: set[Cell] = field(default_factory=set)
     """Cells of rows that could not be read: their last good figure stays."""
+    layout: str | None = None
+    """The target's layout, where it is another than the snapshot's."""
 
 
 async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: int) -> CyclePlan:
     """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result."""
+    snapshot, layout = await _under_layout(account, snapshot)
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock)
     desires, found = await _compare(account, reading, snapshot, absent)
     changing = [change.cell for change in (*found.changes, *found.negative)]
@@ -42,16 +45,27 @@ async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: 
     facts = _circumstances(account, snapshot, found, reading, checked.objection)
     plan = make_plan(found.changes, found.negative, account.limits, facts)
     bad = _bad_cells(reading, snapshot, desires)
-    return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, bad)
+    return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, bad, layout)
 
 
 async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot) -> CyclePlan:
     """Prepare what one look-up showed: no conclusion from absence, and what a plan holds stays held."""
     absent, checked = Absent(), CrossCheckResult()
+    snapshot, layout = await _under_layout(account, snapshot)
     desires, found = await _compare(account, reading, snapshot, absent)
     held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
     changes = [change for change in found.changes if change.cell not in held]
-    return CyclePlan(reading, snapshot, absent, checked, desires, found, Plan(await _within_guards(account, changes)))
+    plan = Plan(await _within_guards(account, changes))
+    return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, layout=layout)
+
+
+async def _under_layout(account: Account, snapshot: Snapshot) -> tuple[Snapshot, str | None]:
+    """Forget what the target made of figures under another layout: under this one it may keep them."""
+    layout = (await account.shape()).layout
+    if layout == snapshot.layout:
+        return snapshot, None
+    cells = {cell: one._replace(sent=None) for cell, one in snapshot.cells.items()}
+    return replace(snapshot, cells=cells), layout
 
 
 async def _within_guards(account: Account, changes: list[Change]) -> tuple[Change, ...]:

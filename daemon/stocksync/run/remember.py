@@ -32,6 +32,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         unknown={**_newly_unknown(desires.unknown, snapshot, now), **_known_again(prepared)},
         quarantined=[*_bad_rows(prepared, now), *_judged(prepared.found.refused, snapshot, now)],
         released=list(_readable_again(prepared)),
+        layout=prepared.layout,
     )
 
 

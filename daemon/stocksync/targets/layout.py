@@ -30,6 +30,8 @@ class Layout:
     unique: bool
     """Whether an index sees to it that no two rows have one key."""
     notes: tuple[str, ...]
+    types: dict[str, str]
+    """Every column's type, as reflected: another one calls for another look."""
 
     @property
     def keys(self) -> Iterator[Key]:

@@ -20,7 +20,7 @@ from stocksync.targets.codecs import UnsuitableValue
 from stocksync.targets.faults import Conflict, Taken, patiently
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.own_table import unmade
-from stocksync.targets.reflect import NoTable, create, reflect
+from stocksync.targets.reflect import NoTable, column_types, create, reflect
 from stocksync.targets.settings import MatchBy, Missing, TargetSettings
 
 log = structlog.get_logger(__name__)
@@ -50,8 +50,17 @@ class MappedTarget:
             creates=self._settings.missing is Missing.INSERT,
             can_deactivate=layout.active is not None,
             can_scan=True,
+            layout=layout.types[layout.quantity.column.name],
             notes=layout.notes,
         )
+
+    async def stale(self) -> bool:
+        """Look at the columns' types again, with one question."""
+        known = self._known
+        if known is None:
+            return False
+        async with self._patiently(), reading(self._engine) as connection:
+            return await connection.run_sync(column_types, self._settings) != known.types
 
     async def make(self) -> None:
         """Make our own table, where it is asked for and not there."""

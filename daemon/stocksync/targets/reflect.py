@@ -1,7 +1,8 @@
 """Looking at the user's table before the first figure goes there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, text
 from sqlalchemy.schema import CreateTable
@@ -34,9 +35,20 @@ def reflect(connection: Connection, settings: TargetSettings) -> Layout:
     return _layout(connection, inspector, found, settings)
 
 
+def column_types(connection: Connection, settings: TargetSettings) -> dict[str, str]:
+    """Give every column's type as it is now; none where the table is not there."""
+    inspector = inspect(connection)
+    found = _find_table(inspector, settings)
+    return {} if found is None else _types(inspector.get_columns(*found))
+
+
 def create(connection: Connection, settings: TargetSettings) -> None:
     """Make our own table."""
     connection.execute(CreateTable(own_table(settings, connection.dialect), if_not_exists=True))
+
+
+def _types(columns: Iterable[Any]) -> dict[str, str]:
+    return {column["name"]: repr(column["type"]) for column in columns}
 
 
 def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, str | None] | None:
@@ -91,6 +103,7 @@ def _layout(
         active=active,
         unique=_is_unique(inspector, found, {key.column.name for key in (match, place) if key is not None}),
         notes=(),
+        types=_types(reflected.values()),
     )
     return replace(layout, notes=tuple(notes_on(connection, layout, reflected, settings)))
 

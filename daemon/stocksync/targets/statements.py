@@ -50,9 +50,14 @@ class StatementsTarget:
             creates=True,
             can_deactivate="deactivate" in self._texts,
             can_scan=False,
+            layout=self._texts["write"].text,
             loose="product_id" not in binds,
             notes=() if "read" in self._texts else ("without a `read` statement neither audit nor look-up sees it",),
         )
+
+    async def stale(self) -> bool:
+        """Tell of no change: own statements have no columns of ours."""
+        return False
 
     async def make(self) -> None:
         """Make nothing: own statements have a table of their own."""
