@@ -108,3 +108,22 @@ def test_a_file_without_a_usable_secret_is_a_problem(tmp_path, content, problem)
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=problem):
         SecretRef("x", file=str(path)).read()
+
+
+@pytest.mark.parametrize("bad", ["socks5://proxy:1080", "proxy:3128", "http://", "http://proxy:port"])
+def test_a_proxy_that_is_none_is_named_and_never_shown(problems, minimal, bad):
+    told = problems(minimal.replace('name = "main"', f'name = "main"\nproxy = "{bad}"'))
+    assert told == (
+        'accounts.main.proxy: must be a proxy such as http://proxy:3128, or "env" (SOCKS is not supported)',
+    )
+
+
+def test_a_proxy_s_password_comes_from_the_environment_alone_and_is_masked(loaded, problems, minimal):
+    with_proxy = f"http://shop:{PASTED}@proxy:3128"
+    told = problems(minimal.replace('name = "main"', f'name = "main"\nproxy = "{with_proxy}"'))
+    assert len(told) == 1
+    assert "set STOCKSYNC_ACCOUNTS__<NAME>__PROXY to the whole URL" in told[0]
+    config = loaded(minimal, STOCKSYNC_ACCOUNTS__MAIN__PROXY=with_proxy)
+    assert config.accounts[0].proxy == with_proxy
+    assert PASTED not in f"{told} {config!r} {effective(config)}"
+    assert effective(config)["accounts"][0]["proxy"] == "http://***@proxy:3128"

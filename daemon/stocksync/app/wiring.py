@@ -30,6 +30,7 @@ from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.client import QoyodSource, open_session
 from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredential
 from stocksync.qoyod.settings import Filter, SourceSettings
+from stocksync.qoyod.transport import post_over
 from stocksync.run.account import Account, Settings
 from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
@@ -149,7 +150,7 @@ class _Builder:
             budgets[tenant] = Budget(poll.requests_per_minute, self.clock)
         settings = SourceSettings(
             account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
-            filter=Filter(poll.filter.sku or None, poll.filter.category_id),
+            filter=Filter(poll.filter.sku or None, poll.filter.category_id), proxy=one.proxy,
         )  # fmt: skip
         credential = self._credential(one)
         return QoyodSource(settings, self.session, budgets[tenant], credential, self.observer, self.clock)
@@ -161,7 +162,7 @@ class _Builder:
         return OAuthCredential(
             account=one.name, token_url=auth.token_url, client_id=auth.client_id,
             read_secret=auth.client_secret.read, scope=auth.scope,
-            session=self.session, vault=self.state, clock=self.clock,
+            session=post_over(self.session, one.proxy), vault=self.state, clock=self.clock,
         )  # fmt: skip
 
     def _target(self, one: AccountConfig, engines: dict[URL, AsyncEngine]) -> tuple[Target, bool]:

@@ -11,6 +11,7 @@ from stocksync.config.kinds import (
     Duration,
     OptionalWord,
     PositiveDuration,
+    ProxyUrl,
     Share,
     Table,
     Text,
@@ -233,6 +234,8 @@ class AccountConfig(Section):
     """Accounts of one Qoyod company share its request limit; left out: those of one credential are one company."""
     base_url: WebAddress = "https://api.qoyod.com/2.0"
     """Qoyod's API; https://sandbox.qoyod.com/api/2.0 to try."""
+    proxy: ProxyUrl = ""
+    """A proxy on the way to Qoyod, such as http://proxy:3128; "env": what HTTPS_PROXY and NO_PROXY say."""
     auth: AuthConfig = Field(default_factory=AuthConfig)
     poll: PollConfig = Field(default_factory=PollConfig)
     target: TargetConfig = Field(default_factory=TargetConfig)

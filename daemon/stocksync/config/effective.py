@@ -1,5 +1,6 @@
 """The configuration in force as it may be logged: every value, no secret."""
 
+import re
 from typing import Any
 
 from stocksync.config.model import Config
@@ -17,4 +18,6 @@ def _masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  any value of a c
         return {name: _masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
+    if key == "proxy":
+        return re.sub(r"://[^/]*@", "://***@", value)
     return shown(value) if key == "url" and value else value

@@ -99,6 +99,19 @@ def _check_web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_proxy(value: str) -> str:
+    if value in {"", "env"}:
+        return value
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"\s", value)
+    except ValueError:
+        named = False
+    if not named or parts.scheme not in {"http", "https"}:
+        raise ValueError('must be a proxy such as http://proxy:3128, or "env" (SOCKS is not supported)')
+    return value
+
+
 def _check_variable(value: str) -> str:
     # A secret pasted here by mistake is refused without being shown; most would fail this pattern.
     if value and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,127}", value):
@@ -126,6 +139,7 @@ PositiveDuration = Annotated[Duration, AfterValidator(_check_positive)]
 Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(show_share)]
 Listen = Annotated[str, AfterValidator(_check_listen)]
 WebAddress = Annotated[str, AfterValidator(_check_web_address)]
+ProxyUrl = Annotated[str, AfterValidator(_check_proxy), Field(repr=False)]
 Variable = Annotated[str, AfterValidator(_check_variable), Field(repr=False)]
 DatabaseUrl = Annotated[str, Field(repr=False)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]

@@ -19,6 +19,11 @@ _HELD_IN_FILE = (
     "and name that in url_env (or into a file, and name that in url_file)"
 )
 
+_PROXY_HELD = (
+    "holds a password, which never stands in this file: set STOCKSYNC_ACCOUNTS__<NAME>__PROXY to the whole URL, "
+    'or HTTPS_PROXY, and say proxy = "env"'
+)
+
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
     """Read and check the whole configuration; without a path, from where it usually stands.
@@ -32,7 +37,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     data = read_file(file) if file else {}
     problems = _Problems(data)
     for loc in list(passwords(data)):
-        problems.add(loc, _HELD_IN_FILE)
+        problems.add(loc, _PROXY_HELD if loc[-1] == "proxy" else _HELD_IN_FILE)
         data = _without(data, loc)
     data, strange = overlay(data, environ)
     problems.lines += strange

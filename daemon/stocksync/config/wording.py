@@ -15,7 +15,7 @@ from stocksync.config.model import Config
 from stocksync.config.sources import Loc
 
 _SECRET_KEY = re.compile(r"secret|passw|passphrase|pwd|token|credential|api[_-]?key|^key$|^auth", re.IGNORECASE)
-_SENSITIVE = re.compile(r"secret|token|passw|_env$|_file$|^url$|_url$|^client_id$|^auth$", re.IGNORECASE)
+_SENSITIVE = re.compile(r"secret|token|passw|_env$|_file$|^url$|^proxy$|_url$|^client_id$|^auth$", re.IGNORECASE)
 _NAME = re.compile(str(get_args(Word)[1].pattern))
 _SHOWN = 60
 

@@ -25,6 +25,8 @@ class SourceSettings:
     per_page: int = 100
     concurrency: int = 4
     filter: Filter = field(default_factory=Filter)
+    proxy: str = field(default="", repr=False)
+    """A proxy's URL, perhaps with user and password; `env`: the environment's."""
     request_timeout: float = 30.0
     """For one request from the connection to the last byte; a drip feed ends here."""
     connect_timeout: float = 10.0

@@ -4,12 +4,14 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
 
 import aiohttp
 from aiohttp.client_middlewares import ClientHandlerType
 from yarl import URL
 
+from stocksync.qoyod.proxy import proxy_for, refusal
 from stocksync.qoyod.settings import SourceSettings
 
 
@@ -57,6 +59,7 @@ class AiohttpTransport:
         self._session = session
         self._base = settings.base_url.rstrip("/")
         self._max_body = settings.max_body
+        self._proxy = settings.proxy
         self._timeout = aiohttp.ClientTimeout(
             total=settings.request_timeout,
             sock_connect=settings.connect_timeout,
@@ -66,15 +69,15 @@ class AiohttpTransport:
     async def get(self, path: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Response:
         """Fetch a path below the base URL."""
         url = URL(self._base + path).with_query(params)
-        return await _send(self._session, _Ask("GET", url, headers, self._timeout, self._max_body))
+        return await _send(self._session, _Ask("GET", url, headers, self._timeout, self._max_body, proxy=self._proxy))
 
 
-def post_over(session: aiohttp.ClientSession) -> Post:
+def post_over(session: aiohttp.ClientSession, proxy: str = "") -> Post:
     """Give what posts a form to an absolute URL, a token endpoint, over a session."""
     timeout = aiohttp.ClientTimeout(total=_POST_TIMEOUT, sock_connect=_POST_TIMEOUT, sock_read=_POST_TIMEOUT)
 
     async def post(url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Response:
-        ask = _Ask("POST", URL(url), headers, timeout, _POST_BODY, form)
+        ask = _Ask("POST", URL(url), headers, timeout, _POST_BODY, form, proxy)
         return await _send(session, ask)
 
     return post
@@ -88,21 +91,29 @@ class _Ask:
     timeout: aiohttp.ClientTimeout
     max_body: int
     form: Mapping[str, str] | None = None
+    proxy: str = field(default="", repr=False)
 
 
 async def _send(session: aiohttp.ClientSession, ask: _Ask) -> Response:
+    proxy = proxy_for(ask.proxy, ask.url)
     try:
         async with session.request(
             ask.method,
             ask.url,
             headers={"Accept": "application/json", **ask.headers},
             data=ask.form,
+            proxy=proxy,
             allow_redirects=False,
             timeout=ask.timeout,
             middlewares=(_Once(),),
         ) as response:
+            if proxy is not None and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                raise TransportFault("proxy", refusal(proxy, response.status))
             body = await _body(response, ask.max_body)
             return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
+    except aiohttp.ClientHttpProxyError as error:
+        assert proxy is not None  # noqa: S101  for the type checker: who else would answer CONNECT
+        raise TransportFault("proxy", refusal(proxy, error.status)) from None  # the error shows our headers
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _fault(error, ask.url) from error
 
@@ -139,7 +150,9 @@ def _fault(error: Exception, url: URL) -> TransportFault:
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError | ssl.CertificateError):
         return TransportFault("tls", f"no secure connection to {where}: {error}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return TransportFault("connect", f"no connection to {where}: {error}; check base_url and the network")
+        proxy = isinstance(error, aiohttp.ClientProxyConnectionError)
+        what, check = ("the proxy", "the account's proxy") if proxy else (where, "base_url and the network")
+        return TransportFault("proxy" if proxy else "connect", f"no connection to {what}: {error}; check {check}")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TransportFault("truncated", f"the answer of {where} broke off")
     if isinstance(error, aiohttp.ClientConnectionError | OSError):
