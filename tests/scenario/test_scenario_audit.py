@@ -175,3 +175,18 @@ async def test_the_ledger_says_nothing_that_did_not_happen(shop: Shop) -> None:
     rows = await shop.sql("SELECT product_id, location_id, quantity FROM stock_levels")
     assert {(row[0], row[1]): Decimal(str(row[2])) for row in rows} == replayed
     assert await shop.rows() == shop.truth()
+
+
+async def test_a_table_that_somebody_emptied_is_an_alert_of_its_own_with_the_command_to_type(
+    large_shop: Shop, logs: Any
+) -> None:
+    await large_shop.sql("DELETE FROM stock_levels WHERE product_id = 1")
+    assert (await large_shop.audit()).lost == 0
+    await large_shop.sql("DELETE FROM stock_levels")
+    report = await large_shop.audit()
+    assert (report.lost, report.cells) == (30, {"missing_in_target": 30})
+    (told,) = [line for line in logs if line["event"] == "target_lost_rows"]
+    assert told["todo"] == "stocksync drift --heal --account main"
+    report = await large_shop.audit(heal=True)
+    assert (report.healed, report.lost) == (30, 0)
+    assert await large_shop.rows() == large_shop.truth()

@@ -50,6 +50,8 @@ class AuditReport:
     units: dict[str, Decimal] = field(default_factory=dict)
     examples: list[Difference] = field(default_factory=list)
     healed: int = 0
+    lost: int = 0
+    """Rows missing in the target, where they are more than the guard for deletions would let us remove; else 0."""
     error: str = ""
 
 

@@ -69,6 +69,7 @@ METRICS: tuple[Declared, ...] = (
     ),
     _gauge("drift_cells", "Cells that differed from the target at the last audit, by cause.", "cause"),
     _gauge("drift_units", "Sum of those differences in units of stock, by cause.", "cause"),
+    _gauge("target_rows_lost", "Rows gone from the target at the last audit, where more than guards.deleted; else 0."),
     _gauge("guard_open", "Changes that a guard holds until a person decides; 0: the guard holds nothing.", "guard"),
     _counter("cross_check_total", "Products compared by id with their list row, by result.", "result"),
     _counter(

@@ -81,6 +81,9 @@ class EventLog:
         found = {cause: count for cause, count in report.cells.items() if count}
         write = log.warning if found else log.info
         write("audit", account=report.account, compared=report.compared, cells=found, healed=report.healed)
+        if report.lost:
+            todo = f"stocksync drift --heal --account {report.account}"
+            log.error("target_lost_rows", account=report.account, rows=report.lost, todo=todo)
 
     def skipped(self, account: str, reason: str) -> None:
         """Say why a trigger was not followed; it is no fault."""

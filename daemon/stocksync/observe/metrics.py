@@ -119,6 +119,7 @@ class Metrics:
         none: dict[str, float] = {cause.value: 0 for cause in Cause}
         self._instant("last_audit_timestamp_seconds", report.account, report.ended_at)
         self._fill("drift_cells", report.account, none | report.cells)
+        self._set("target_rows_lost", report.lost, report.account)
         self._fill("drift_units", report.account, none | {key: float(units) for key, units in report.units.items()})
 
     def remember(self, status: AccountStatus, at: datetime) -> None:

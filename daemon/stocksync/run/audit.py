@@ -61,6 +61,7 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
                 await _compare_all(account, found)
                 if heal and lease is not None and found.changes:
                     report.healed = await _heal(account, lease, found)
+                report.lost = _lost(account, found)
         except TimeoutError:
             report.error = f"not done within poll.deadline of {seconds:g} s"
         except StocksyncError as error:
@@ -70,6 +71,13 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
             await _record(account, lease, report)
         account.observer.audited(report)
     return report
+
+
+def _lost(account: Account, found: _Found) -> int:
+    missing = found.report.cells.get(Cause.MISSING_IN_TARGET.value, 0)
+    limits = account.limits
+    many = found.managed >= limits.minimum_cells and missing > limits.deleted * found.managed
+    return max(0, missing - found.report.healed) if many else 0
 
 
 async def _record(account: Account, lease: Lease, report: AuditReport) -> None:
