@@ -271,3 +271,14 @@ async def test_what_waited_for_a_sku_of_its_own_is_written_by_the_poll_that_show
     await shop.cycle()
     assert dict(await shop.sql("SELECT code, stock FROM goods")) == {"P-01": 31, "NEW": 11, "P-02": 21}
     assert (await shop.status()).quarantined == 0
+
+
+async def test_what_was_judged_under_a_clock_that_was_ahead_does_not_wait_for_it(open_shop: Any, later: Any) -> None:
+    shop = await _by_sku(open_shop)
+    shop.catalogue.rename(3, "P-01")
+    later(days=1)
+    await shop.cycle()
+    later(days=-1)
+    shop.catalogue.rename(1, "NEW")
+    await shop.cycle()
+    assert dict(await shop.sql("SELECT code, stock FROM goods")) == {"P-01": 31, "NEW": 11, "P-02": 21}
