@@ -28,6 +28,8 @@ class Fault(Enum):
     """Another holds the whole SQLite file: it may work later."""
     LOCKED = "locked"
     """Another holds a row or a table for longer than we wait."""
+    CANCELLED = "cancelled"
+    """The server ended a statement that took too long, or a person did."""
     READ_ONLY = "read_only"
     """The server takes no writes, as after a fail-over: the connection is dropped, another one may lead elsewhere."""
     CONFLICT = "conflict"
@@ -42,7 +44,7 @@ class Fault(Enum):
     @property
     def passes(self) -> bool:
         """Whether it may work later without anybody's doing."""
-        return self in {Fault.AWAY, Fault.BUSY, Fault.LOCKED, Fault.READ_ONLY, Fault.CONFLICT}
+        return self not in {Fault.MISSING, Fault.DATA, Fault.REFUSED}
 
 
 def open_engine(url: str, where: str) -> AsyncEngine:
@@ -163,7 +165,7 @@ _PG_CODES = {
     "42703": Fault.MISSING,
     "3D000": Fault.MISSING,
     "3F000": Fault.MISSING,
-    "57014": Fault.DATA,  # cancelled: by the statement's time limit or by a person
+    "57014": Fault.CANCELLED,
 }
 _PG_CLASSES = {
     **dict.fromkeys(("08", "25", "53", "57", "58"), Fault.AWAY),
@@ -173,6 +175,7 @@ _PG_CLASSES = {
 _MY_CODES = {
     **dict.fromkeys((1020, 1213), Fault.CONFLICT),
     **dict.fromkeys((1205, 3572), Fault.LOCKED),
+    **dict.fromkeys((1317, 1969, 3024), Fault.CANCELLED),
     **dict.fromkeys((1290, 1792, 1836), Fault.READ_ONLY),
     **dict.fromkeys((1049, 1054, 1146), Fault.MISSING),
     **dict.fromkeys((0, 1021, 1037, 1040, 1041, 1042, 1043, 1047, 1053, 1077, 1079, 1114), Fault.AWAY),

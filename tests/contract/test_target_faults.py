@@ -325,3 +325,15 @@ async def test_a_batch_joins_a_transaction_and_goes_with_it(target_url: str) -> 
 class _Joined:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
+
+
+async def test_an_open_order_that_only_references_a_row_keeps_nobody_from_writing_it(postgresql_url: str) -> None:
+    engine = await _with_table(postgresql_url)
+    async with writing(engine) as connection:
+        await connection.execute(text("CREATE TABLE orders (product_id BIGINT REFERENCES stock)"))
+    target = _target(engine)
+    async with engine.connect() as other:
+        await other.execute(text("INSERT INTO orders VALUES (2)"))
+        assert len((await target.write(BOTH, agree)).applied) == 2
+        await other.rollback()
+    await engine.dispose()

@@ -99,3 +99,10 @@ def test_a_location_feeds_the_place_that_the_map_names(places, location, place):
 def test_keeping_a_removed_product_asks_for_nothing():
     assert OnRemoved.KEEP.figure is None
     assert OnRemoved.DEACTIVATE.figure is Removal.DEACTIVATED
+
+
+@pytest.mark.parametrize("figure", ["123456789012345", "-123456789012345", "9" * 40, "1" * 30 + "." + "1" * 30])
+def test_a_figure_longer_than_python_s_own_precision_is_settled_exactly(figure: str) -> None:
+    assert settle(D(figure), Policy(scale=18, buffer=D(1), rounding=Rounding.FLOOR)).refused == ""
+    whole = settle(D("9" * 40), Policy(scale=18, buffer=D(1))).figure
+    assert whole == D("9" * 39 + "8")

@@ -21,8 +21,8 @@ _LAST_CHANCE = 30.0
 """Seconds that the batch under way gets when we are to stop; its intents stay open if it needs more."""
 _LETTING_GO = 5.0
 """Seconds for it to let go of its connections then."""
-_HOPELESS = 50
-"""Rows refused in a row, with none accepted, before the target itself is called broken."""
+_HOPELESS = 20
+"""Rows refused, with none accepted, before the target itself is called broken."""
 
 
 @dataclass(slots=True)
@@ -68,12 +68,19 @@ class Writer:
             await finish(self._write(batch))
 
     async def _write(self, batch: Sequence[Change]) -> None:
-        if not self._account.shared:
+        batch = self._untried(batch)
+        if batch and not self._account.shared:
             await self._account.state.intend(self._lease, self._cycle_id, batch)
         await self._deliver(batch)
 
+    def _untried(self, batch: Sequence[Change]) -> Sequence[Change]:
+        """Leave out what a probe has written before its turn: its intent is closed."""
+        return [change for change in batch if change is not self._probed]
+
     async def _deliver(self, batch: Sequence[Change]) -> None:
-        batch = [change for change in batch if change is not self._probed]
+        batch = self._untried(batch)
+        if not batch:
+            return
         try:
             written = await self._commit(batch)
         except RowsRefused as error:
@@ -94,12 +101,12 @@ class Writer:
     async def _probe(self, error: RowsRefused) -> None:
         """Tell a target that refuses everything from bad rows that happen to come first, by trying the last one."""
         last, self._last = self._last, None
-        if last is None or last in (change for change, _ in self.pushed.refused):
-            return
-        await self._write([last])
+        if last is not None and last not in (change for change, _ in self.pushed.refused):
+            await self._write([last])
+            self._probed = last
         if not self.pushed.applied:
+            self.pushed.refused.clear()
             raise TargetError(f"the target refuses every row: {error}") from error
-        self._probed = last
 
     async def _commit(self, batch: Sequence[Change]) -> BatchResult:
         state, target = self._account.state, self._account.target

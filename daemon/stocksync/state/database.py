@@ -6,13 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.report import CycleReport
-from stocksync.errors import SchemaBehind
+from stocksync.errors import RowsRefused, SchemaBehind
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
@@ -23,7 +24,7 @@ from stocksync.ports import (
     SnapshotUpdate,
     Transaction,
 )
-from stocksync.sqlengine import close_engine, open_engine, writing
+from stocksync.sqlengine import close_engine, fault_of, open_engine, reason, writing
 from stocksync.state import cells, cycles, leases, ledger, people, snapshot_update, target_identity, tokens
 from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import fence
@@ -167,10 +168,18 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, lease: Lease) -> AsyncIterator[Transaction]:
+        ended = False
         with translated():
-            async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
-                now = await fence(connection, lease)
-                yield JoinedTransaction(connection, lease, now)
+            try:
+                async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
+                    now = await fence(connection, lease)
+                    yield JoinedTransaction(connection, lease, now)
+                    ended = True
+            except DBAPIError as error:
+                # None of our own constraints waits for the COMMIT: what is found there is in the target's rows.
+                if ended and not fault_of(error).passes:
+                    raise RowsRefused(reason(error)) from error
+                raise
 
     async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
         """Make `plan` the account's held plan, or have none; a person's word to another plan lapses."""

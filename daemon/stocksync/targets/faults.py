@@ -1,15 +1,17 @@
 """What goes wrong in a target's database, in our own words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from decimal import InvalidOperation
 from typing import Any
 
+from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
-from stocksync.sqlengine import Fault, fault_of, reason
+from stocksync.sqlengine import Fault, fault_of, reading, reason
 from stocksync.targets.settings import Timeouts
 
 
@@ -63,6 +65,26 @@ def code_of(error: BaseException) -> object:
     return getattr(original, "sqlstate", None)
 
 
+async def is_of_rows(
+    objection: Objection, engine: AsyncEngine, where: str, statements: Iterable[ClauseElement]
+) -> bool:
+    """Tell rows that the database refuses from a target that does: explained with no row at all, a statement passes."""
+    for statement in statements:
+        compiled = statement.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
+        try:
+            with translated(where):
+                async with reading(engine) as connection:
+                    (await connection.exec_driver_sql(f"EXPLAIN {compiled}")).close()
+        except Objection as again:
+            if again.code != objection.code and again.code in _SYNTAX:
+                return True  # a CALL, which cannot be explained
+        except RowsRefused:
+            return True
+        else:
+            return True
+    return False
+
+
 def _ours(error: Exception, where: str) -> Exception:
     words = reason(error) or "our patience is at its end"
     if isinstance(error, UnicodeError | OverflowError | InvalidOperation):
@@ -70,7 +92,7 @@ def _ours(error: Exception, where: str) -> Exception:
     match fault_of(error):
         case Fault.CONFLICT:
             return Conflict(f"{where}: gave way to another transaction: {words}")
-        case Fault.DATA:
+        case Fault.DATA | Fault.CANCELLED:
             return (Taken if _is_taken(error) else RowsRefused)(words)
         case Fault.REFUSED:
             return Objection(f"{where}: the database refuses: {words}; see `stocksync check`", words, code_of(error))
@@ -86,6 +108,7 @@ _SAYS = {
     Fault.LOCKED: "another transaction holds a row or the table",
     Fault.READ_ONLY: "the server takes no writes at present",
 }
+_SYNTAX = {"42601", 1064}
 _TAKEN = {"23505", 1062}
 
 

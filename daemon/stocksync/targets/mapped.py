@@ -11,13 +11,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
-from stocksync.errors import ConfigurationError, TargetUnavailable
+from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.ports import BatchResult, Capabilities, Fence
 from stocksync.sqlengine import close_engine, reading, writing
 from stocksync.targets import dialects, rows
 from stocksync.targets.batch import Batch, Row, arrange, row_key, sort_out
 from stocksync.targets.codecs import UnsuitableValue
-from stocksync.targets.faults import Conflict, Taken, patiently
+from stocksync.targets.faults import Conflict, Objection, Taken, is_of_rows, patiently
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.own_table import unmade
 from stocksync.targets.reflect import NoTable, column_types, create, reflect
@@ -101,11 +101,16 @@ class MappedTarget:
         batch = arrange(layout, self._settings.match_by, changes, datetime.now(UTC))
         if not batch.orders:
             return BatchResult(ambiguous=batch.misfits)
-        if transaction is None:
-            return await self._commit(layout, batch, fence)
-        async with self._patiently():
-            await fence()
-            return await self._apply(transaction.connection, layout, batch)
+        try:
+            if transaction is None:
+                return await self._commit(layout, batch, fence)
+            async with self._patiently():
+                await fence()
+                return await self._apply(transaction.connection, layout, batch)
+        except Objection as objection:
+            if await is_of_rows(objection, self._engine, self._settings.where, [rows.no_update(layout)]):
+                raise RowsRefused(objection.words) from objection
+            raise
 
     async def close(self) -> None:
         """Give the connections back, where they are ours alone."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Select, Update, bindparam, delete, false, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import TargetRow
@@ -36,11 +36,14 @@ async def look_up(
 
 
 async def lock(connection: AsyncConnection, layout: Layout, batch: Batch) -> Counter[RowKey]:
-    """Count the rows of each key and keep others from changing them until the transaction ends."""
+    """Count the rows of each key and keep others from changing them until the transaction ends.
+
+    PostgreSQL's FOR NO KEY UPDATE lets those pass whose foreign key only holds a row.
+    """
     found: Counter[RowKey] = Counter()
     columns = [key.column for key in layout.keys]
     for chunk in chunks([order.finds for order in batch.orders], _CHUNK):
-        statement = _candidates(layout, columns, chunk).order_by(*columns).with_for_update()
+        statement = _candidates(layout, columns, chunk).order_by(*columns).with_for_update(key_share=True)
         found |= Counter(_key(layout, row) for row in await connection.execute(statement))
     return found
 
@@ -57,6 +60,12 @@ async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatem
         await connection.execute(insert(layout.table).values(values), work.inserts)
     if work.deletes:
         await connection.execute(delete(layout.table).where(*_exactly(layout)), work.deletes)
+
+
+def no_update(layout: Layout) -> Update:
+    """Give the update of a figure in no row: what refuses it refuses them all."""
+    quantity = layout.quantity.column
+    return update(layout.table).where(false()).values({quantity: quantity})
 
 
 async def page_after(

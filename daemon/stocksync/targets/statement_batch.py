@@ -34,7 +34,7 @@ class StatementBatch:
     async def write(self, changes: Sequence[Change]) -> BatchResult:
         """Write all that can be told apart, then read back what stands there."""
         for change in sorted(changes):
-            name = _statement_for(change)
+            name = statement_for(change)
             if name not in self._texts:
                 self._written.ambiguous.append((change, f"no `{name}` statement is configured"))
             elif rival := await self._write_apart(change, name):
@@ -123,7 +123,7 @@ class StatementBatch:
         return {bound: every[bound] for bound in self._texts[name].compile().params}
 
 
-def _statement_for(change: Change) -> str:
+def statement_for(change: Change) -> str:
     if isinstance(change.after, Removal):
         return "delete" if change.after is Removal.DELETED else "deactivate"
     return "write"

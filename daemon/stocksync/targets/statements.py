@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import NullType, TypeEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
-from stocksync.errors import ConfigurationError
+from stocksync.errors import ConfigurationError, RowsRefused
 from stocksync.ports import BatchResult, Capabilities, Fence
 from stocksync.sqlengine import close_engine, reading, writing
 from stocksync.targets import dialects
-from stocksync.targets.faults import Conflict, patiently
+from stocksync.targets.faults import Conflict, Objection, is_of_rows, patiently
 from stocksync.targets.settings import Statements, TargetSettings
-from stocksync.targets.statement_batch import StatementBatch
+from stocksync.targets.statement_batch import StatementBatch, statement_for
 
 _NAMES = ("product_id", "sku", "location", "quantity")
 
@@ -89,10 +89,23 @@ class StatementsTarget:
         """Write a batch in one transaction; a `write` that finds no row is a skipped change."""
         if not changes:
             return BatchResult()
-        if transaction is not None:
+        try:
+            if transaction is None:
+                return await self._persist(changes, fence)
             async with self._patiently():
                 await fence()
                 return await self._apply(transaction.connection, changes)
+        except Objection as objection:
+            used = {statement_for(change) for change in changes} & self._texts.keys()
+            explained = [self._with_nothing(name) for name in sorted(used)]
+            if await is_of_rows(objection, self._engine, self._settings.where, explained):
+                raise RowsRefused(objection.words) from objection
+            raise
+
+    def _with_nothing(self, name: str) -> TextClause:
+        return self._texts[name].bindparams(**dict.fromkeys(self._binds(name)))
+
+    async def _persist(self, changes: Sequence[Change], fence: Fence) -> BatchResult:
         attempts = stamina.retry_context(on=Conflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
         async for attempt in attempts:
             with attempt:
