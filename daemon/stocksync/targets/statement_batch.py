@@ -124,6 +124,7 @@ class StatementBatch:
 
 
 def statement_for(change: Change) -> str:
+    """Name the statement that a change is made by."""
     if isinstance(change.after, Removal):
         return "delete" if change.after is Removal.DELETED else "deactivate"
     return "write"
