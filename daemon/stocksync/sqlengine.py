@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
+from itertools import count
 from typing import Any
 
 from sqlalchemy import event
@@ -11,12 +12,15 @@ from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import LRUCache
 
 from stocksync.dsn import DRIVERS, connect_args, cured, parse
 from stocksync.errors import ConfigurationError
 
 _FAREWELL_SECONDS = 5.0
 _READ_ONLY = "stocksync_read_only"
+_STATEMENTS = 100
+"""Prepared statements that one connection keeps: SQLAlchemy's own figure."""
 
 
 class Fault(Enum):
@@ -71,6 +75,8 @@ def open_engine(url: str, where: str) -> AsyncEngine:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
+    if backend == "postgresql":
+        event.listen(engine.sync_engine, "connect", _keep_statements_of_an_own_session)
     event.listen(engine.sync_engine, "handle_error", _drop_where_nothing_can_be_written)
     return engine
 
@@ -126,6 +132,24 @@ def reason(error: BaseException) -> str:
     numbered = len(arguments) == 2 and isinstance(arguments[0], int)  # noqa: PLR2004  MySQL's drivers: number, words
     text = str(arguments[1] if numbered else original)
     return cured(" ".join(text.replace("<class '", "").replace("'>:", ":").split())[:300])
+
+
+def _keep_statements_of_an_own_session(connection: Any, _record: object) -> None:  # noqa: ANN401  as below
+    """Prepare each statement once where no pooler stands between: its session would be another's at the next one.
+
+    A statement that is prepared anew each time takes two round trips, and a process that is frozen between them holds
+    its locks for good: the server counts that neither as idle nor as a statement. A pooler shows another process id
+    than the session behind it.
+    """
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    (session,) = cursor.fetchone()
+    cursor.close()
+    connection.rollback()
+    if session == connection.driver_connection.get_server_pid():
+        names = count(1)
+        connection._prepared_statement_cache = LRUCache(_STATEMENTS)  # noqa: SLF001  chosen per connection, not per engine
+        connection._prepared_statement_name_func = lambda: f"stocksync_{next(names)}"  # noqa: SLF001
 
 
 def _cut(connection: Any, _record: object, _error: BaseException | None) -> None:  # noqa: ANN401  as below

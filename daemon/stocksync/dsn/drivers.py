@@ -39,7 +39,8 @@ def _postgresql(url: URL, options: Options) -> dict[str, Any]:
         "timeout": options.connect_seconds,
         "server_settings": options.settings,
         # A pooler in transaction mode (PgBouncer, Supabase, Neon) hands every transaction to another session, where a
-        # statement that was prepared earlier is unknown. Without caches each is prepared unnamed, as it is used.
+        # statement that was prepared earlier is unknown. Without caches each is prepared unnamed, as it is used;
+        # a connection that proves to be the server's own gets its cache back.
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
         "async_creator_fn": partial(_named_failures, options.hosts or url.host or ""),
