@@ -16,6 +16,9 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_ledger", sa.Column("read_back", Words())),
         ("stocksync_accounts", sa.Column("target", Words())),
         ("stocksync_accounts", sa.Column("weighed_at", Instant())),
+        ("stocksync_accounts", sa.Column("unauthorized_since", Instant())),
+        ("stocksync_accounts", sa.Column("target_contact", Instant())),
+        ("stocksync_accounts", sa.Column("locations", Words())),
     ]
 
 

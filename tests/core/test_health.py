@@ -1,27 +1,33 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stocksync.core.health import health_of, in_words, limit_of
+from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.health import Watched, in_words, limit_of
+from stocksync.core.model import Change
+from stocksync.core.status import AccountStatus
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 INTERVAL, DEADLINE = timedelta(minutes=15), timedelta(minutes=10)
 LIMIT = timedelta(minutes=40)
+WATCHED = Watched("main", INTERVAL, DEADLINE)
+STATUS = AccountStatus(
+    "main", "", 0, None, None, None, None, None, 0, (), None, (), 0, 0, None, cells=1000, products=500, audit=None
+)
+CHANGE = Change(1, "MAIN", "A", Decimal(4), Decimal(0), ((3, Decimal(0)),))
+HELD = HeldPlan("main", "7f3a", NOW, {}, (HeldChange(CHANGE, Guard.ZEROED),))
 
 
 def judged(lag=timedelta(0), **given):
     last_complete = None if lag is None else NOW - lag
-    return health_of(
-        "main",
-        now=NOW,
-        interval=INTERVAL,
-        deadline=DEADLINE,
-        last_attempt=given.pop("last_attempt", last_complete),
-        last_complete=last_complete,
-        **given,
+    status = replace(
+        STATUS, last_attempt=given.pop("last_attempt", last_complete), last_complete=last_complete, **given
     )
+    return WATCHED.health(status, NOW)
 
 
 def test_one_failed_poll_and_one_slow_poll_are_not_stale_yet():
@@ -58,7 +64,7 @@ def test_a_complete_poll_in_the_future_is_a_clock_fault_and_does_not_hide_stalen
 
 
 def test_held_changes_and_quarantine_are_reasons_to_look_but_the_account_stays_fresh():
-    health = judged(held=1, quarantined=2)
+    health = judged(held=HELD, quarantined=2)
     assert health.well
     assert health.reasons == ("1 change waits for a person: stocksync plan", "2 rows set aside in quarantine")
 
@@ -77,6 +83,45 @@ def test_held_changes_and_quarantine_are_reasons_to_look_but_the_account_stays_f
 )
 def test_lengths_of_time_are_told_in_their_two_largest_units(seconds, words):
     assert in_words(timedelta(seconds=seconds)) == words
+
+
+def test_a_refused_credential_is_the_first_word_at_once():
+    since = NOW - timedelta(minutes=1)
+    health = judged(timedelta(minutes=2), unauthorized_since=since, consecutive_failures=1)
+    assert (health.well, health.word) == (False, "credential refused")
+    assert health.reasons[0].startswith("Qoyod refuses the credential since 2026-08-31 11:59 UTC")
+    assert judged(timedelta(hours=3), unauthorized_since=since).word == "credential refused"
+
+
+@pytest.mark.parametrize(
+    ("cells", "refused", "well"),
+    [
+        (1000, 50, True),
+        (1000, 51, False),
+        (100, 19, True),
+        (100, 20, False),
+        (4, 3, True),
+        (4, 4, False),
+        (0, 1000, False),
+        (0, 0, True),
+    ],
+)
+def test_refused_figures_above_their_share_make_the_account_not_well(cells, refused, well):
+    health = judged(cells=cells, refused=refused, refusal="column 'loc' holds whole numbers")
+    assert health.well is well
+    if not well:
+        assert health.word == "figures refused"
+        assert f"{refused:,} of {max(cells, refused):,} cell" in health.reasons[0]
+        assert "column 'loc' holds whole numbers" in health.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "untracked", "well"), [(500, 0, True), (501, 0, False), (0, 999, True), (0, 1000, False)]
+)
+def test_an_account_most_of_whose_figures_are_unknown_is_not_well(unknown, untracked, well):
+    health = judged(unknown=unknown, untracked=untracked)
+    assert health.well is well
+    assert health.word == ("fresh" if well else "figures unknown")
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=900)), st.booleans())

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from stocksync.core.health import Watched
-from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
 from stocksync.observe import reference
 from stocksync.observe.declared import METRICS
@@ -55,7 +54,8 @@ def test_metrics_are_an_observer(metrics):
 
 def test_every_declared_metric_is_set_by_something_and_nothing_else_is_exported(metrics, ex):
     everything_happens(metrics, ex)
-    metrics.remember(ex.status(oldest_unpushed=ex.NOW, oldest_unknown=ex.NOW), ex.NOW)
+    told = {"oldest_unpushed": ex.NOW, "oldest_unknown": ex.NOW, "target_contact": ex.NOW, "audit": ex.audit()}
+    metrics.remember(ex.status(catalogue={"tracked": 2000}, **told), ex.NOW)
     metrics.looped(ex.NOW, 0.001)
     exported = {family.name: family for family in metrics.registry.collect()}
     ours = {name for name in exported if not name.startswith(("process_", "python_"))}
@@ -97,10 +97,12 @@ def test_the_reference_page_is_what_the_table_renders():
 
 def test_instants_are_exported_as_timestamps(metrics, ex):
     everything_happens(metrics, ex)
-    ended = ex.ago(minutes=4) + timedelta(seconds=21, milliseconds=400)
+    metrics.remember(ex.status(audit=ex.audit(), target_contact=ex.ago(minutes=2)), ex.NOW)
+    ended = ex.ago(minutes=3, seconds=38)
     assert value(metrics, "last_attempt_timestamp_seconds") == ex.ago(minutes=4).timestamp()
     assert value(metrics, "last_complete_cycle_timestamp_seconds") == ended.timestamp()
     assert value(metrics, "last_push_timestamp_seconds") == ended.timestamp()
+    assert value(metrics, "last_target_contact_timestamp_seconds") == ex.ago(minutes=2).timestamp()
     assert value(metrics, "last_audit_timestamp_seconds") == ex.ago(minutes=30).timestamp()
     assert value(metrics, "token_expiry_timestamp_seconds") == (ex.NOW + timedelta(hours=1)).timestamp()
 
@@ -113,54 +115,62 @@ def test_counts_of_a_cycle_are_added_up(metrics, ex):
     assert value(metrics, "changes_applied_total", kind="update") == 176
     assert value(metrics, "cycle_duration_seconds_count", phase="all") == 2
     assert value(metrics, "cycle_duration_seconds_sum", phase="read") == 19.0
-    assert value(metrics, "guard_open", guard="zeroed") == 12
-    assert value(metrics, "guard_open", guard="deleted") == 0
 
 
-def test_an_incomplete_cycle_is_an_attempt_and_no_success(metrics, ex):
-    nothing = {"counts": Counts(), "products": {}, "cells": {}, "total": None}
-    metrics.reported(ex.cycle(outcome=Outcome.FAILED, verdict=Verdict.PARTIAL, **nothing))
-    metrics.reported(ex.cycle(outcome=Outcome.DONE, verdict=Verdict.INCONSISTENT, **nothing))
-    metrics.reported(ex.cycle(outcome=Outcome.EMPTY, verdict=Verdict.EMPTY, **nothing))
+def test_a_cycle_writes_no_gauge_that_the_state_owns(metrics, ex):
+    status = ex.status(
+        managed=5200,
+        refused=7,
+        catalogue={"tracked": 2000},
+        consecutive_failures=2,
+        held=ex.plan(3),
+    )
+    metrics.remember(status, ex.NOW)
+    before = gauges(metrics)
+    everything_happens(metrics, ex)
+    metrics.reported(ex.cycle(outcome=Outcome.FAILED, verdict=None, counts=Counts(), products={}, cells={"managed": 1}))
+    after = gauges(metrics)
+    told = {"authorized", "leader", "lease_epoch", "rate_budget_available", "token_expiry_timestamp_seconds"}
+    assert {name for (name, _), _ in after.items() - before.items()} == {f"stocksync_{name}" for name in told}
+    assert value(metrics, "cells", state="quarantined") == 7
+    assert value(metrics, "cells", state="held") == 3
+    assert value(metrics, "consecutive_failures") == 2
+
+
+def gauges(metrics):
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in metrics.registry.collect()
+        if family.type == "gauge" and family.name.startswith("stocksync_")
+        for sample in family.samples
+    }
+
+
+def test_what_the_state_never_saw_has_no_series(metrics, ex):
+    metrics.remember(ex.status(last_complete=None, last_push=None, cycles=()), ex.NOW)
     assert value(metrics, "last_complete_cycle_timestamp_seconds") is None
     assert value(metrics, "last_push_timestamp_seconds") is None
     assert value(metrics, "catalogue_products") is None
 
 
-def test_a_cycle_that_counted_nothing_leaves_the_last_figures_and_never_sets_zero(metrics, ex):
-    everything_happens(metrics, ex)
-    metrics.reported(
-        ex.cycle(outcome=Outcome.DEADLINE, verdict=None, counts=Counts(), products={}, cells={}, total=None)
-    )
-    assert value(metrics, "cells", state="managed") == 5200
-    assert value(metrics, "catalogue_products") == 2000
-    assert value(metrics, "guard_open", guard="zeroed") == 12
+def test_a_state_that_no_product_is_in_any_more_goes_to_zero(metrics, ex):
+    metrics.remember(ex.status(catalogue={"tracked": 10, "odd": 3}), ex.NOW)
+    metrics.remember(ex.status(catalogue={"tracked": 13}), ex.NOW)
+    assert value(metrics, "products", state="odd") == 0
 
 
-def test_a_state_that_no_cell_is_in_any_more_goes_to_zero(metrics, ex):
-    metrics.reported(ex.cycle(cells={"managed": 10, "unknown": 3}))
-    metrics.reported(ex.cycle(cells={"managed": 13}))
-    assert value(metrics, "cells", state="unknown") == 0
-
-
-def test_failures_in_a_row_are_counted_and_a_stopped_cycle_proves_nothing(metrics, ex):
-    seen = []
-    for outcome in (
-        Outcome.FAILED,
-        Outcome.DEADLINE,
-        Outcome.STOPPED,
-        Outcome.EMPTY,
-        Outcome.UNAUTHORIZED,
-        Outcome.HELD,
-    ):
-        metrics.reported(ex.cycle(outcome=outcome))
-        seen.append(value(metrics, "consecutive_failures"))
-    assert seen == [1, 2, 2, 2, 3, 0]
+def test_each_fault_of_an_account_has_a_series_that_is_there_before_it(metrics, ex):
+    metrics.remember(ex.status(), ex.NOW)
+    assert value(metrics, "account_unwell", reason="credential_refused") == 0
+    metrics.remember(ex.status(unauthorized_since=ex.ago(minutes=1), refused=5200), ex.NOW)
+    assert value(metrics, "account_unwell", reason="credential_refused") == 1
+    assert value(metrics, "account_unwell", reason="figures_refused") == 1
+    assert value(metrics, "account_unwell", reason="stale") == 0
 
 
 def test_a_failed_audit_leaves_the_last_drift(metrics, ex):
-    metrics.audited(ex.audit())
-    metrics.audited(replace(ex.audit(), cells={}, error="target away", ended_at=ex.NOW))
+    metrics.remember(ex.status(audit=ex.audit()), ex.NOW)
+    metrics.remember(ex.status(audit=replace(ex.audit(), cells={}, error="target away", ended_at=ex.NOW)), ex.NOW)
     assert value(metrics, "drift_cells", cause="edited_in_target") == 1
     assert value(metrics, "drift_units", cause="edited_in_target") == 12
     assert value(metrics, "last_audit_timestamp_seconds") == ex.ago(minutes=30).timestamp()

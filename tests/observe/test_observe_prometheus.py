@@ -159,3 +159,37 @@ async def test_a_real_prometheus_scrapes_us_and_fires_the_staleness_alert(ex, tm
         health = {rule["name"]: rule["health"] for group in rules["groups"] for rule in group["rules"]}
         assert sorted(health) == sorted(ALERTS)
         assert set(health.values()) <= {"ok", "unknown"}
+
+
+INHIBITIONS = (ROOT / "deploy/alertmanager/alertmanager.yml").read_text(encoding="utf-8")
+
+
+def inhibit_rules():
+    """Pairs of patterns: which alerts keep which silent."""
+    found = re.findall(r'(?:source|target)_matchers:\s*(?:\[|\n\s+- )alertname=~?"([^"]+)"', INHIBITIONS)
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+def inhibited(alert, by):
+    return any(re.fullmatch(source, by) and re.fullmatch(target, alert) for source, target in inhibit_rules())
+
+
+def test_amtool_accepts_the_alertmanager_configuration(ex):
+    path = ROOT / "deploy/alertmanager/alertmanager.yml"
+    done = subprocess.run(
+        [ex.required("amtool"), "check-config", str(path)], capture_output=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("alert", ["StocksyncStale", "StocksyncFailing", "StocksyncUnpushed"])
+def test_what_follows_from_a_refused_credential_is_inhibited_by_it(alert):
+    assert inhibited(alert, by="StocksyncUnauthorized")
+    assert not inhibited("StocksyncUnauthorized", by=alert)
+
+
+def test_the_alertmanager_configuration_names_no_alert_that_does_not_exist():
+    named = set(re.findall(r"Stocksync\w+", INHIBITIONS))
+    for group in re.findall(r"Stocksync\(([\w|]+)\)", INHIBITIONS):
+        named |= {f"Stocksync{name}" for name in group.split("|")}
+    assert named <= set(ALERTS)

@@ -18,7 +18,7 @@ async def test_a_fresh_account_is_healthy_and_ready(site):
     assert ready.status == 200
     assert await body_of(ready) == {
         "well": True,
-        "accounts": [{"account": "main", "well": True, "lag": 218, "limit": 2400, "reasons": []}],
+        "accounts": [{"account": "main", "well": True, "lag": 218, "limit": 2400, "reasons": [], "word": "fresh"}],
     }
 
 

@@ -85,7 +85,10 @@ def accounts_of(config: Config, name: str | None) -> list[AccountConfig]:
 
 def watch(one: AccountConfig) -> Watched:
     """Give what observers must know of an account."""
-    return Watched(one.name, one.poll.interval, one.poll.deadline, one.drift.interval)
+    guards = one.guards
+    return Watched(
+        one.name, one.poll.interval, one.poll.deadline, one.drift.interval, guards.quarantined, guards.minimum_cells
+    )
 
 
 @asynccontextmanager

@@ -214,6 +214,8 @@ class GuardsConfig(Section):
     """Of the catalogue's usual size, missing from a reading."""
     minimum_cells: Annotated[int, Field(ge=0)] = 20
     """Below this many cells no share is ever exceeded."""
+    quarantined: Share = 0.05
+    """Of the cells, refused by Qoyod's rows or by the target: above this the account is not well."""
 
 
 class DriftConfig(Section):

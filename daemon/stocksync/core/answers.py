@@ -43,6 +43,9 @@ class Health:
     """None before the first complete cycle."""
     limit: timedelta
     reasons: tuple[str, ...] = ()
+    """The weightiest first."""
+    word: str = ""
+    """fresh, stale, never complete, credential refused, figures refused, figures unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Limits:
     changed: float = 0.60
     total_fall: float = 0.30
     minimum_cells: int = 20
+    quarantined: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether an account is fresh, and why not, in sentences for people."""
+"""Whether an account is well, and why not, in sentences for people."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from stocksync.core.answers import Health
 from stocksync.core.status import AccountStatus
 
+Fault = tuple[str, str]
+"""The word for an account that is not well, and the sentence that says why."""
+FAULTS = ("credential refused", "never complete", "stale", "figures refused", "figures unknown")
 _SKEW = timedelta(minutes=2)
 """How far two machines' clocks may stand apart before a time in the future is a fault."""
 
@@ -15,43 +18,17 @@ def limit_of(interval: timedelta, deadline: timedelta) -> timedelta:
     return 2 * interval + deadline
 
 
-def health_of(
-    account: str,
-    *,
-    now: datetime,
-    interval: timedelta,
-    deadline: timedelta,
-    last_attempt: datetime | None,
-    last_complete: datetime | None,
-    consecutive_failures: int = 0,
-    quarantined: int = 0,
-    held: int = 0,
-) -> Health:
-    """Judge one account; `held` and `quarantined` (cells, rows) are reasons to look, not reasons to be stale."""
-    limit = limit_of(interval, deadline)
-    lag = None if last_complete is None else now - last_complete
-    stale = _staleness(lag, limit)
-    reasons = [*stale]
-    if stale and last_attempt is not None and now - last_attempt > limit:
-        reasons.append(f"no poll has even started for {in_words(now - last_attempt)}")
-    if consecutive_failures:
-        reasons.append(f"the last {_count(consecutive_failures, 'poll')} failed")
-    if held:
-        verb = "waits" if held == 1 else "wait"
-        reasons.append(f"{_count(held, 'change')} {verb} for a person: stocksync plan")
-    if quarantined:
-        reasons.append(f"{_count(quarantined, 'row')} set aside in quarantine")
-    return Health(account=account, well=not stale, lag=lag, limit=limit, reasons=tuple(reasons))
-
-
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What observers must know of an account's configuration."""
+    """What an account is judged by: its configuration, as far as health and metrics depend on it."""
 
     name: str
     interval: timedelta
     deadline: timedelta
     audit_interval: timedelta | None = None
+    quarantined: float = 0.05
+    """Share of the cells that may be refused."""
+    minimum_cells: int = 20
 
     @property
     def limit(self) -> timedelta:
@@ -59,18 +36,45 @@ class Watched:
         return limit_of(self.interval, self.deadline)
 
     def health(self, status: AccountStatus, now: datetime) -> Health:
-        """Judge the account by its status."""
-        return health_of(
-            status.account,
-            now=now,
-            interval=self.interval,
-            deadline=self.deadline,
-            last_attempt=status.last_attempt,
-            last_complete=status.last_complete,
-            consecutive_failures=status.consecutive_failures,
-            quarantined=status.quarantined,
-            held=len(status.held.changes) if status.held else 0,
-        )
+        """Judge the account by its status; the first reason that makes it unwell gives the word."""
+        faults = self.faults(status, now)
+        lag = None if status.last_complete is None else now - status.last_complete
+        word = faults[0][0] if faults else "fresh"
+        reasons = (*(reason for _, reason in faults), *_remarks(status))
+        return Health(status.account, well=not faults, lag=lag, limit=self.limit, reasons=reasons, word=word)
+
+    def faults(self, status: AccountStatus, now: datetime) -> list[Fault]:
+        """Name what makes the account not well, the cause before what follows from it."""
+        lag = None if status.last_complete is None else now - status.last_complete
+        return [*_credential(status), *self._staleness(status, lag, now), *self._refusals(status), *_losses(status)]
+
+    def _staleness(self, status: AccountStatus, lag: timedelta | None, now: datetime) -> list[Fault]:
+        if lag is None:
+            return [("never complete", "no poll has been complete yet")]
+        if lag < -_SKEW:
+            return [("stale", f"the last complete poll lies {in_words(lag)} in the future: check the clocks")]
+        if lag <= self.limit:
+            return []
+        faults = [("stale", f"the last complete poll ended {in_words(lag)} ago, more than {in_words(self.limit)}")]
+        if status.last_attempt is not None and now - status.last_attempt > self.limit:
+            faults.append(("stale", f"no poll has even started for {in_words(now - status.last_attempt)}"))
+        return faults
+
+    def _refusals(self, status: AccountStatus) -> list[Fault]:
+        cells = max(status.cells, status.refused)
+        if not too_many_refused(status.refused, cells, self.quarantined, self.minimum_cells):
+            return []
+        return [("figures refused", refused_in_words(status.refused, cells, status.refusal))]
+
+
+def too_many_refused(refused: int, cells: int, share: float, minimum: int) -> bool:
+    """Whether so many cells are set aside that the account is not well; all of them are too many in any shop."""
+    return refused > 0 and (refused >= cells or (refused >= minimum and refused > share * cells))
+
+
+def refused_in_words(refused: int, cells: int, reason: str) -> str:
+    """Say how much is set aside and why."""
+    return f"{refused:,} of {_count(cells, 'cell')} refused" + (f": {reason}" if reason else "")
 
 
 def in_words(span: timedelta) -> str:
@@ -85,14 +89,34 @@ def in_words(span: timedelta) -> str:
     return " ".join(shown) or "0 s"
 
 
-def _staleness(lag: timedelta | None, limit: timedelta) -> list[str]:
-    if lag is None:
-        return ["no poll has been complete yet"]
-    if lag < -_SKEW:
-        return [f"the last complete poll lies {in_words(lag)} in the future: check the clocks"]
-    if lag > limit:
-        return [f"the last complete poll ended {in_words(lag)} ago, more than {in_words(limit)}"]
+def _credential(status: AccountStatus) -> list[Fault]:
+    if status.unauthorized_since is None:
+        return []
+    since = f"{status.unauthorized_since:%Y-%m-%d %H:%M} UTC"
+    return [("credential refused", f"Qoyod refuses the credential since {since}: make a key in Qoyod (Settings, API)")]
+
+
+def _losses(status: AccountStatus) -> list[Fault]:
+    """Tell where Qoyod no longer shows most of what was managed: the target's figures grow old unseen."""
+    told = status.cells - status.untracked
+    if status.cells and told <= 0:
+        return [("figures unknown", f"Qoyod no longer tracks any of {_count(status.cells, 'cell')}")]
+    if 2 * status.unknown > told:
+        return [("figures unknown", f"Qoyod no longer shows {status.unknown:,} of {_count(told, 'cell')}")]
     return []
+
+
+def _remarks(status: AccountStatus) -> list[str]:
+    """Give what a person should know of an account, well or not."""
+    remarks = []
+    held = len(status.held.changes) if status.held else 0
+    if status.consecutive_failures:
+        remarks.append(f"the last {_count(status.consecutive_failures, 'poll')} failed")
+    if held:
+        remarks.append(f"{_count(held, 'change')} {'waits' if held == 1 else 'wait'} for a person: stocksync plan")
+    if status.quarantined:
+        remarks.append(f"{_count(status.quarantined, 'row')} set aside in quarantine")
+    return remarks
 
 
 def _count(number: int, noun: str) -> str:

@@ -85,6 +85,8 @@ class CycleReport:
     """Guard that holds something to the number of cells it holds."""
     phases: dict[str, float] = field(default_factory=dict)
     """Phase to seconds."""
+    target_contact: datetime | None = None
+    """When the target last answered this cycle."""
     plan_id: str = ""
     """Of the plan that is held, if one is."""
 
@@ -105,6 +107,12 @@ class CycleReport:
         A fall that a guard holds is no measure: else it would release itself after a few cycles.
         """
         return self.total if self.complete and Guard.TOTAL_FALL not in self.guards else None
+
+    def unauthorized_since(self, before: datetime | None) -> datetime | None:
+        """Tell since when the credential is refused; only an answer from Qoyod proves that it works again."""
+        if self.outcome is Outcome.UNAUTHORIZED:
+            return before or self.ended_at or self.started_at
+        return None if self.verdict is not None else before
 
     def failures_after(self, before: int) -> int:
         """Count the failures in a row; an empty or stopped cycle proves neither, so it changes nothing."""

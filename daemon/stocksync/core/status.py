@@ -28,6 +28,9 @@ class Quarantined:
     first_at: datetime
     last_at: datetime
     retry_at: datetime
+    sku: str = ""
+    """By which people know the product; filled where the entry is shown."""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,19 @@ class AccountStatus:
     """Cells of which the target made another figure than was written."""
     orphaned: Mapping[str, Decimal] = field(default_factory=dict)
     """Location value that nothing feeds any more to the units that stand there, by the last cycle that compared."""
+    managed: int = 0
+    """Cells in which the target holds a figure of ours."""
+    refused: int = 0
+    """Cells set aside: those whose figure the target refuses, and those of products that cannot be read."""
+    refusal: str = ""
+    """Why, for most of them."""
+    untracked: int = 0
+    """Cells of products whose quantity Qoyod no longer tracks."""
+    catalogue: Mapping[str, int] = field(default_factory=dict)
+    """Products by state: tracked, untracked, missing, gone, bad."""
+    unauthorized_since: datetime | None = None
+    """Since when Qoyod refuses the credential; None where it does not."""
+    target_contact: datetime | None = None
+    """When the target last answered a cycle."""
+    locations: Mapping[int, str] = field(default_factory=dict)
+    """Qoyod's locations, id to name."""

@@ -37,6 +37,7 @@ METRICS: tuple[Declared, ...] = (
     _gauge("last_attempt_timestamp_seconds", "When a poll cycle last started, whatever became of it."),
     _gauge("last_complete_cycle_timestamp_seconds", "When a complete cycle last ended: the lag is now minus this."),
     _gauge("last_push_timestamp_seconds", "When a cycle that wrote to the target last ended."),
+    _gauge("last_target_contact_timestamp_seconds", "When the target last answered a cycle, changes or not."),
     _gauge(
         "oldest_unpushed_timestamp_seconds", "Since when the oldest known change waits to be written; absent: none."
     ),
@@ -59,8 +60,13 @@ METRICS: tuple[Declared, ...] = (
     _gauge("consecutive_failures", "Cycles that failed since the last one that did not."),
     _counter("pages_read_total", "Pages of the product list that were read."),
     _gauge("catalogue_products", "Products in the catalogue, as Qoyod counts them (`total`)."),
-    _gauge("products", "Products at the last reading, by state.", "state"),
-    _gauge("cells", "Cells (product and location) at the last reading, by state.", "state"),
+    _gauge("products", "Known products: tracked, untracked, missing from the list, gone, bad (unreadable).", "state"),
+    _gauge(
+        "cells",
+        "Cells (product and location): managed (a figure of ours stands there), unknown, held, quarantined, unmapped.",
+        "state",
+    ),
+    _gauge("account_unwell", "1 where the account is not well for this reason, else 0.", "reason"),
     _counter("changes_applied_total", "Changes that the target acknowledged, by kind.", "kind"),
     _counter(
         "discrepancies_total",

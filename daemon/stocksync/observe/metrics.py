@@ -19,11 +19,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder, ge
 from stocksync import __version__
 from stocksync.core.drift import AuditReport, Cause
 from stocksync.core.guards import Guard
-from stocksync.core.health import Watched
+from stocksync.core.health import FAULTS, Watched
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus
 from stocksync.observe.declared import METRICS, Declared
-from stocksync.observe.failures import Failures
 
 _MOST_WORDS = 60
 """Values one label of one metric may take in this process; what comes later is counted as `other`."""
@@ -38,8 +37,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._made = {metric.name: _make(metric, self.registry) for metric in METRICS}
         self._words: dict[tuple[str, str], set[str]] = {}
-        self._accounts: set[str] = set()
-        self._failures = Failures()
+        self._accounts: dict[str, Watched] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._made["build_info"].labels(__version__, platform.python_version()).set(1)
@@ -48,7 +46,7 @@ class Metrics:
 
     def watch(self, account: Watched) -> None:
         """Begin to hold series for an account."""
-        self._accounts.add(account.name)
+        self._accounts[account.name] = account
         self._set("poll_interval_seconds", account.interval.total_seconds(), account.name)
         self._set("freshness_limit_seconds", account.limit.total_seconds(), account.name)
         if account.audit_interval is not None:
@@ -68,42 +66,18 @@ class Metrics:
             return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     def attempted(self, account: str, at: datetime) -> None:
-        """Note that a cycle started."""
-        self._instant("last_attempt_timestamp_seconds", account, at)
+        """Leave it to the state, which every process that shows these metrics reads."""
 
     def reported(self, report: CycleReport) -> None:
-        """Note that a cycle ended."""
+        """Count what a cycle did and how long it took; what stands after it is read from the state (`remember`)."""
         account = report.account
         verdict = report.verdict.value if report.verdict else "none"
         self._add("cycles_total", 1, account, verdict, report.outcome.value)
         self._add("pages_read_total", report.pages, account)
-        self._set("consecutive_failures", self._failures.note(report)[1], account)
-        self._ended(report)
-        self._counted(report)
-
-    def _ended(self, report: CycleReport) -> None:
         for phase, seconds in report.phases.items():
-            self._time("cycle_duration_seconds", seconds, report.account, phase)
-        if report.ended_at is None:
-            return
-        self._time(
-            "cycle_duration_seconds", (report.ended_at - report.started_at).total_seconds(), report.account, "all"
-        )
-        if report.complete:
-            self._instant("last_complete_cycle_timestamp_seconds", report.account, report.ended_at)
-        if report.counts.applied:
-            self._instant("last_push_timestamp_seconds", report.account, report.ended_at)
-
-    def _counted(self, report: CycleReport) -> None:
-        account = report.account
-        if report.total is not None:
-            self._set("catalogue_products", report.total, account)
-        # A cycle that failed before it counted says nothing: the figures of the last one stay.
-        if report.products:
-            self._fill("products", account, report.products)
-        if report.cells:
-            self._fill("cells", account, report.cells)
-            self._fill("guard_open", account, {guard.value: 0 for guard in Guard} | dict(report.guards))
+            self._time("cycle_duration_seconds", seconds, account, phase)
+        if report.ended_at is not None:
+            self._time("cycle_duration_seconds", (report.ended_at - report.started_at).total_seconds(), account, "all")
         for name, counts in (
             ("changes_applied_total", report.changes),
             ("discrepancies_total", report.discrepancies),
@@ -113,7 +87,10 @@ class Metrics:
                 self._add(name, count, account, word)
 
     def audited(self, report: AuditReport) -> None:
-        """Note that an audit ended; one that failed leaves the last figures."""
+        """Leave it to the state, where the audit was recorded."""
+
+    def _drift(self, report: AuditReport) -> None:
+        """Show an audit; one that failed leaves the last figures."""
         if report.error or report.ended_at is None:
             return
         none: dict[str, float] = {cause.value: 0 for cause in Cause}
@@ -132,15 +109,23 @@ class Metrics:
         self._instant_or_none("oldest_unpushed_timestamp_seconds", account, status.oldest_unpushed)
         self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
         self._set("consecutive_failures", status.consecutive_failures, account)
-        known = {"managed": status.cells, "unknown": status.unknown, "quarantined": status.quarantined}
-        for word, count in known.items():
-            self._set("cells", count, account, word)
+        self._instant("last_target_contact_timestamp_seconds", account, status.target_contact)
+        self._fill("products", account, status.catalogue)
+        self._fill("cells", account, _cells(status))
+        self._fill("account_unwell", account, self._faults(status, at))
+        if (total := next((cycle.total for cycle in status.cycles if cycle.total is not None), None)) is not None:
+            self._set("catalogue_products", total, account)
         guards = {guard.value: 0 for guard in Guard}
         for held in status.held.changes if status.held else ():
             guards[held.guard.value] += 1
         self._fill("guard_open", account, guards)
         if status.audit is not None:
-            self.audited(status.audit)
+            self._drift(status.audit)
+
+    def _faults(self, status: AccountStatus, at: datetime) -> dict[str, int]:
+        watched = self._accounts.get(status.account)
+        faults = watched.faults(status, at) if watched else []
+        return dict.fromkeys(map(_label, FAULTS), 0) | {_label(word): 1 for word, _ in faults}
 
     def skipped(self, account: str, reason: str) -> None:
         """Note that a trigger was not followed."""
@@ -178,8 +163,7 @@ class Metrics:
 
     def retire(self, account: str) -> None:
         """Forget an account; what still ends for it later is not counted."""
-        self._accounts.discard(account)
-        self._failures.forget(account)
+        self._accounts.pop(account, None)
         for metric in METRICS:
             if "account" in metric.labels:
                 self._made[metric.name].remove_by_labels({"account": account})
@@ -221,6 +205,22 @@ class Metrics:
         before = self._words.get((name, "0"), set())
         for word in before | set(counts):
             self._set(name, counts.get(word, 0), account, word)
+
+
+def _cells(status: AccountStatus) -> dict[str, int]:
+    counts = {
+        "managed": status.managed,
+        "unknown": status.unknown,
+        "held": len(status.held.changes) if status.held else 0,
+        "quarantined": status.refused,
+    }
+    # Locations that feed nothing have no row in the state: the newest cycle that compared counted them.
+    compared = next((cycle.cells for cycle in status.cycles if cycle.cells), {})
+    return counts | {"unmapped": compared.get("unmapped", 0)}
+
+
+def _label(word: str) -> str:
+    return word.replace(" ", "_")
 
 
 def _make(metric: Declared, registry: CollectorRegistry) -> Any:  # noqa: ANN401  one of three unrelated types

@@ -39,6 +39,8 @@ class Snapshot:
     cells: Mapping[Cell, SnapshotCell] = field(default_factory=dict)
     products: Mapping[int, SnapshotProduct] = field(default_factory=dict)
     quarantine: Mapping[tuple[int, str | None], Quarantined] = field(default_factory=dict)
+    locations: Mapping[int, str] = field(default_factory=dict)
+    """Qoyod's locations, id to name."""
     recent_totals: Sequence[int] = ()
     """`total` of the last complete readings (at most 10), oldest first."""
     plan: HeldPlan | None = None
@@ -65,6 +67,8 @@ class SnapshotUpdate:
     unknown: dict[Cell, datetime | None] = field(default_factory=dict)
     """Since when a cell is unknown; None: it is known again."""
     quarantined: list[Quarantined] = field(default_factory=list)
+    locations: Mapping[int, str] | None = None
+    """The names of all locations, where they differ from those known."""
     released: list[tuple[int, str | None]] = field(default_factory=list)
     """Quarantine entries that are well again: (product id, place)."""
     layout: str | None = None

@@ -208,7 +208,8 @@ def _take(page: Page, row: _Row, path: str, wanted: Filter) -> None:
         return
     page.products.append(product)
     for entry in row.inventories:
-        page.locations[entry.id] = _name(entry.name_en, entry.name_ar) or str(entry.id)
+        if entry.id not in page.locations:
+            page.locations[entry.id] = _name(entry.name_en, entry.name_ar) or str(entry.id)
 
 
 def _matches(row: _Row, wanted: Filter) -> bool:

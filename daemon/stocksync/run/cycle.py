@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import islice
 from uuid import uuid4
 
 import structlog
 
 from stocksync.core.answers import Preview
-from stocksync.core.model import Reading, Verdict
+from stocksync.core.model import Reading, RowLocator, Verdict
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
-from stocksync.run.prepare import CyclePlan, prepare
+from stocksync.run.prepare import CyclePlan, is_managed, prepare
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.target_identity import compared, snapshot_of
 from stocksync.run.writer import Writer, finish
@@ -115,9 +116,19 @@ class Cycle:
         try:
             async with self._phase("write"):
                 await writer.push(prepared.plan.apply)
+                await self._contact(prepared)
         finally:
             conclude(self.report, prepared, writer.pushed)
             await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
+
+    async def _contact(self, prepared: CyclePlan) -> None:
+        """Ask the target for a row where nothing was to be written: that it is away must not wait for a change."""
+        account = self._account
+        if not prepared.plan.apply:
+            cells = prepared.snapshot.cells.items()
+            rows = (RowLocator(cell.product_id, one.sku, cell.place) for cell, one in cells if is_managed(one))
+            await account.target.read(list(islice(rows, 1)))
+        self.report.target_contact = account.clock.now()
 
     async def _record(self) -> None:
         try:

@@ -33,6 +33,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         quarantined=[*_bad_rows(prepared, now), *_judged(prepared.found.refused, snapshot, now)],
         released=list(_readable_again(prepared)),
         layout=prepared.layout,
+        locations=_locations(prepared),
     )
 
 
@@ -76,6 +77,12 @@ def _products(prepared: CyclePlan) -> dict[int, SnapshotProduct]:
         product_id: entry for product_id, entry in prepared.absent.updates.items() if known.get(product_id) != entry
     }
     return {**changed, **seen}
+
+
+def _locations(prepared: CyclePlan) -> dict[int, str] | None:
+    known = prepared.snapshot.locations
+    named = {**known, **prepared.reading.locations}
+    return named if named != known else None
 
 
 def _newly_unknown(unknown: Iterable[Cell], snapshot: Snapshot, now: datetime) -> dict[Cell, datetime | None]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, figure_of
 from stocksync.ports import Quarantined
-from stocksync.state.codec import parts_of
+from stocksync.state.codec import locations_of, parts_of
 from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import chunks
 from stocksync.state.types import instant
@@ -70,6 +70,12 @@ async def load_products(
         for part in _narrowed(query, products.c.product_id, product_ids)
         for row in (await connection.execute(part)).all()
     }
+
+
+async def load_locations(connection: AsyncConnection, account: str) -> dict[int, str]:
+    """Load the names of an account's locations."""
+    query = select(accounts.c.locations).where(accounts.c.account == account)
+    return locations_of((await connection.execute(query)).scalar())
 
 
 async def load_quarantine(

@@ -1,6 +1,7 @@
 """How values are written into text and blob columns, and read back."""
 
 import zlib
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -30,6 +31,7 @@ class _Plan(msgspec.Struct):
 _parts = msgspec.json.Decoder(dict[int, Decimal])
 _report = msgspec.json.Decoder(CycleReport)
 _audit = msgspec.json.Decoder(AuditReport)
+_locations = msgspec.json.Decoder(dict[int, str])
 _plan = msgspec.json.Decoder(_Plan)
 
 
@@ -61,6 +63,16 @@ def report_of(text: str) -> CycleReport:
 def audit_of(text: str | None) -> AuditReport | None:
     """Read an audit's report."""
     return None if text is None else _audit.decode(text)
+
+
+def locations_text(locations: Mapping[int, str]) -> str:
+    """Give location names as JSON."""
+    return msgspec.json.encode(dict(sorted(locations.items()))).decode()
+
+
+def locations_of(text: str | None) -> dict[int, str]:
+    """Read location names."""
+    return {} if text is None else _locations.decode(text)
 
 
 def plan_blob(plan: HeldPlan) -> bytes:

@@ -24,8 +24,14 @@ async def begin(connection: AsyncConnection, report: CycleReport) -> None:
 async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -> None:
     """Record the end, and what it means for the account."""
     await _store(connection, report)
-    query = select(accounts.c.failures).where(accounts.c.account == report.account)
-    values: Row = {"failures": report.failures_after((await connection.execute(query)).scalar_one())}
+    query = select(accounts.c.failures, accounts.c.unauthorized_since).where(accounts.c.account == report.account)
+    before = (await connection.execute(query)).one()
+    values: Row = {
+        "failures": report.failures_after(before.failures),
+        "unauthorized_since": report.unauthorized_since(before.unauthorized_since),
+    }
+    if report.target_contact is not None:
+        values["target_contact"] = report.target_contact
     if report.complete:
         values["last_complete"] = report.ended_at or now
         values["weighed_at"] = now

@@ -108,6 +108,7 @@ class Database:
                 plan=plans[0] if plans else None,
                 layout=await cells.layout_of(connection, account),
                 target=await target_identity.target_of(connection, account),
+                locations=await cells.load_locations(connection, account),
             )
 
         with cells.collector_paused():

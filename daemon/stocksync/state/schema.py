@@ -31,6 +31,9 @@ accounts = Table(
     Column("layout", Words),
     Column("target", Words),
     Column("weighed_at", Instant),
+    Column("unauthorized_since", Instant),
+    Column("target_contact", Instant),
+    Column("locations", Words),
 )
 
 products = Table(

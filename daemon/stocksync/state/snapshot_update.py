@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell
 from stocksync.ports import Quarantined, SnapshotUpdate
-from stocksync.state.codec import figure_text, parts_text
+from stocksync.state.codec import figure_text, locations_text, parts_text
 from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, replacing, upsert
 from stocksync.state.types import instant
@@ -29,6 +29,9 @@ async def observe(
     await _write_adopted(connection, account, seen, now)
     await _write_unknown(connection, account, seen)
     await _write_products(connection, account, seen)
+    if seen.locations is not None:
+        named = update(accounts).where(accounts.c.account == account).values(locations=locations_text(seen.locations))
+        await connection.execute(named)
     await _release(connection, account, seen.released)
     await _write_quarantine(connection, account, seen.quarantined)
 
