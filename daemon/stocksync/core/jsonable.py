@@ -70,6 +70,7 @@ def _record(value: Any) -> dict[str, Any]:  # noqa: ANN401  any of our dataclass
     record = _named({each.name: getattr(value, each.name) for each in fields(value)})
     if isinstance(value, Change):
         record["kind"] = value.kind.value
+        del record["rivals"]  # what the target is to watch while it writes: nothing that a reader asks for
     return record
 
 
