@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 from servers import LOCK_WAITS_SECONDS, Server, lock_waits
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell, Change
-from stocksync.errors import StateError, StateInUse, StateUnavailable
+from stocksync.errors import LeaseLost, StateError, StateInUse, StateUnavailable
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.sqlengine import writing
 from stocksync.state import leases
 from stocksync.state.database import Database, open_state
 from stocksync.state.lockfile import LockFile
+from stocksync.state.schema import accounts
+from stocksync.state.types import database_now
 
 KEPT = timedelta(days=90)
 TTL = timedelta(minutes=5)
@@ -258,3 +260,16 @@ async def test_states_on_servers_and_in_memory_need_no_lock_file(postgresql_stat
         state = await opened(url)
         state.lock()
         state.unlock()
+
+
+async def test_a_lease_dated_an_hour_ahead_is_not_believed(state_url: str, opened: Opener) -> None:
+    one, two = await opened(state_url), await opened(state_url)
+    lease = await one.claim("main", "one", TTL)
+    assert await two.claim("main", "two", TTL) is None
+    async with one.engine.begin() as connection:
+        ahead = (await connection.execute(select(database_now()))).scalar_one() + timedelta(hours=1)
+        await connection.execute(update(accounts).values(expires_at=ahead))
+    assert await two.claim("main", "two", TTL) == Lease("main", "two", 2)
+    with pytest.raises(LeaseLost, match="another writer took over"):
+        await one.renew(lease, TTL)
+    assert await one.claim("main", "one", TTL) is None, "the new lease is as long as it should be"

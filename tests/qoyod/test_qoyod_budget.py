@@ -150,3 +150,39 @@ def test_an_endless_storm_of_429s_never_stops_the_budget() -> None:
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Budget(0, LoopClock.__new__(LoopClock))
+
+
+def test_a_flood_of_look_ups_leaves_the_poll_every_second_request_and_people_still_go_first() -> None:
+    went: list[Priority] = []
+
+    async def one(budget: Budget, priority: Priority) -> None:
+        await budget.acquire(priority)
+        went.append(priority)
+
+    async def work() -> None:
+        budget = Budget(60, LoopClock())
+        waiting = [asyncio.create_task(one(budget, Priority.PERSON)) for _ in range(200)]
+        waiting += [asyncio.create_task(one(budget, Priority.POLL)) for _ in range(20)]
+        waiting += [asyncio.create_task(one(budget, Priority.CHECK)) for _ in range(5)]
+        await asyncio.gather(*waiting)
+
+    virtually(work)
+    assert went[:50:2] == [Priority.PERSON] * 25
+    assert went[1:50:2] == [Priority.CHECK] * 5 + [Priority.POLL] * 20
+    assert set(went[50:]) == {Priority.PERSON}, "what nobody else wants is theirs"
+
+
+def test_a_look_up_whose_client_has_gone_spends_nothing() -> None:
+    async def work() -> float:
+        clock = LoopClock()
+        budget = Budget(60, clock)
+        gone = [asyncio.create_task(budget.acquire(Priority.PERSON)) for _ in range(100)]
+        poll = asyncio.create_task(budget.acquire(Priority.POLL))
+        await asyncio.sleep(0.5)
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        await poll
+        return clock.monotonic()
+
+    assert virtually(work) < 2

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qoyod_catalogue import Catalogue, answer, pagination, row, source_over
+from qoyod_catalogue import JSON, Catalogue, answer, pagination, row, source_over
 from qoyod_told import Told
 from structlog.testing import capture_logs
 from virtual_time import virtually
 
 from stocksync.core.model import BadRow, Product, Reading, Verdict
-from stocksync.errors import SourceRefused, SourceUnavailable
+from stocksync.errors import SourceRefused, SourceUnavailable, Unauthorized
 from stocksync.qoyod.settings import Filter
 from stocksync.qoyod.transport import Response, TransportFault
 
@@ -415,3 +415,52 @@ def test_nothing_is_missed_invented_or_endless_while_the_catalogue_moves(
         assert market.always <= set(reading.products)
         assert len(reading.products) == reading.total
     assert len(market.catalogue.asked) < 1000
+
+
+CHALLENGE = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
+HTML = {"content-type": "text/html; charset=UTF-8"}
+EDGE = (
+    b'{"type":"https://example.test/1020","title":"Error 1020: Access denied","cloudflare_error":true,"message":"no"}'
+)
+OTHERS_WORDS = {
+    "Cloudflare's challenge": Response(403, {**HTML, "cf-mitigated": "challenge"}, CHALLENGE),
+    "Cloudflare's error as JSON": Response(403, JSON, EDGE),
+    "a firewall's page": Response(403, HTML, b"<html><center><h1>403 Forbidden</h1></center></html>"),
+    "a page that is not called HTML": Response(403, {}, b"\n <html>"),
+    "a plain sentence": Response(403, {"content-type": "text/plain"}, b"error code: 1010"),
+    "no word at all": Response(403, {}, b""),
+    "a proxy that asks for a login": Response(401, HTML, b"<html>401 Authorization Required</html>"),
+    "a proxy that asks for its own login": Response(407, HTML, b"<html>Proxy Authentication Required</html>"),
+    "a firewall's 406": Response(406, HTML, b"<html>Not Acceptable! Mod_Security</html>"),
+}
+
+
+@pytest.mark.parametrize("whose", OTHERS_WORDS)
+@pytest.mark.parametrize("page", ["1", "3"])
+@pytest.mark.parametrize(("times", "verdict", "products"), [(2, Verdict.COMPLETE, 15), (99, Verdict.PARTIAL, 12)])
+def test_a_refusal_that_is_not_the_apis_own_is_a_fault_of_its_page_alone(
+    whose: str, page: str, times: int, verdict: Verdict, products: int
+) -> None:
+    catalogue, told, left = shelf(15), Told(), [OTHERS_WORDS[whose]] * times
+    catalogue.faults.append(lambda asked: left.pop() if asked["page"] == page and left else None)
+    reading = virtually(lambda: source_over(catalogue, told=told, per_page=3).read())
+    assert (reading.verdict, len(reading.products)) == (verdict, products)
+    assert told.authorizations == [True]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer({"error": "This plan has no API"}, 403),
+        answer({"message": "Forbidden"}, 403),
+        answer({"error": "Unauthorized - Invalid API key"}, 401),
+        Response(401, {}, b""),
+        Response(401, {"content-type": "text/plain"}, b"HTTP Token: Access denied."),
+    ],
+)
+def test_a_refusal_of_the_api_itself_ends_the_reading_at_once(refusal: Response) -> None:
+    catalogue, told = shelf(15), Told()
+    catalogue.faults.append(lambda asked: refusal if asked["page"] == "3" else None)
+    with pytest.raises(Unauthorized):
+        virtually(lambda: source_over(catalogue, told=told, per_page=3).read())
+    assert told.authorizations == [True, False]

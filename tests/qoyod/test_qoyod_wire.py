@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -280,3 +281,39 @@ def test_a_full_page_of_many_locations_is_decoded_whole() -> None:
     body = json.dumps({"products": many, "pagination": pagination(20_000, 1, 100, 100)}).encode()
     products = decode_page(body, 1, AT, EVERYTHING).products
     assert [len(product.stock) for product in products] == [5] * 100
+
+
+ROWS_OF_NO_PRODUCT = {
+    "objects": b'{"row":"no product"},',
+    "numbers": b"1,",
+    "strings": b'"Service is busy",',
+    "empty lists": b"[],",
+    "products without a figure": b'{"id":7,"sku":"A","track_quantity":1,"inventories":[{"id":1,"stock":null}]},',
+}
+CAP = 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"), [*(("products", rows) for rows in ROWS_OF_NO_PRODUCT), ("pagination", "objects")]
+)
+def test_a_hostile_page_of_16_mb_takes_a_small_multiple_of_it_and_gives_no_rows(where: str, rows: str) -> None:
+    one = ROWS_OF_NO_PRODUCT[rows]
+    whole = b'{"' + where.encode() + b'":[' + one * (CAP // len(one)) + b"{}]"
+    body = whole + (b"}" if where == "products" else b',"products":[]}')
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(PageUnreadable):
+            page = decode_page(body, 1, AT, EVERYTHING)
+            assert where == "pagination"
+            assert (page.products, page.bad, page.total) == ([], [], None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * CAP
+
+
+def test_bad_rows_up_to_a_page_are_set_aside_and_beyond_it_the_page_is_bad() -> None:
+    page = page_of(row(1), *({"id": number} for number in range(2, 102)))
+    assert (len(page.products), len(page.bad)) == (1, 100)
+    with pytest.raises(PageUnreadable, match=r"more than 100 rows could not be read, the first at \$\.products\[1\]"):
+        page_of(row(1), *({"id": number} for number in range(2, 103)))

@@ -7,6 +7,7 @@ import pytest
 from scenario_shop import Shop
 from servers import Server
 
+from stocksync.core.model import Verdict
 from stocksync.core.report import CycleReport, Outcome
 
 Deed = Callable[[Shop], Awaitable[None]]
@@ -51,6 +52,21 @@ async def test_a_wrong_credential(shop: Shop) -> None:
     report = await _fails_then_recovers(shop, *_fault("auth=revoke"), outcome=Outcome.UNAUTHORIZED, requests=1)
     assert "401" in report.error
     assert "credential" in report.error
+
+
+async def test_a_challenge_on_one_page_costs_that_page_alone(shop: Shop) -> None:
+    await shop.cycle()
+    for product in (1, 6):
+        shop.catalogue.stock_take(product, 1, 500)
+    shop.simulator.faults.add("page-2=challenge")
+    report = await shop.cycle()
+    assert (report.outcome, report.verdict) == (Outcome.DONE, Verdict.PARTIAL)
+    assert "403" in " ".join(report.reasons)
+    assert (await shop.rows())[1, "1"] == "500"
+    assert (await shop.rows())[6, "1"] != "500"
+    shop.simulator.faults.clear()
+    assert (await shop.cycle()).verdict is Verdict.COMPLETE
+    assert await shop.rows() == shop.truth()
 
 
 async def test_a_key_without_permission(shop: Shop) -> None:

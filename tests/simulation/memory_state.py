@@ -127,7 +127,7 @@ class MemoryState:
 
     async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
         mine, now = self.store.of(account), self.clock.now()
-        held = mine.expires_at > now
+        held = now < mine.expires_at <= now + ttl
         if held and mine.owner != owner:
             return None
         self.crash_points("before claim")

@@ -173,6 +173,21 @@ async def _(visitor: Visitor) -> None:
     assert got.text.startswith("<!DOCTYPE html>")
 
 
+@shows("page-3=challenge")
+async def _(visitor: Visitor) -> None:
+    assert (await visitor.page()).status == 200
+    got = await visitor.page(3)
+    assert (got.status, got.headers["cf-mitigated"]) == (403, "challenge")
+    assert "Just a moment" in got.text
+
+
+@shows("page-2=hostile:1")
+async def _(visitor: Visitor) -> None:
+    got = await visitor.page(2)
+    assert 900_000 < len(got.text) < 1_100_000
+    assert len(got.json["products"]) > 40_000
+
+
 @shows("page-1=string")
 async def _(visitor: Visitor) -> None:
     assert isinstance((await visitor.page()).json, str)

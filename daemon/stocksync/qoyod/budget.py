@@ -20,7 +20,8 @@ class Budget:
 
     A bucket of `burst` requests that starts *empty*, so that what a predecessor sent in the last minute and
     what this one sends fit into one minute together: burst + 60 s of refilling stay within the limit.
-    Several accounts of one tenant share one budget.
+    Several accounts of one tenant share one budget. People go first, but where others wait too, every second request
+    is theirs: a flood of look-ups never keeps a poll from its pages.
     """
 
     def __init__(self, requests_per_minute: int, clock: Clock) -> None:
@@ -34,14 +35,17 @@ class Budget:
         self._filled_at = clock.monotonic()
         self._paused_until = self._filled_at
         self._slowed_at = self._filled_at
-        self._waiters: list[_Waiter] = []
+        self._people: list[_Waiter] = []
+        self._others: list[_Waiter] = []
+        self._person_went = False
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
     async def acquire(self, priority: Priority) -> None:
         """Wait for the right to send one request now."""
         waiter = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiters, (priority, next(self._numbers), waiter))
+        queue = self._people if priority is Priority.PERSON else self._others
+        heapq.heappush(queue, (priority, next(self._numbers), waiter))
         self._serve()
         await waiter
 
@@ -82,13 +86,20 @@ class Budget:
     def _serve(self) -> None:
         """Let the most urgent go, and come back when the next one may."""
         self._fill()
-        while self._waiters and (self._waiters[0][2].done() or self._level >= 1):
-            waiter = heapq.heappop(self._waiters)[2]
-            if not waiter.done():
-                self._level -= 1
-                waiter.set_result(None)
-        if self._waiters and self._timer is None:
+        while (queue := self._next_queue()) and self._level >= 1:
+            self._level -= 1
+            self._person_went = queue is self._people
+            heapq.heappop(queue)[2].set_result(None)
+        if queue and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._wait(), self._ring)
+
+    def _next_queue(self) -> list[_Waiter]:
+        """Give whose turn it is, without those who went away; empty where nobody waits."""
+        for queue in (self._people, self._others):
+            while queue and queue[0][2].done():
+                heapq.heappop(queue)
+        both = self._people and self._others
+        return self._others if (both and self._person_went) or not self._people else self._people
 
     def _ring(self) -> None:
         self._timer = None

@@ -17,6 +17,7 @@ from stocksync.errors import SourceRefused, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Observer, Priority
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.credentials import Credential
+from stocksync.qoyod.proxies import is_of_a_proxy
 from stocksync.qoyod.settings import SourceSettings
 from stocksync.qoyod.transport import Response, Transport, TransportFault
 
@@ -180,6 +181,8 @@ class ApiCalls:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._throttle(response, began)
             raise _Throttled
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and is_of_a_proxy(response):
+            raise SourceUnavailable(f"a proxy or firewall before Qoyod answered {status}: {shown}")
         if status == HTTPStatus.UNAUTHORIZED:
             raise _Refused(headers, f"Qoyod refused the credential (401): {shown}")
         if status == HTTPStatus.FORBIDDEN:

@@ -15,6 +15,7 @@ import structlog
 
 from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, StateError, Unauthorized
 from stocksync.ports import Clock, Vault
+from stocksync.qoyod.proxies import is_of_a_proxy
 from stocksync.qoyod.secret import secret_of
 from stocksync.qoyod.transport import Post, Response, TransportFault, post_over
 
@@ -121,6 +122,8 @@ class OAuthCredential:
 
     def _understand(self, response: Response) -> _Answer:
         status, where = response.status, self._token_url
+        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and is_of_a_proxy(response):
+            raise SourceUnavailable(f"a proxy or firewall before {where} answered {status}")
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise Unauthorized(f"{where} refused the client ({status}): check client_id, its secret and the scope")
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

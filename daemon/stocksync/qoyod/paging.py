@@ -54,7 +54,7 @@ def _understand(answer: Answer, number: int, settings: SourceSettings) -> Fetche
         if not FOUND_NOTHING.search(answer.body[:1000]):
             raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
         return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
-    page = decode_page(answer.body, number, answer.read_at, settings.filter)
+    page = decode_page(answer.body, number, answer.read_at, settings.filter, settings.per_page)
     evidence = Evidence(
         number,
         echo=page.echo,

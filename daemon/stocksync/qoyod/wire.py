@@ -20,6 +20,12 @@ from stocksync.qoyod.settings import Filter
 
 MAX_DIGITS = 15
 MAX_DECIMALS = 10
+LARGEST_PAGE = 100
+"""Rows in a page, at most, as far as is proven."""
+_LARGE = 1024 * 1024
+_LONGEST_PAGINATION = 65_536
+_SMALLEST_MEAN = 8
+"""Bytes a value takes on the average in the tersest list; Qoyod's own takes twice as many."""
 _MAX_TEXT = 1000
 _MAX_FIGURE = 64
 _SHOWN = 60
@@ -57,12 +63,12 @@ class _Identified(msgspec.Struct, gc=False):
 
 class _Page(msgspec.Struct):
     products: list[_Row]
-    pagination: Any = None
+    pagination: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _LoosePage(msgspec.Struct):
     products: list[msgspec.Raw]
-    pagination: Any = None
+    pagination: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _One(msgspec.Struct):
@@ -113,22 +119,25 @@ class _Bad(Exception):
         super().__init__(reason)
 
 
-def decode_page(body: bytes, number: int, read_at: datetime, wanted: Filter) -> Page:
+def decode_page(body: bytes, number: int, read_at: datetime, wanted: Filter, most_bad: int = LARGEST_PAGE) -> Page:
     """Decode a page of the product list.
 
     Raises:
-        PageUnreadable: it is no product list at all; single bad rows are in the answer instead.
+        PageUnreadable: it is no product list at all, or more than `most_bad` of its rows are bad; single bad rows are
+            in the answer instead.
 
     """
+    _weigh(body)
     page = Page(number, read_at)
     try:
         whole = _PAGE.decode(body)
     except _UNREADABLE:
-        return _decode_rows(body, page, wanted)
+        return _decode_rows(body, page, wanted, most_bad)
     _paginate(page, whole.pagination)
     page.ids = tuple(row.id for row in whole.products)
     for index, row in enumerate(whole.products):
         _take(page, row, f"$.products[{index}]", wanted)
+        _bound(page, most_bad)
     return page
 
 
@@ -139,6 +148,7 @@ def decode_product(body: bytes, product_id: int, read_at: datetime) -> Product |
         PageUnreadable: it is no product, or another one than was asked for.
 
     """
+    _weigh(body)
     try:
         raw = _ONE.decode(body).product
     except _UNREADABLE as error:
@@ -160,6 +170,7 @@ def decode_locations(body: bytes) -> dict[int, str]:
         PageUnreadable: it is no such list.
 
     """
+    _weigh(body)
     try:
         rows = _LOCATIONS.decode(body).inventories
     except _UNREADABLE as error:
@@ -167,13 +178,32 @@ def decode_locations(body: bytes) -> dict[int, str]:
     return {row.id: _name(row.name, row.ar_name) or str(row.id) for row in rows}
 
 
-def _decode_rows(body: bytes, page: Page, wanted: Filter) -> Page:
+def _weigh(body: bytes) -> None:
+    """Refuse a large body that is made of nothing but tiny values: decoded, it would be many times its size."""
+    if len(body) < _LARGE:
+        return
+    values = body.count(b",") + body.count(b"[") + body.count(b"{")
+    if values * _SMALLEST_MEAN > len(body):
+        raise PageUnreadable(f"Qoyod's answer of {len(body):,} bytes holds {values:,} values: no list is like that")
+
+
+def _bound(page: Page, most_bad: int) -> None:
+    if len(page.bad) > most_bad:
+        bad = page.bad[0]
+        raise PageUnreadable(f"more than {most_bad} rows could not be read, the first at {bad.path}: {bad.reason}")
+
+
+def _decode_rows(body: bytes, page: Page, wanted: Filter, most_bad: int) -> Page:
     try:
         loose = _LOOSE_PAGE.decode(body)
     except _UNREADABLE as error:
         raise _unreadable(body, error) from error
     _paginate(page, loose.pagination)
-    page.ids = tuple(_take_raw(page, raw, f"$.products[{i}]", wanted) for i, raw in enumerate(loose.products))
+    ids: list[int | None] = []
+    for index, raw in enumerate(loose.products):
+        ids.append(_take_raw(page, raw, f"$.products[{index}]", wanted))
+        _bound(page, most_bad)
+    page.ids = tuple(ids)
     return page
 
 
@@ -261,7 +291,11 @@ def _figure(raw: bytes) -> Decimal | None:
     return Decimal((1 if sign else 0, tuple(digit - 48 for digit in digits), shift))
 
 
-def _paginate(page: Page, pagination: object) -> None:
+def _paginate(page: Page, raw: msgspec.Raw) -> None:
+    try:
+        pagination = msgspec.json.decode(raw) if len(bytes(raw)) <= _LONGEST_PAGINATION else None
+    except _UNREADABLE:
+        return
     if not isinstance(pagination, dict):
         return
     page.echo = _count(pagination.get("currentPage"))

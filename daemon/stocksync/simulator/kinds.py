@@ -67,6 +67,16 @@ KINDS = (
         "Answers 200 with an HTML page, as a proxy or captive portal does.",
     ),
     Kind(
+        "challenge", Phase.ANSWER, ANYWHERE, "page-3=challenge",
+        "Answers 403 with the HTML page by which Cloudflare asks for a browser; with a status, so instead.",
+        argument="another 4xx status",
+    ),
+    Kind(
+        "hostile", Phase.ANSWER, LISTS, "page-2=hostile",
+        "Answers 200 with a page of 16 MB (or so many) whose rows are no products, as many as fit.",
+        argument="megabytes",
+    ),
+    Kind(
         "string", Phase.ANSWER, ANYWHERE, "page-1=string",
         "Answers 200 with a bare JSON string.", argument="the string",
     ),

@@ -60,6 +60,18 @@ def _html(status: int) -> Answer:
     return Answer(status, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
 
+def _challenge(fault: Fault, *_: object) -> Answer:
+    status = int(fault.argument or 403)
+    page = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
+    return Answer(status, page, {"Content-Type": "text/html; charset=UTF-8", "cf-mitigated": "challenge"})
+
+
+@lru_cache(maxsize=2)
+def _rows_that_are_none(megabytes: int) -> bytes:
+    row = b'{"row":"no product"},'
+    return b'{"products":[' + row * (megabytes * _MEGABYTE // len(row)) + b'{}],"pagination":{}}'
+
+
 def _redirect(fault: Fault, _route: Route, request: Request, _now: datetime) -> Answer:
     address = fault.argument or f"http://{request.headers.get('host', 'localhost')}/moved{request.path}"
     return Answer(307, b"", {"Location": address})
@@ -87,6 +99,8 @@ ANSWERS: Mapping[str, Callable[[Fault, Route, Request, datetime], Answer]] = {
     "timeout": lambda *_: Answer(200, b"", manner=Manner.SILENT),
     "reset": lambda *_: Answer(200, b"", manner=Manner.RESET),
     "html": lambda *_: _html(200),
+    "challenge": _challenge,
+    "hostile": lambda fault, *_: Answer(200, _rows_that_are_none(int(fault.argument or 16)), manner=Manner.STREAM),
     "string": lambda fault, *_: json_answer(200, "Service is busy" if fault.argument is None else fault.argument),
     "empty-body": lambda *_: Answer(200, b""),
     "redirect": _redirect,

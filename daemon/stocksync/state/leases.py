@@ -45,14 +45,18 @@ async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) 
 
 
 async def claim(connection: AsyncConnection, account: str, owner: str, ttl: timedelta) -> Lease | None:
-    """Take or keep the lease; a change of owner, or a gap, makes a new epoch."""
+    """Take or keep the lease; a change of owner, or a gap, makes a new epoch.
+
+    All writers of one state claim with the same `ttl`; a lease that would outlive it is not believed.
+    """
     row = await _locked(connection, account)
     now = await _now(connection)
     if row is None:
         first = {"account": account, "owner": owner, "epoch": 1, "expires_at": now + ttl, "failures": 0}
         await connection.execute(insert(accounts), first)
         return Lease(account, owner, 1)
-    held = row.expires_at > now
+    # No claim ever dates a lease further ahead: one that is was dated by a clock that has been set right since.
+    held = now < row.expires_at <= now + ttl
     if held and row.owner != owner:
         return None
     epoch = row.epoch if held else row.epoch + 1
