@@ -1,28 +1,25 @@
 """Thousands of lives of two daemons; and proof that the simulation would notice if we broke a promise."""
 
 import os
+import subprocess
 import sys
 import time
-from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import structlog
-from memory_state import MemoryState
-from world import run_seed
-
-from stocksync.core import absence, desired_state
-from stocksync.core.desired_state import DesiredCell
-from stocksync.run import verification
-from stocksync.run.writer import Writer
+from planted import PLANTED, RARE, Plant
+from states import NAMED
+from world import live
 
 CHUNKS, SEEDS_PER_CHUNK = 12, 20
-ENOUGH = 150
-"""Seeds within which a broken promise must show."""
+ENOUGH = 250
+"""Seeds within which a broken promise must show, and every named state must be reached."""
+_HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
     structlog.reset_defaults()
 
@@ -37,8 +34,8 @@ def _unmeasured():
 
 
 def _live(seed):
-    broken = run_seed(seed)
-    assert not broken, f"seed {seed} (replay: STOCKSYNC_SEED={seed} pytest -k replay): {broken[:3]}"
+    broken = live(seed).broken
+    assert not broken, f"seed {seed} (replay: STOCKSYNC_SEED={seed} pytest -k replay_of): {broken[:3]}"
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -47,57 +44,49 @@ def test_no_promise_is_broken(chunk):
         _live(seed)
 
 
+def test_every_named_state_is_reached():
+    missing, seed = set(NAMED), 0
+    while missing and seed < ENOUGH:
+        missing -= live(seed).reached
+        seed += 1
+    assert not missing, f"{ENOUGH} worlds never came through {sorted(missing)}"
+
+
+def test_a_seed_is_the_same_life_whatever_the_hash_seed():
+    told = {_digest(hash_seed) for hash_seed in ("0", "1")}
+    assert len(told) == 1, told
+
+
+def _digest(hash_seed):
+    path = os.pathsep.join([str(_HERE), str(_HERE.parent), os.environ.get("PYTHONPATH", "")])
+    script = "from world import live; print([live(seed).digest for seed in range(6)])"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 @pytest.mark.skipif("STOCKSYNC_SEED" not in os.environ, reason="replays the seed that STOCKSYNC_SEED names")
-def test_replay():
+def test_replay_of_a_seed():
     _live(int(os.environ["STOCKSYNC_SEED"]))
 
 
 @pytest.mark.soak
-def test_no_promise_is_broken_for_as_long_as_asked():
+def test_no_promise_is_broken_in_ten_thousand_worlds():
     until = time.monotonic() + float(os.environ.get("STOCKSYNC_SOAK_SECONDS", "600"))
-    seed = int(os.environ.get("STOCKSYNC_SEED", "1000000"))
-    while time.monotonic() < until:
+    seed = first = int(os.environ.get("STOCKSYNC_SEED", "1000000"))
+    while seed < first + 10_000 or time.monotonic() < until:
         _live(seed)
         seed += 1
 
 
-async def _forget(*_args: object) -> None:
-    """Do nothing."""
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_planted_mistake_is_noticed(plant: Plant, monkeypatch):
+    plant(monkeypatch)
+    assert any(live(seed).broken for seed in range(ENOUGH))
 
 
-def _snapshot_after_target_without_intents(monkeypatch):
-    monkeypatch.setattr(MemoryState, "intend", _forget)
-
-
-def _absence_as_zero(monkeypatch):
-    derive = desired_state.desires_of
-
-    def derive_zero(products, memory, rules):
-        desires = derive(products, memory, rules)
-        for cell in desires.unknown:
-            desires.wants[cell] = DesiredCell(cell, memory[cell].sku, memory[cell].parts, Decimal(0))
-        desires.unknown = []
-        return desires
-
-    monkeypatch.setattr("stocksync.run.prepare.desires_of", derive_zero)
-
-
-def _no_fence(monkeypatch):
-    monkeypatch.setattr(Writer, "_fence", _forget)
-
-
-def _deletes_what_one_reading_lacks(monkeypatch):
-    async def all_gone(asking, frames):
-        asking.answers = {suspect: None for frame in frames for suspect in frame}
-
-    monkeypatch.setattr(absence, "SUSPECT_AFTER", 1)
-    monkeypatch.setattr(verification._Asking, "ask", all_gone)
-
-
-@pytest.mark.parametrize(
-    "break_it",
-    [_snapshot_after_target_without_intents, _absence_as_zero, _no_fence, _deletes_what_one_reading_lacks],
-)
-def test_a_broken_promise_is_noticed(break_it, monkeypatch):
-    break_it(monkeypatch)
-    assert any(run_seed(seed) for seed in range(ENOUGH))
+@pytest.mark.soak
+@pytest.mark.parametrize("plant", RARE, ids=lambda plant: plant.__name__)
+def test_a_mistake_that_seldom_shows_is_noticed(plant: Plant, monkeypatch):
+    plant(monkeypatch)
+    assert any(live(seed).broken for seed in range(10 * ENOUGH))

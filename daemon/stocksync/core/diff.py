@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from stocksync.core.desired_state import DesiredCell, SnapshotCells
+from stocksync.core.desired_state import CLOCK_SKEW, DesiredCell, SnapshotCells
 from stocksync.core.look_alike import Rivals
 from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, SnapshotCell, TargetRow
 
@@ -34,6 +34,10 @@ class Waiting(Protocol):
     @property
     def figure(self) -> Figure | None:
         """What could not be written."""
+
+    @property
+    def last_at(self) -> datetime:
+        """When it was last tried."""
 
     @property
     def retry_at(self) -> datetime:
@@ -105,12 +109,17 @@ def _differing(
         found.unchanged += 1
     elif first and live is None and not terms.creates:
         found.skipped += 1
-    elif waiting is not None and waiting.figure == want.figure and waiting.retry_at > terms.now:
+    elif waiting is not None and waiting.figure == want.figure and _waits(waiting, terms.now):
         found.waiting.append(want.cell)
     elif want.refused:
         found.refused.append((change, want.refused))
     else:
         (found.negative if want.held else found.changes).append(change)
+
+
+def _waits(waiting: Waiting, now: datetime) -> bool:
+    """Whether it is too early to try again; what was set aside in the future was so by a clock that was wrong."""
+    return waiting.retry_at > now and waiting.last_at <= now + CLOCK_SKEW
 
 
 def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow | None, terms: DiffContext) -> Change:

@@ -1,0 +1,103 @@
+"""Mistakes planted one at a time: the simulation must notice each, or it proves nothing."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from memory_state import MemoryState
+
+from stocksync.core import absence, desired_state, guards
+from stocksync.core.desired_state import DesiredCell
+from stocksync.core.model import Kind
+from stocksync.qoyod import paging
+from stocksync.qoyod.wire import Page
+from stocksync.run import prepare, verification, writer
+from stocksync.run.writer import Writer
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+async def _forget(*_args: object) -> None:
+    """Do nothing."""
+
+
+def writes_without_intents(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryState, "intend", _forget)
+
+
+def takes_absence_for_zero(patch: pytest.MonkeyPatch) -> None:
+    derive = desired_state.desires_of
+
+    def derive_zero(products: Any, memory: Any, rules: Any) -> Any:
+        desires = derive(products, memory, rules)
+        for cell in desires.unknown:
+            desires.wants[cell] = DesiredCell(cell, memory[cell].sku, memory[cell].parts, Decimal(0))
+        desires.unknown = []
+        return desires
+
+    patch.setattr(prepare, "desires_of", derive_zero)
+
+
+def asks_no_fence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Writer, "_fence", _forget)
+
+
+def deletes_what_one_reading_lacks(patch: pytest.MonkeyPatch) -> None:
+    async def all_gone(asking: Any, frames: Any) -> None:
+        asking.answers = {suspect: None for frame in frames for suspect in frame}
+
+    patch.setattr(absence, "SUSPECT_AFTER", 1)
+    patch.setattr(verification._Asking, "ask", all_gone)
+
+
+def writes_what_the_cross_check_distrusts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prepare, "_corrected", lambda reading, _checked: reading)
+
+
+def lets_the_older_of_two_rows_win(patch: pytest.MonkeyPatch) -> None:
+    def newest_first(items: Any, key: Any = None, **how: Any) -> list[Any]:
+        found = sorted(items, key=key, **how)
+        return found[::-1] if found and isinstance(found[0], Page) else found
+
+    patch.setattr(paging, "sorted", newest_first, raising=False)
+
+
+def holds_no_removals_when_the_catalogue_falls(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(guards._STOPS, guards.Guard.TOTAL_FALL, {Kind.ZERO})
+
+
+def never_weighs_zeroes(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(guards._STOPS, guards.Guard.ZEROED, set())
+
+
+def never_weighs_deletions(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(guards._STOPS, guards.Guard.DELETED, set())
+
+
+def acknowledges_before_the_target_is_written(patch: pytest.MonkeyPatch) -> None:
+    commit = Writer._commit
+
+    async def early(self: Writer, batch: Any) -> Any:
+        if self._account.shared:
+            return await commit(self, batch)
+        written = writer.BatchResult(applied=list(batch))
+        await self._account.state.acknowledge(self._lease, self._cycle_id, written)
+        return await self._account.target.write(batch, self._fence)
+
+    patch.setattr(Writer, "_commit", early)
+
+
+RARE: list[Plant] = [lets_the_older_of_two_rows_win]
+"""Noticed too, but only within hundreds of worlds: for the soak."""
+PLANTED: list[Plant] = [
+    writes_without_intents,
+    takes_absence_for_zero,
+    asks_no_fence,
+    deletes_what_one_reading_lacks,
+    writes_what_the_cross_check_distrusts,
+    holds_no_removals_when_the_catalogue_falls,
+    never_weighs_zeroes,
+    never_weighs_deletions,
+    acknowledges_before_the_target_is_written,
+]
