@@ -50,6 +50,10 @@ class AuditReport:
     units: dict[str, Decimal] = field(default_factory=dict)
     examples: list[Difference] = field(default_factory=list)
     healed: int = 0
+    held: int = 0
+    """Cells that would be put back, and that a guard holds until a person approves."""
+    plan_id: str = ""
+    """Of the plan that holds them."""
     error: str = ""
 
 

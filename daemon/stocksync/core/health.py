@@ -69,7 +69,7 @@ class Watched:
             last_complete=status.last_complete,
             consecutive_failures=status.consecutive_failures,
             quarantined=status.quarantined,
-            held=len(status.held.changes) if status.held else 0,
+            held=sum(len(plan.changes) for plan in status.waiting),
         )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import HeldPlan
+from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Figure
 from stocksync.core.report import CycleReport
 
@@ -47,6 +47,7 @@ class AccountStatus:
     cycles: Sequence[CycleReport]
     """The last ten, newest first."""
     held: HeldPlan | None
+    """What waits for a person; where nothing does, what was decided and is not done."""
     quarantine: Sequence[Quarantined]
     """The oldest hundred."""
     quarantined: int
@@ -60,3 +61,15 @@ class AccountStatus:
     """Cells of which the target made another figure than was written."""
     orphaned: Mapping[str, Decimal] = field(default_factory=dict)
     """Location value that nothing feeds any more to the units that stand there, by the last cycle that compared."""
+    held_too: Sequence[HeldPlan] = ()
+    """Further plans, such as healing that waits as well."""
+
+    @property
+    def plans(self) -> list[HeldPlan]:
+        """All held plans, those that wait first."""
+        return [*([self.held] if self.held else ()), *self.held_too]
+
+    @property
+    def waiting(self) -> list[HeldPlan]:
+        """The plans that wait for a person."""
+        return [plan for plan in self.plans if plan.decision is Decision.WAITING]

@@ -38,7 +38,8 @@ def cycle_line(report: CycleReport) -> dict[str, Any]:
         "phases": {phase: round(spent, 3) for phase, spent in report.phases.items()},
     }
     orphaned = {place: show(units) for place, units in report.orphaned.items()}
-    optional = {"reasons": _short(report.reasons), "error": report.error, "plan": report.plan_id, "orphaned": orphaned}
+    optional: dict[str, Any] = {"reasons": _short(report.reasons), "error": report.error, "plan": report.plan_id}
+    optional |= {"waits": report.effect, "orphaned": orphaned}
     return line | {name: value for name, value in optional.items() if value}
 
 
@@ -80,7 +81,8 @@ class EventLog:
             return
         found = {cause: count for cause, count in report.cells.items() if count}
         write = log.warning if found else log.info
-        write("audit", account=report.account, compared=report.compared, cells=found, healed=report.healed)
+        held = {"held": report.held, "plan": report.plan_id} if report.held else {}
+        write("audit", account=report.account, compared=report.compared, cells=found, healed=report.healed, **held)
 
     def skipped(self, account: str, reason: str) -> None:
         """Say why a trigger was not followed; it is no fault."""

@@ -20,6 +20,7 @@ from stocksync import __version__
 from stocksync.core.drift import AuditReport, Cause
 from stocksync.core.guards import Guard
 from stocksync.core.health import Watched
+from stocksync.core.held_plan import by_guard
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus
 from stocksync.observe.declared import METRICS, Declared
@@ -103,7 +104,7 @@ class Metrics:
             self._fill("products", account, report.products)
         if report.cells:
             self._fill("cells", account, report.cells)
-            self._fill("guard_open", account, {guard.value: 0 for guard in Guard} | dict(report.guards))
+            self._fill("guard_open", account, {guard.value: 0 for guard in Guard} | dict(report.open_guards))
         for name, counts in (
             ("changes_applied_total", report.changes),
             ("discrepancies_total", report.discrepancies),
@@ -130,13 +131,22 @@ class Metrics:
         self._instant("last_push_timestamp_seconds", account, status.last_push)
         self._instant_or_none("oldest_unpushed_timestamp_seconds", account, status.oldest_unpushed)
         self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
+        self._instant_or_none(
+            "held_since_timestamp_seconds", account, min((plan.created_at for plan in status.waiting), default=None)
+        )
+        self._instant_or_none(
+            "oldest_quarantined_timestamp_seconds",
+            account,
+            min((row.first_at for row in status.quarantine), default=None),
+        )
         self._set("consecutive_failures", status.consecutive_failures, account)
         known = {"managed": status.cells, "unknown": status.unknown, "quarantined": status.quarantined}
         for word, count in known.items():
             self._set("cells", count, account, word)
         guards = {guard.value: 0 for guard in Guard}
-        for held in status.held.changes if status.held else ():
-            guards[held.guard.value] += 1
+        for plan in status.waiting:
+            for guard, count in by_guard(plan.changes).items():
+                guards[guard] += count
         self._fill("guard_open", account, guards)
         if status.audit is not None:
             self.audited(status.audit)

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
@@ -53,6 +53,8 @@ class Account:
     """Cells that held a figure of ours after the last cycle; 0 before the first."""
     looked_up: list[Change] = field(default_factory=list)
     """What look-ups pushed since the last cycle: the guards weigh it as one."""
+    announced: set[tuple[str, str, datetime | None]] = field(default_factory=set)
+    """Decisions on held plans that this process has logged."""
     _shape: Capabilities | None = None
 
     async def shape(self) -> Capabilities:

@@ -14,6 +14,7 @@ from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncEr
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
+from stocksync.run.held_plans import decided_of, remember_plan
 from stocksync.run.prepare import CyclePlan, prepare
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.writer import Writer, finish
@@ -106,7 +107,7 @@ class Cycle:
         account.looked_up.clear()
         async with self._phase("remember"):
             await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
-            await account.state.hold(lease, prepared.plan.held)
+            await remember_plan(account, lease, prepared)
         writer = Writer(account, lease, cycle_id)
         try:
             async with self._phase("write"):
@@ -151,7 +152,7 @@ async def preview(account: Account, progress: Progress | None = None) -> Preview
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in reading.products.values()}
-    return Preview(report, prepared.plan.apply, prepared.plan.held, names)
+    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared))
 
 
 def new_report(account: Account, lease: Lease | None, kind: str = "") -> CycleReport:

@@ -78,7 +78,7 @@ _HEADLINE = Markup('<div class="headline"><h1>{}</h1><p class="soft">as of {}</p
 
 def status(judged: Sequence[tuple[AccountStatus, Health]], now: datetime) -> str:
     """Give the status page of all accounts, those in trouble first."""
-    troubled = sorted(judged, key=lambda pair: (pair[1].well, pair[0].held is None))
+    troubled = sorted(judged, key=lambda pair: (pair[1].well, not pair[0].waiting))
     stale = sum(not health.well for _, health in judged)
     title = f"{stale} stale" if stale else "all fresh"
     cards = joined(account(each, health, now) for each, health in troubled)
@@ -104,7 +104,7 @@ def stock(found: StockAnswer | str, asked: str, accounts: Sequence[str], now: da
 def _headline(judged: Sequence[tuple[AccountStatus, Health]], stale: int) -> str:
     if not judged:
         return "No account is configured"
-    held = sum(each.held is not None for each, _ in judged)
+    held = sum(bool(each.waiting) for each, _ in judged)
     waiting = f", {held} {'waits' if held == 1 else 'wait'} for a person" if held else ""
     if stale:
         return f"{stale} of {len(judged)} accounts {'is' if stale == 1 else 'are'} stale{waiting}"
