@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 
 
+SEE_CHECK = "; see `stocksync check`"
+"""Ends a message that `check` explains; `check` itself leaves it out."""
+
+
 class StocksyncError(Exception):
     """Base of all expected failures; `exit_code` is what a command ends with."""
 
@@ -18,6 +22,10 @@ class ConfigurationError(StocksyncError):
         """Take one problem or all of them, one line each."""
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class DriverMissing(ConfigurationError):
+    """The Python package that speaks to this kind of database is not installed."""
 
 
 class SourceError(StocksyncError):
@@ -64,6 +72,10 @@ class SchemaBehind(StateError):
     """The state database's schema is not the one this version needs."""
 
     exit_code = 2
+
+
+class SchemaNewer(SchemaBehind):
+    """The state database was made by a newer version."""
 
 
 class LeaseLost(StateError):

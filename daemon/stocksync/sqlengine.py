@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from stocksync.errors import ConfigurationError
+from stocksync.errors import ConfigurationError, DriverMissing
 
 _DRIVERS = {
     "sqlite": ("aiosqlite", ""),
@@ -60,8 +60,11 @@ def parse(url: str, where: str) -> URL:
     return parsed.set(drivername=f"{backend}+{_DRIVERS[backend][0]}")
 
 
-def open_engine(url: str, where: str) -> AsyncEngine:
+def open_engine(url: str, where: str, *, wal: bool = False) -> AsyncEngine:
     """Open an engine; nothing is connected yet.
+
+    `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
+    read the file could no longer do so.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -70,12 +73,16 @@ def open_engine(url: str, where: str) -> AsyncEngine:
     parsed = parse(url, where)
     backend = parsed.get_backend_name()
     try:
-        engine = create_async_engine(parsed, connect_args=_connect_args(backend), pool_pre_ping=backend != "sqlite")
+        engine = create_async_engine(
+            parsed, connect_args=_connect_args(backend), pool_pre_ping=backend != "sqlite", hide_parameters=True
+        )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = _DRIVERS[backend][1]
-        raise ConfigurationError(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
+        raise DriverMissing(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
     if backend == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        if wal:
+            event.listen(engine.sync_engine, "connect", _write_ahead)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
@@ -112,6 +119,14 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Open a transaction that writes: it holds SQLite's write lock from the first instruction."""
     async with engine.begin() as connection, _dropped_when_cancelled(connection):
         yield connection
+
+
+@asynccontextmanager
+async def rehearsing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction that writes and is rolled back at its end, whatever happened in it."""
+    async with engine.connect() as connection, connection.begin() as transaction, _dropped_when_cancelled(connection):
+        yield connection
+        await transaction.rollback()
 
 
 @asynccontextmanager
@@ -162,9 +177,14 @@ def _cut(connection: Any, _record: object, _error: BaseException | None) -> None
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  SQLAlchemy's DBAPI adapter is untyped
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401  as above
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
 
 

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -45,6 +45,14 @@ class SystemClock:
     def monotonic(self) -> float:
         """Give seconds that only ever grow."""
         return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How long and how often one request to Qoyod is tried, where somebody waits for the answer."""
+
+    seconds: float
+    attempts: int
 
 
 @dataclass(slots=True)
@@ -87,8 +95,10 @@ def watch(one: AccountConfig) -> Watched:
 
 
 @asynccontextmanager
-async def open_runtime(config: Config, observer: Observer, state: Database | None = None) -> AsyncIterator[Runtime]:
-    """Open state, session, sources and targets; close them all at the end.
+async def open_runtime(
+    config: Config, observer: Observer, state: Database | None = None, *, tries: Tries | None = None
+) -> AsyncIterator[Runtime]:
+    """Open state, session, sources and targets; close them all at the end. `tries` bounds each request to Qoyod.
 
     Raises:
         ConfigurationError, SchemaBehind, StateUnavailable: what is there cannot be worked with.
@@ -103,7 +113,7 @@ async def open_runtime(config: Config, observer: Observer, state: Database | Non
         stack.push_async_callback(state.close)
         session = open_session()
         stack.push_async_callback(session.close)
-        builder = _Builder(config, state, session, observer, SystemClock(), stack)
+        builder = _Builder(config, state, session, observer, SystemClock(), stack, tries)
         yield Runtime(config, state, builder.accounts(config.accounts), _owner())
 
 
@@ -115,6 +125,7 @@ class _Builder:
     observer: Observer
     clock: SystemClock
     stack: AsyncExitStack
+    tries: Tries | None = None
 
     def accounts(self, configured: Iterable[AccountConfig]) -> dict[str, Account]:
         budgets: dict[str, Budget] = {}
@@ -149,6 +160,10 @@ class _Builder:
             account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
             filter=Filter(poll.filter.sku or None, poll.filter.category_id),
         )  # fmt: skip
+        if self.tries is not None:
+            seconds = self.tries.seconds
+            bounded = {"request_timeout": seconds, "connect_timeout": seconds, "read_timeout": seconds}
+            settings = replace(settings, **bounded, attempts=self.tries.attempts)
         credential = self._credential(one)
         return QoyodSource(settings, self.session, budgets[tenant], credential, self.observer, self.clock)
 

@@ -38,6 +38,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     problems.lines += strange
     config = _validate(data, environ, problems)
     problems.raise_any()
+    config.read_from(file)
     return config
 
 

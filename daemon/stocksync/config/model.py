@@ -5,6 +5,7 @@ Each key declares its type, its default and one sentence; the example file and t
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PrivateAttr
@@ -60,6 +61,16 @@ class Config(Section):
     http: HttpConfig = Field(default_factory=HttpConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     accounts: tuple[AccountConfig, ...] = ()
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file it was read from; None where the environment alone describes it."""
+        return self._file
+
+    def read_from(self, file: Path | None) -> None:
+        """Note the file it was read from."""
+        self._file = file
     _tenants: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def bind(self, path: str, environ: Mapping[str, str]) -> None:

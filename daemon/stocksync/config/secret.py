@@ -31,30 +31,36 @@ class SecretRef:
         """
         value = self._variable() if self.env else self._content()
         if "\n" in value or "\r" in value or "\0" in value:
-            raise ConfigurationError(f"{self._key}: the secret must be a single line")
+            raise ConfigurationError(f"{self.key}: the secret must be a single line")
         return value
 
     @property
-    def _key(self) -> str:
+    def key(self) -> str:
+        """The key of the configuration that names the place."""
         return f"{self.path}_{'env' if self.env else 'file'}"
+
+    @property
+    def location(self) -> Path | None:
+        """The file, where it is one."""
+        # systemd hands credentials over in a directory whose name it alone knows: $CREDENTIALS_DIRECTORY/qoyod
+        return Path(Template(self.file).safe_substitute(self.environ)) if self.file and not self.env else None
 
     def _variable(self) -> str:
         value = self.environ.get(self.env, "").strip()
         if not value:
             state = "empty" if self.env in self.environ else "not set"
-            raise ConfigurationError(f"{self._key}: the environment variable {self.env} is {state}; export it first")
+            raise ConfigurationError(f"{self.key}: the environment variable {self.env} is {state}; export it first")
         return value
 
     def _content(self) -> str:
-        # systemd hands credentials over in a directory whose name it alone knows: $CREDENTIALS_DIRECTORY/qoyod
         name = Template(self.file).safe_substitute(self.environ)
         try:
             value = Path(name).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             why = (error.strerror or "cannot be read") if isinstance(error, OSError) else "is not text"
-            raise ConfigurationError(f"{self._key}: {why}{self._shown(name)}; put the secret there") from error
+            raise ConfigurationError(f"{self.key}: {why}{self._shown(name)}; put the secret there") from error
         if not value:
-            raise ConfigurationError(f"{self._key}: the file is empty{self._shown(name)}; put the secret there")
+            raise ConfigurationError(f"{self.key}: the file is empty{self._shown(name)}; put the secret there")
         return value
 
     @staticmethod

@@ -15,7 +15,7 @@ from stocksync.ports.state import (
     Transaction,
     Vault,
 )
-from stocksync.ports.target import AsyncPages, BatchResult, Capabilities, Fence, Target
+from stocksync.ports.target import AsyncPages, BatchResult, Capabilities, Fence, Target, Trial
 
 __all__ = [
     "AccountStatus",
@@ -37,5 +37,6 @@ __all__ = [
     "StateQueries",
     "Target",
     "Transaction",
+    "Trial",
     "Vault",
 ]

@@ -30,8 +30,20 @@ class Capabilities:
     can_deactivate: bool
     can_scan: bool
     """False where the target can only be asked for given cells."""
+    unmade: bool = False
+    """True where the table is still to be made."""
     notes: tuple[str, ...] = ()
     """For `check`: rights, missing index, and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Something that a rehearsal met: what would fail, or may hurt, and its cure."""
+
+    what: str
+    todo: str = ""
+    blocks: bool = True
+    """False: figures are written all the same."""
 
 
 @dataclass(slots=True)
@@ -73,6 +85,9 @@ class Target(Protocol):
             LeaseLost: from the fence; nothing was written.
 
         """
+
+    async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
+        """Do what a cycle does with such changes, in a transaction that is rolled back; give what was met."""
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -1,6 +1,7 @@
 """How a request reaches Qoyod: a small protocol, and aiohttp behind it."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,11 +138,20 @@ def _fault(error: Exception, url: URL) -> TransportFault:
     if isinstance(error, asyncio.TimeoutError):
         return TransportFault("timeout", f"{where} did not answer in time")
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError | ssl.CertificateError):
-        return TransportFault("tls", f"no secure connection to {where}: {error}")
+        plain = "WRONG_VERSION_NUMBER" in str(error) or "record layer failure" in str(error)
+        words = "it speaks no TLS there; is it http:// instead of https://?" if plain else str(error)
+        return TransportFault("tls", f"no secure connection to {where}: {words}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return TransportFault("connect", f"no connection to {where}: {error}; check base_url and the network")
+        return TransportFault("connect", f"no connection to {where}: {_cause(error)}; check base_url and the network")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TransportFault("truncated", f"the answer of {where} broke off")
     if isinstance(error, aiohttp.ClientConnectionError | OSError):
         return TransportFault("reset", f"{where} closed the connection")
     return TransportFault("fault", f"{where}: {type(error).__name__}")
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> str:
+    # aiohttp's own text repeats host and port and the state of its TLS.
+    if isinstance(error.os_error, socket.gaierror):
+        return "no such host can be found"
+    return error.os_error.strerror or str(error.os_error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
+from stocksync.errors import SEE_CHECK, ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.sqlengine import Fault, fault_of, reason
 from stocksync.targets.settings import Timeouts
 
@@ -56,8 +56,8 @@ def _ours(error: Exception, where: str) -> Exception:
         words = reason(error) or "our patience is at its end"
         return TargetUnavailable(f"{where}: the database does not answer: {words}")
     if _is_missing(error):
-        return ConfigurationError(f"{where}: {reason(error)}; has the table been changed? see `stocksync check`")
-    return TargetUnavailable(f"{where}: the database refuses: {reason(error)}; see `stocksync check`")
+        return ConfigurationError(f"{where}: {reason(error)}; has the table been changed?{SEE_CHECK}")
+    return TargetUnavailable(f"{where}: the database refuses: {reason(error)}{SEE_CHECK}")
 
 
 def _code(error: Exception) -> object:

@@ -10,7 +10,7 @@ from stocksync.errors import ConfigurationError
 from stocksync.targets.keys import CharacterSet
 from stocksync.targets.layout import Layout
 from stocksync.targets.mapping import Mapping, choice
-from stocksync.targets.notes import notes_on
+from stocksync.targets.notes import lacking, notes_on
 from stocksync.targets.own_table import own_table
 from stocksync.targets.settings import MatchBy, TargetSettings
 
@@ -90,9 +90,10 @@ def _layout(
         updated_at=updated_at,
         active=active,
         unique=_is_unique(inspector, found, {key.column.name for key in (match, place) if key is not None}),
+        lacking=lacking(reflected, {part.column.name for part in parts}),
         notes=(),
     )
-    return replace(layout, notes=tuple(notes_on(connection, layout, reflected, settings)))
+    return replace(layout, notes=tuple(notes_on(connection, layout, settings)))
 
 
 def _letters(connection: Connection, found: tuple[str, str | None]) -> dict[str, CharacterSet]:

@@ -1,5 +1,6 @@
 """A target that no mapping fits: the user's own SQL."""
 
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,13 +15,18 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError
-from stocksync.ports import BatchResult, Capabilities, Fence
-from stocksync.sqlengine import close_engine, reading, writing
+from stocksync.ports import BatchResult, Capabilities, Fence, Trial
+from stocksync.sqlengine import close_engine, reading, rehearsing, writing
 from stocksync.targets import dialects
 from stocksync.targets.codecs import lossless, number, truth
 from stocksync.targets.faults import Conflict, patiently
+from stocksync.targets.rehearsal import MADE_UP
 from stocksync.targets.settings import Statements, TargetSettings
+from stocksync.targets.trials import Attempts
 
+_REHEARSED = 12
+_CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
+"""PostgreSQL's own cast of a bound parameter, which SQLAlchemy takes for neither."""
 _NAMES = ("product_id", "sku", "location", "quantity")
 
 
@@ -51,8 +57,45 @@ class StatementsTarget:
             creates=True,
             can_deactivate="deactivate" in self._texts,
             can_scan=False,
-            notes=() if "read" in self._texts else ("without a `read` statement neither audit nor look-up sees it",),
         )
+
+    async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
+        """Run each statement as a cycle does, in a transaction that is rolled back."""
+        async with self._patiently(), rehearsing(self._engine) as connection:
+            await dialects.guard(connection, self._settings.patience)
+            return await self._rehearsed(connection, sample)
+
+    async def _rehearsed(self, connection: AsyncConnection, sample: Sequence[Change]) -> list[Trial]:
+        attempts = Attempts(connection, self._settings)
+        if not await _all_roll_back(connection):
+            await self._explained(connection, sample, attempts)
+            return attempts.found()
+        untouched = 0
+        for change in sample[:_REHEARSED]:
+            made_up = change.cause == MADE_UP
+            written = BatchResult()
+            await attempts.run(_statement_for(change), lambda: self._apply_to(connection, change, written), made_up=made_up)  # noqa: B023
+            untouched += bool(written.skipped) and not made_up
+            if "read" in self._texts:
+                await attempts.run("read", lambda: self._read_one(connection, change.ref), made_up=made_up)  # noqa: B023
+        if untouched:
+            note = f"`write` changed no row for {untouched} of the products tried: no such rows, or a wrong condition"
+            return [*attempts.found(), Trial(note, blocks=False)]
+        return attempts.found()
+
+    async def _explained(self, connection: AsyncConnection, sample: Sequence[Change], attempts: Attempts) -> None:
+        """Only ask for the plan: some table of this database keeps what is rolled back."""
+        for name, clause in self._texts.items():
+            values = self._values(name, sample[0].ref, Decimal(0))
+            explained = _typed(text(f"EXPLAIN {clause.text}"), connection.dialect.name)
+            await attempts.run(name, lambda: connection.execute(explained, values))  # noqa: B023
+
+    async def _apply_to(self, connection: AsyncConnection, change: Change, written: BatchResult) -> None:
+        applied = await self._apply(connection, [change])
+        written.skipped += applied.skipped
+
+    async def _read_one(self, connection: AsyncConnection, ref: RowLocator) -> None:
+        (await connection.execute(self._texts["read"], self._values("read", ref, None))).all()
 
     async def make(self) -> None:
         """Make nothing: own statements have a table of their own."""
@@ -138,7 +181,7 @@ class StatementsTarget:
 def _parsed(statements: Statements, settings: TargetSettings, dialect: str) -> dict[str, TextClause]:
     given = {name: getattr(statements, name) for name in ("write", "read", "deactivate", "delete")}
     problems = [] if given["write"] else [f"{settings.where}.statements.write: it is needed"]
-    texts = {name: text(sql.strip().rstrip(";")) for name, sql in given.items() if sql}
+    texts = {name: text(_CAST.sub(r":\1\\:\\:", sql.strip().rstrip(";"))) for name, sql in given.items() if sql}
     for name, clause in texts.items():
         problems += _unknown(f"{settings.where}.statements.{name}", clause, quantity=name == "write")
     if problems:
@@ -173,3 +216,13 @@ def _statement_for(change: Change) -> str:
 def _live(rows: Sequence[Sequence[Any]]) -> TargetRow:
     first = rows[0]
     return TargetRow(number(first[0]), truth(first[1]) if len(first) > 1 else None, len(rows))
+
+
+async def _all_roll_back(connection: AsyncConnection) -> bool:
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        return True
+    kept = text(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"
+        " AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'"
+    )
+    return not (await connection.execute(kept)).scalar_one()
