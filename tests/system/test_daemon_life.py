@@ -176,6 +176,7 @@ async def test_a_hanging_account_ends_at_its_deadline_is_counted_and_delays_nobo
         daemon = await shop.run()
         ended = await daemon.says("cycle", account="slow")
         assert (ended["outcome"], ended["error"]) == ("deadline", "not done within poll.deadline of 4 s")
+        assert ended["seconds"] < SOON
         done = [
             line
             for line in daemon.said("cycle", account="main")

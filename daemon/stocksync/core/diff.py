@@ -118,8 +118,11 @@ def _differing(
 
 
 def _waits(waiting: Waiting, now: datetime) -> bool:
-    """Whether it is too early to try again; what was set aside in the future was so by a clock that was wrong."""
-    return waiting.retry_at > now and waiting.last_at <= now + CLOCK_SKEW
+    """Whether it is too early to try again.
+
+    What is judged at each poll has nothing to wait for; what was set aside in the future was so by a wrong clock.
+    """
+    return max(now, waiting.last_at) < waiting.retry_at and waiting.last_at <= now + CLOCK_SKEW
 
 
 def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow | None, terms: DiffContext) -> Change:

@@ -110,13 +110,12 @@ async def _compare(
 
 
 def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tuple[int, str | None], Quarantined]:
-    """Leave out what was judged here and never waits, and what waits under a SKU that has changed since."""
+    """Leave out what waits under a SKU that has changed since: the change may be the cure."""
     known = snapshot.products
     return {
         key: entry
         for key, entry in snapshot.quarantine.items()
-        if entry.retry_at > entry.last_at  # by one clock: whoever wrote it may have had a wrong one
-        and (key[0] not in products or (key[0] in known and known[key[0]].sku == products[key[0]].sku))
+        if key[0] not in products or (key[0] in known and known[key[0]].sku == products[key[0]].sku)
     }
 
 

@@ -17,7 +17,7 @@ from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
 
 T = TypeVar("T")
 Row = dict[str, Any]
-BatchStatements = Callable[[AsyncConnection], Awaitable[T]]
+InTransaction = Callable[[AsyncConnection], Awaitable[T]]
 Opening = Callable[[AsyncEngine], AbstractAsyncContextManager[AsyncConnection]]
 Key = tuple[Any, ...]
 Assigned = list[tuple[str, Any]]
@@ -38,19 +38,19 @@ class Session:
         self.engine = engine
         self.patience = patience
 
-    async def read(self, work: BatchStatements[T]) -> T:
+    async def read(self, work: InTransaction[T]) -> T:
         """Run `work` in a transaction that only reads."""
         return await self._run(reading, work)
 
-    async def write(self, work: BatchStatements[T]) -> T:
+    async def write(self, work: InTransaction[T]) -> T:
         """Run `work` in a transaction that commits at its end; it may run more than once."""
         return await self._run(writing, work)
 
-    async def _run(self, opening: Opening, work: BatchStatements[T]) -> T:
+    async def _run(self, opening: Opening, work: InTransaction[T]) -> T:
         with translated():
             return await _RETRY(_is_conflict, self._once, opening, work)
 
-    async def _once(self, opening: Opening, work: BatchStatements[T]) -> T:
+    async def _once(self, opening: Opening, work: InTransaction[T]) -> T:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.
         async with asyncio.timeout(self.patience), opening(self.engine) as connection:
             return await work(connection)
