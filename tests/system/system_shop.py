@@ -200,10 +200,10 @@ class Shop:
         self.told += ended.out + ended.err
         return ended
 
-    async def run(self) -> Daemon:
-        """Start `stocksync run`."""
+    async def run(self, *program: str) -> Daemon:
+        """Start `stocksync run`; `program` stands in for the installed command."""
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, "run", cwd=self.folder, env=self.environ,
+            *(program or COMMAND), "run", cwd=self.folder, env=self.environ,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         daemon = Daemon(process)

@@ -40,6 +40,16 @@ async def test_an_event_loop_that_did_not_turn_is_not_healthy(site):
     assert "the event loop last turned 60 s ago" in await answer.text()
 
 
+async def test_health_says_so_when_the_loop_turns_but_polls_do_not(site):
+    site.web._complaints = lambda: ["the poll main is 40 s overdue", "the audit main should have ended 300 s ago"]
+    answer = await site.get("/healthz")
+    assert answer.status == 503
+    assert (await body_of(answer))["error"] == (
+        "the event loop turns, but the poll main is 40 s overdue; the audit main should have ended 300 s ago:"
+        " restart stocksync"
+    )
+
+
 async def test_metrics_are_served_as_text_and_as_openmetrics(site):
     plain = await site.get("/metrics")
     assert plain.headers["Content-Type"].startswith("text/plain; version=")

@@ -109,6 +109,7 @@ async def service(config: Config, state: Database | None = None) -> AsyncIterato
         view = heartbeat.StateView(house.state, list(house.accounts), metrics)
         web = Web(
             accounts=watched, statuses=view.get, lookup=_lookup(house, loop), loop_age=beat.age,
+            complaints=loop.complaints,
             render=metrics.render, now=heartbeat.utc_now, token=_token(config),
         )  # fmt: skip
         address = await stack.enter_async_context(serve(web, *config.http.address))

@@ -1,9 +1,50 @@
 """When accounts are polled and audited: APScheduler fires, and only fires."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+
+class _Interval(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+    """An interval counted from the present firing: a clock that leaps ahead by a year owes one poll, not thousands."""
+
+    def __init__(self, first: datetime, interval: timedelta, jitter: timedelta) -> None:
+        self._first, self._interval = first, interval
+        self._jitter = int(jitter.total_seconds())
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Give the instant to fire at; APScheduler's own interval would list each one that a leap has missed."""
+        due = self._first if previous_fire_time is None else now + self._interval
+        fire_time: datetime = self._apply_jitter(due, self._jitter, now)
+        return fire_time
+
+
+@dataclass(slots=True)
+class Trigger:
+    """What is called each interval; instants are seconds of the loop's monotonic clock."""
+
+    name: str
+    interval: timedelta
+    jitter: timedelta
+    act: Callable[[], None]
+    fired_at: float
+
+    def fire(self) -> None:
+        """Act, and count the interval from now on."""
+        self.act()
+        self.fired_at = asyncio.get_running_loop().time()
+
+    def overdue(self, now: float) -> float:
+        """Give the seconds by which it should have fired before `now`; below 0 it is not due yet."""
+        return now - self.fired_at - (self.interval + self.jitter).total_seconds()
+
+    def remaining(self, now: float) -> timedelta:
+        """Give how long it is until it is due."""
+        return max(timedelta(0), self.interval - timedelta(seconds=now - self.fired_at))
 
 
 class Scheduler:
@@ -11,27 +52,45 @@ class Scheduler:
 
     def __init__(self) -> None:
         """Make it; nothing fires before `start`."""
-        self._scheduler = AsyncIOScheduler(
-            timezone=UTC,
-            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
-        )
+        self.triggers: list[Trigger] = []
+        self._scheduler = _new()
 
-    def every(self, interval: timedelta, jitter: timedelta, trigger: Callable[[], None], name: str) -> None:
-        """Call `trigger` each interval, first after one interval; it must return at once and not raise."""
-
-        async def fire() -> None:
-            trigger()
-
-        self._scheduler.add_job(
-            fire, "interval", seconds=interval.total_seconds(), jitter=int(jitter.total_seconds()) or None,
-            name=name, start_date=datetime.now(UTC) + interval,
-        )  # fmt: skip
+    def every(self, interval: timedelta, jitter: timedelta, act: Callable[[], None], name: str) -> None:
+        """Call `act` each interval, first after one interval; it must return at once and not raise."""
+        trigger = Trigger(name, interval, jitter, act, fired_at=asyncio.get_running_loop().time())
+        self.triggers.append(trigger)
+        self._add(trigger)
 
     def start(self) -> None:
         """Begin to fire."""
         self._scheduler.start()
 
+    def rebuild(self) -> None:
+        """Begin anew with the same triggers, each when it is due by the monotonic clock.
+
+        APScheduler goes by the wall clock, which may be set back, and can be dead with `running` still true.
+        """
+        self.stop()
+        self._scheduler = _new()
+        for trigger in self.triggers:
+            self._add(trigger)
+        self.start()
+
     def stop(self) -> None:
         """Fire no more; what was fired is its owner's business."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    def _add(self, trigger: Trigger) -> None:
+        async def fire() -> None:
+            trigger.fire()
+
+        first = datetime.now(UTC) + trigger.remaining(asyncio.get_running_loop().time())
+        self._scheduler.add_job(fire, _Interval(first, trigger.interval, trigger.jitter), name=trigger.name)
+
+
+def _new() -> AsyncIOScheduler:
+    return AsyncIOScheduler(
+        timezone=UTC,
+        job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+    )

@@ -1,7 +1,7 @@
 """The long-running service: it owns the tasks that triggers start, and drains them at the end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
 from stocksync.run.leases import LAST_WORD_SECONDS, Leadership
 from stocksync.run.scheduler import Scheduler
+from stocksync.run.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +30,8 @@ class Runner:
         self.leadership = Leadership(account, owner, elected=self._elected)
         self._register = register
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._began: dict[str, float] = {}
+        """When each task was started, by the loop's clock."""
         self._draining = False
         self._compared = False
         """Whether a cycle has compared the snapshot with the live rows since this process became the writer."""
@@ -72,6 +75,19 @@ class Runner:
             task.cancel()
         return running
 
+    def outlived(self, now: float) -> Iterator[tuple[str, float]]:
+        """Give what is still running after poll.deadline: its task's name, and for how many seconds."""
+        deadline = self.account.settings.deadline.total_seconds()
+        for what, task in self._tasks.items():
+            if not task.done() and now - self._began[what] > deadline:
+                yield task.get_name(), now - self._began[what] - deadline
+
+    def cancel(self, name: str) -> None:
+        """Cancel the task of this name."""
+        for task in self._tasks.values():
+            if task.get_name() == name:
+                task.cancel()
+
     def _elected(self) -> None:
         # A state that was restored meanwhile has lost our lease, so that whoever is elected looks at the rows anew.
         self._compared = False
@@ -92,6 +108,7 @@ class Runner:
             log.info("trigger_skipped", account=name, what=what, reason="the one before is still running")
         else:
             self._tasks[what] = asyncio.create_task(work(), name=f"{what} {name}")
+            self._began[what] = asyncio.get_running_loop().time()
             self._tasks[what].add_done_callback(_tell_crash)
 
 
@@ -102,6 +119,7 @@ class Service:
         """Take the accounts; `owner` names this process in leases."""
         self.runners = {account.name: Runner(account, register, owner) for account in accounts}
         self._scheduler = Scheduler()
+        self._watchdog = Watchdog(self._scheduler, self.runners.values())
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -113,6 +131,11 @@ class Service:
             self._scheduler.every(settings.audit_interval, settings.jitter, runner.trigger_audit, f"audit {name}")
             self._keepers.append(asyncio.create_task(runner.leadership.keep(), name=f"lease {name}"))
         self._scheduler.start()
+        self._keepers.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
+
+    def complaints(self) -> list[str]:
+        """Name the polls that are not made or do not end although everything was tried."""
+        return self._watchdog.complaints()
 
     def stop(self) -> None:
         """Ask the service to drain; returns at once."""

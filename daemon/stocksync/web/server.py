@@ -50,12 +50,16 @@ class Web:
         render: Callable[[str], tuple[bytes, str]],
         now: Callable[[], datetime],
         token: str = "",
+        complaints: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """`loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them."""
+        """`loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them.
+
+        `complaints`: what stands still although the loop turns.
+        """
         self.token = token
         self._accounts = {account.name: account for account in accounts}
         self._statuses, self._lookup, self._now = statuses, lookup, now
-        self._loop_age, self._render = loop_age, render
+        self._loop_age, self._render, self._complaints = loop_age, render, complaints
 
     def application(self, access: Access) -> web.Application:
         """Give the routes behind the rules of `access`."""
@@ -82,10 +86,12 @@ class Web:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """Whether the event loop turns."""
+        """Whether the event loop turns, and polls are made and end."""
         age = self._loop_age()
         if age > _STUCK_SECONDS:
             return problem(503, f"the event loop last turned {age:.0f} s ago")
+        if complaints := self._complaints():
+            return problem(503, f"the event loop turns, but {'; '.join(complaints)}: restart stocksync")
         return answer({"well": True})
 
     async def readyz(self, _request: web.Request) -> web.Response:

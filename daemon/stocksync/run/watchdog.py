@@ -1,0 +1,89 @@
+"""Sees to it, by the monotonic clock, that polls are made and that they end, whatever the scheduler believes."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+import structlog
+
+from stocksync.run.scheduler import Scheduler, Trigger
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+"""How late a trigger may be before it is made here."""
+HELPLESS_SECONDS = 30.0
+"""How late it may be before the process calls itself unwell: by then making it here has failed too."""
+UNWIND_SECONDS = 180.0
+"""What work may take to end after its deadline: the batch under way, and the last word to a slow state."""
+
+
+class Work(Protocol):
+    """An account's cycles and audits, as they run."""
+
+    def outlived(self, now: float) -> Iterable[tuple[str, float]]:
+        """Give what is still running after its deadline: its name, and for how many seconds."""
+
+    def cancel(self, name: str) -> None:
+        """End it by force."""
+
+
+class Watchdog:
+    """Makes the triggers that the scheduler owes, and ends what its deadline could not end."""
+
+    def __init__(self, scheduler: Scheduler, works: Collection[Work]) -> None:
+        """Take whom to watch; `run` looks once a second."""
+        self._scheduler = scheduler
+        self._works = works
+        self._late: set[str] = set()
+        self._cancelled: set[str] = set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._make_overdue()
+            self._end_outlived()
+
+    def complaints(self) -> list[str]:
+        """Name what stands still although everything was tried; empty where nothing does."""
+        now = asyncio.get_running_loop().time()
+        late = ((trigger.name, trigger.overdue(now)) for trigger in self._scheduler.triggers)
+        owed = [f"the {name} is {seconds:.0f} s overdue" for name, seconds in late if seconds > HELPLESS_SECONDS]
+        hung = [
+            f"the {name} should have ended {seconds:.0f} s ago"
+            for work in self._works
+            for name, seconds in work.outlived(now)
+            if seconds > UNWIND_SECONDS + HELPLESS_SECONDS
+        ]
+        return [*owed, *hung]
+
+    def _make_overdue(self) -> None:
+        now = asyncio.get_running_loop().time()
+        late = {trigger.name: trigger for trigger in self._scheduler.triggers if trigger.overdue(now) > GRACE_SECONDS}
+        # Seen twice: after a pause of the whole process everything is late, and the scheduler's turn comes first.
+        again = late.keys() & self._late
+        self._late = set(late) - again
+        if not again:
+            return
+        for name in sorted(again):
+            log.warning("trigger_overdue", what=name, seconds=round(late[name].overdue(now), 1))
+            _fire(late[name])
+        self._scheduler.rebuild()
+        log.warning("scheduler_rebuilt", hint="it had stopped firing; has the clock been set back?")
+
+    def _end_outlived(self) -> None:
+        now = asyncio.get_running_loop().time()
+        hung = {name: work for work in self._works for name, late in work.outlived(now) if late > UNWIND_SECONDS}
+        for name in hung.keys() - self._cancelled:
+            log.error("deadline_outlived", what=name, done="cancelled it once more")
+            hung[name].cancel(name)
+        self._cancelled = set(hung)
+
+
+def _fire(trigger: Trigger) -> None:
+    try:
+        trigger.fire()
+    except Exception:  # what cannot be made is complained of; the others are still watched
+        log.exception("trigger_failed", what=trigger.name)
