@@ -43,7 +43,8 @@ def plan(
 ) -> None:
     """Read Qoyod and show what would be written and what would be held; write nothing.
 
-    Ends with 3 where something is held or would be.
+    Ends with 3 where something is held or would be, with 1 where more figures are refused than guards.quarantined
+    allows.
 
     $ stocksync plan
     $ stocksync plan --account main --limit 500
@@ -63,7 +64,8 @@ def show_previews(previews: Sequence[Preview], *, as_json: bool, limit: int = _R
         if index:
             out.print()
         out.print(cycle.preview(preview, limit))
-    if any(preview.report.outcome not in {Outcome.DONE, Outcome.HELD, Outcome.EMPTY} for preview in previews):
+    reports = [preview.report for preview in previews]
+    if any(one.unwell or one.outcome not in {Outcome.DONE, Outcome.HELD, Outcome.EMPTY} for one in reports):
         raise typer.Exit(1)
     raise typer.Exit(3 if any(preview.held is not None for preview in previews) else 0)
 

@@ -54,7 +54,8 @@ def once(
 ) -> None:
     """Run one cycle now and tell how it went.
 
-    Ends with 1 where a cycle failed or not all could be read, 3 where a guard holds part of it.
+    Ends with 1 where a cycle failed, not all could be read, or more figures were refused than guards.quarantined
+    allows; with 3 where a guard holds part of it.
 
     $ stocksync once
     $ stocksync once --account main --dry-run
@@ -134,7 +135,7 @@ def exit_code(reports: Sequence[CycleReport]) -> int:
 
 def _failed(report: CycleReport) -> bool:
     read_badly = report.outcome is not Outcome.EMPTY and report.verdict is not Verdict.COMPLETE
-    return report.outcome not in _WELL or read_badly
+    return report.outcome not in _WELL or read_badly or report.unwell
 
 
 def _print_reports(reports: Sequence[CycleReport]) -> None:

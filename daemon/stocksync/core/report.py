@@ -89,6 +89,10 @@ class CycleReport:
     """When the target last answered this cycle."""
     plan_id: str = ""
     """Of the plan that is held, if one is."""
+    refusal: str = ""
+    """How many cells are set aside, and why most of them; empty where none is."""
+    unwell: bool = False
+    """So many are set aside that the account is not well."""
 
     @property
     def worked(self) -> bool:

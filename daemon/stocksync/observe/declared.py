@@ -42,6 +42,9 @@ METRICS: tuple[Declared, ...] = (
         "oldest_unpushed_timestamp_seconds", "Since when the oldest known change waits to be written; absent: none."
     ),
     _gauge("oldest_unknown_timestamp_seconds", "Since when Qoyod shows no figure for the oldest unknown cell."),
+    _gauge(
+        "oldest_quarantined_timestamp_seconds", "Since when the oldest row in quarantine is set aside; absent: none."
+    ),
     _gauge("last_audit_timestamp_seconds", "When the target was last compared with the snapshot to the end."),
     _gauge("token_expiry_timestamp_seconds", "When the current OAuth access token expires; absent for static keys."),
     _gauge("poll_interval_seconds", "The configured time between two polls."),

@@ -38,7 +38,13 @@ def cycle_line(report: CycleReport) -> dict[str, Any]:
         "phases": {phase: round(spent, 3) for phase, spent in report.phases.items()},
     }
     orphaned = {place: show(units) for place, units in report.orphaned.items()}
-    optional = {"reasons": _short(report.reasons), "error": report.error, "plan": report.plan_id, "orphaned": orphaned}
+    optional = {
+        "reasons": _short(report.reasons),
+        "error": report.error,
+        "plan": report.plan_id,
+        "orphaned": orphaned,
+        "set_aside": report.refusal[:_REASON_LENGTH],
+    }
     return line | {name: value for name, value in optional.items() if value}
 
 
@@ -62,7 +68,7 @@ class EventLog:
     def reported(self, report: CycleReport) -> None:
         """Write the cycle's line, and the change of state if it is one."""
         line = cycle_line(report)
-        if report.outcome in _WORRYING:
+        if report.outcome in _WORRYING or report.unwell:
             log.warning("cycle", **line)
         else:
             log.info("cycle", **line)

@@ -108,6 +108,8 @@ class Metrics:
         self._instant("last_push_timestamp_seconds", account, status.last_push)
         self._instant_or_none("oldest_unpushed_timestamp_seconds", account, status.oldest_unpushed)
         self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
+        set_aside = status.quarantine[0].first_at if status.quarantine else None
+        self._instant_or_none("oldest_quarantined_timestamp_seconds", account, set_aside)
         self._set("consecutive_failures", status.consecutive_failures, account)
         self._instant("last_target_contact_timestamp_seconds", account, status.target_contact)
         self._fill("products", account, status.catalogue)

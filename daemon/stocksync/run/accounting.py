@@ -4,13 +4,15 @@ from collections import Counter
 
 from stocksync.core.desired_state import orphaned_units
 from stocksync.core.drift import Cause
+from stocksync.core.guards import Limits
+from stocksync.core.health import refused_in_words, too_many_refused
 from stocksync.core.model import Removal
 from stocksync.core.report import CycleReport
 from stocksync.run.prepare import CyclePlan, is_managed
 from stocksync.run.writer import WriteResult
 
 
-def describe(report: CycleReport, prepared: CyclePlan) -> None:
+def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     """Put into the report what was read and planned."""
     reading, desires, found = prepared.reading, prepared.desires, prepared.found
     report.products = _products(prepared)
@@ -35,9 +37,10 @@ def describe(report: CycleReport, prepared: CyclePlan) -> None:
         "quarantined": counts.quarantined,
         "unmapped": unmapped,
     }
+    _judge(report, prepared, WriteResult(), limits)
 
 
-def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult) -> None:
+def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits: Limits) -> None:
     """Put into the report what became of the plan, and check that nothing was lost.
 
     Raises:
@@ -56,7 +59,25 @@ def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult) -> N
     left = set(prepared.desires.orphaned) - {change.cell for change in pushed.applied}
     report.orphaned = orphaned_units(left, prepared.snapshot.cells)
     report.cells["managed"] += _newly_managed(prepared, pushed)
+    _judge(report, prepared, pushed, limits)
     counts.check()
+
+
+def _judge(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits: Limits) -> None:
+    """Say how much is set aside, and whether it is too much. A product that was never read counts as one cell."""
+    known = {cell.product_id for cell in prepared.snapshot.cells}
+    bare = sum(row.product_id not in known for row in prepared.reading.bad_rows)
+    refused, cells = report.counts.quarantined + bare, report.counts.read + bare
+    report.refusal = refused_in_words(refused, cells, _usual_refusal(prepared, pushed)) if refused else ""
+    report.unwell = too_many_refused(refused, cells, limits.quarantined, limits.minimum_cells)
+
+
+def _usual_refusal(prepared: CyclePlan, pushed: WriteResult) -> str:
+    entries = prepared.snapshot.quarantine
+    reasons = Counter(reason for _, reason in (*prepared.found.refused, *pushed.refused))
+    reasons.update(entries[cell].reason for cell in prepared.found.waiting)
+    reasons.update(row.reason for row in prepared.reading.bad_rows)
+    return reasons.most_common(1)[0][0] if reasons else ""
 
 
 def _newly_managed(prepared: CyclePlan, pushed: WriteResult) -> int:

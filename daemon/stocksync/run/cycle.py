@@ -95,7 +95,7 @@ class Cycle:
                 if self._full:
                     snapshot = await compared(account, snapshot)
                 prepared = await prepare(account, reading, snapshot, seed=report.epoch + report.started_at.second)
-                describe(report, prepared)
+                describe(report, prepared, account.limits)
             await self._carry_out(prepared)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
 
@@ -118,7 +118,7 @@ class Cycle:
                 await writer.push(prepared.plan.apply)
                 await self._contact(prepared)
         finally:
-            conclude(self.report, prepared, writer.pushed)
+            conclude(self.report, prepared, writer.pushed, account.limits)
             await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
 
     async def _contact(self, prepared: CyclePlan) -> None:
@@ -163,7 +163,7 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     if full:
         snapshot = await compared(account, snapshot)
     prepared = await prepare(account, reading, snapshot, seed=report.started_at.second)
-    describe(report, prepared)
+    describe(report, prepared, account.limits)
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in reading.products.values()}

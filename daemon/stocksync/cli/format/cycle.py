@@ -55,6 +55,8 @@ def headline(value: CycleReport, *, named: bool = True) -> Text:
     read_badly = value.outcome is Outcome.DONE and value.verdict not in {None, Verdict.COMPLETE}
     if read_badly:
         mark, style, words = WAITS, WARN, f"done, but the reading is {value.verdict}"
+    if value.unwell:
+        mark, style, words = FAILS, BAD, clean(value.refusal)
     name = f"{clean(value.account)}  " if named else ""
     line = Text.assemble((f"{mark} ", style), (name, "bold"), (words, style))
     if value.ended_at is not None:
@@ -72,6 +74,9 @@ def preview(value: Preview, limit: int) -> RenderableType:
         ]
     else:
         parts.append(Text("would write nothing", style="bold"))
+    if value.report.refusal:
+        mark, style = (FAILS, BAD) if value.report.unwell else (WAITS, WARN)
+        parts += [Text(), Text(f"{mark} {clean(value.report.refusal)}", style=style)]
     if value.report.orphaned:
         parts += [Text(), Text.assemble((f"{WAITS} ", WARN), orphaned(value.report.orphaned))]
     if value.held is not None:
@@ -165,6 +170,7 @@ def _details(value: CycleReport) -> RenderableType:
         ("because", Text(clean("; ".join(value.reasons)), style=WARN)),
         ("written", listed(value.changes)),
         ("held", _held(value)),
+        ("set aside", Text("" if value.unwell else clean(value.refusal), style=WARN)),
         ("left over", orphaned(value.orphaned)),
         ("products", listed(value.products)),
         ("policy", listed(value.discrepancies)),
