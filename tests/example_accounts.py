@@ -181,7 +181,7 @@ async def opened(*statuses, host="127.0.0.1", token="", watched=(MAIN,), now=lam
     )  # fmt: skip
     async with (
         serve(web, host, 0) as (_, port),
-        running(heartbeat, view),
+        running(heartbeat.run(), view.run()),
         aiohttp.ClientSession() as session,
     ):
         yield Site(f"http://127.0.0.1:{port}", shelf, counter, metrics, session, web, view, heartbeat)

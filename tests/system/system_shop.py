@@ -155,6 +155,7 @@ class Shop:
     http: str = "127.0.0.1:0"
     daemons: list[Daemon] = field(default_factory=list)
     shown: dict[Cell, set[str]] = field(default_factory=dict)
+    more_environ: dict[str, str] = field(default_factory=dict)
     told: str = ""
     """All that any of its commands ever printed."""
 
@@ -166,7 +167,7 @@ class Shop:
     def environ(self) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("STOCKSYNC_")}
         urls = {"STATE_URL": self.state, "TARGET_URL": self.target}
-        return {**clean, **urls, "QOYOD_API_KEY": SECRET, "COLUMNS": "160"}
+        return {**clean, **urls, "QOYOD_API_KEY": SECRET, "COLUMNS": "160", **self.more_environ}
 
     def write_config(self) -> None:
         first = merged(self.account("main", self.simulator.url), self.settings)

@@ -27,11 +27,11 @@ async def test_on_postgresql_nothing_works_before_migrate_and_everything_after(
     daemon = await shop.run()
     once, check = await asyncio.gather(shop.command("once"), shop.command("check"))
     assert await daemon.end() == 2
-    told = [line for line in daemon.raw.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1
-    assert told[0].endswith("type: stocksync migrate")
+    (told,) = daemon.said("failed")
+    assert told["exit_code"] == 2
+    assert told["error"].endswith("type: stocksync migrate")
     assert (once.code, once.out) == (2, "")
-    assert once.err.splitlines() == told
+    assert once.err.splitlines() == [f"error: {told['error']}"]
     assert check.code == 1
     assert "stocksync migrate" in check.out
     migrated = await shop.command("migrate")

@@ -3,32 +3,29 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 import structlog
 
 from stocksync import __version__
-from stocksync.app.wiring import Runtime, open_runtime, watch
+from stocksync.app.endpoint import Endpoint, serving
+from stocksync.app.preflight import preflight
+from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, effective
 from stocksync.core.answers import StockAnswer
 from stocksync.core.report import CycleReport
-from stocksync.errors import NotFound, StateInUse, StateUnavailable
+from stocksync.errors import NotFound
 from stocksync.observe import heartbeat
 from stocksync.observe.event_log import EventLog
-from stocksync.observe.metrics import Metrics
 from stocksync.observe.observers import Observers
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Service as Loop
-from stocksync.state.database import Database, open_state
-from stocksync.web.server import Web, serve
+from stocksync.state.database import Database
+from stocksync.web.server import Lookup
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
-_AGAIN_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -73,12 +70,14 @@ async def run(config: Config) -> None:
     stopping = asyncio.Event()
     _on_signals(stopping)
     log.info("starting", version=__version__, configuration=effective(config))
-    state = await _opened_state(config, stopping)
-    if state is not None:
-        async with service(config, state) as running:
-            host, port = running.address
-            log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
-            await _until(running, stopping)
+    preflight(config)
+    async with serving(config) as endpoint:
+        host, port = endpoint.address
+        log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
+        state = await endpoint.state.open(stopping)
+        if state is not None:
+            async with _working(config, endpoint, state) as running:
+                await _until(running, stopping)
     log.info("stopped")
 
 
@@ -92,31 +91,31 @@ async def _until(running: Service, stopping: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def service(config: Config, state: Database | None = None) -> AsyncIterator[Service]:
+async def service(config: Config) -> AsyncIterator[Service]:
     """Run everything a daemon has; it drains when the block ends.
 
     Raises:
         ConfigurationError, SchemaBehind, StateUnavailable, StateInUse: it cannot start.
 
     """
-    watched = [watch(one) for one in config.accounts]
-    metrics = Metrics(watched)
+    async with serving(config) as endpoint:
+        state = await endpoint.state.open_now()
+        async with _working(config, endpoint, state) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _working(config: Config, endpoint: Endpoint, state: Database) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_runtime(config, Observers(EventLog(), metrics), state))
-        house.state.lock()
+        observers = Observers(EventLog(), endpoint.metrics)
+        house = await stack.enter_async_context(open_runtime(config, observers, state))
+        stack.callback(endpoint.state.forget)
         loop = Loop(list(house.accounts.values()), house.state, house.owner)
-        beat = heartbeat.Heartbeat(metrics)
-        view = heartbeat.StateView(house.state, list(house.accounts), metrics)
-        web = Web(
-            accounts=watched, statuses=view.get, lookup=_lookup(house, loop), loop_age=beat.age,
-            complaints=loop.complaints,
-            render=metrics.render, now=heartbeat.utc_now, token=_token(config),
-        )  # fmt: skip
-        address = await stack.enter_async_context(serve(web, *config.http.address))
-        await stack.enter_async_context(heartbeat.running(beat, view))
+        endpoint.look_up, endpoint.watchdog = _lookup(house, loop), loop.complaints
+        await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(_drained, loop, running)
-        yield Service(loop, address, running)
+        yield Service(loop, endpoint.address, running)
 
 
 async def _drained(loop: Loop, running: asyncio.Task[None]) -> None:
@@ -124,11 +123,7 @@ async def _drained(loop: Loop, running: asyncio.Task[None]) -> None:
     await asyncio.wait([running])
 
 
-def _token(config: Config) -> str:
-    return config.http.token.read() if config.http.token else ""
-
-
-def _lookup(house: Runtime, loop: Loop) -> Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]:
+def _lookup(house: Runtime, loop: Loop) -> Lookup:
     async def lookup(account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
         query = Query(sku, product_id)
         for one in house.chosen(account):
@@ -139,49 +134,6 @@ def _lookup(house: Runtime, loop: Loop) -> Callable[[str | None, str | None, int
         raise NotFound(f"no account knows a product with {query}")
 
     return lookup
-
-
-async def _opened_state(config: Config, stopping: asyncio.Event) -> Database | None:
-    """Open and lock the state, waiting for a database that is away and for a holder to leave."""
-    state: Database | None = None
-
-    async def attempt() -> Database:
-        nonlocal state
-        state = state or await open_state(config.state.dsn(), config.state.keep_ledger)
-        state.lock()
-        return state
-
-    try:
-        opened = await _patiently(attempt, stopping)
-    except BaseException:
-        if state is not None:
-            await state.close()
-        raise
-    if opened is None and state is not None:
-        await state.close()
-    return opened
-
-
-async def _patiently(attempt: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> T | None:
-    said = ""
-    while not stopping.is_set():
-        try:
-            return await attempt()
-        except (StateUnavailable, StateInUse) as error:
-            event = "standing_by" if isinstance(error, StateInUse) else "state_unavailable"
-            if event != said:
-                log.warning(event, error=str(error), again_every_seconds=_AGAIN_SECONDS)
-            said = event
-        await _pause(stopping)
-    return None
-
-
-async def _pause(stopping: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(_AGAIN_SECONDS):
-            await stopping.wait()
-    except TimeoutError:
-        return
 
 
 def _on_signals(stopping: asyncio.Event) -> None:

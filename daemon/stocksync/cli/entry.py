@@ -5,14 +5,18 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
+
 from stocksync.cli.checking import check
 from stocksync.cli.demo import demo
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject
-from stocksync.cli.program import debugging, program
+from stocksync.cli.program import debugging, logs_json, program
 from stocksync.cli.running import migrate, once, run, simulator
 from stocksync.cli.terminal import complain
 from stocksync.errors import InvariantBroken, StocksyncError
+
+log = structlog.get_logger(__name__)
 
 _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Run it": (run, once),
@@ -44,14 +48,20 @@ def main() -> None:
 def end_of(error: Exception) -> int:
     """Tell a person what went wrong, a line per problem, and give the exit code."""
     expected = isinstance(error, StocksyncError)
+    code = error.exit_code if isinstance(error, StocksyncError) else 1
     words = str(error) if expected else f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-    for line in words.splitlines() or [type(error).__name__]:
+    lines = words.splitlines() or [type(error).__name__]
+    if logs_json():
+        for line in lines:
+            log.critical("failed", error=line, exit_code=code, exc_info=None if expected else error)
+        return code
+    for line in lines:
         complain(line)
     if debugging():
         traceback.print_exception(error, file=sys.stderr)
     if not expected or isinstance(error, InvariantBroken):
         complain(_how_to_report())
-    return error.exit_code if isinstance(error, StocksyncError) else 1
+    return code
 
 
 def _how_to_report() -> str:

@@ -11,7 +11,7 @@ import typer
 from stocksync import __version__
 from stocksync.cli.terminal import out
 from stocksync.config import Config, load
-from stocksync.observe.logs import configure
+from stocksync.observe.logs import Format, configure, speaks_json
 
 T = TypeVar("T")
 
@@ -44,11 +44,17 @@ Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Log everything
 
 class _Flags:
     debug = False
+    json_log = False
 
 
 def debugging() -> bool:
     """Whether a person asked for tracebacks."""
     return _Flags.debug
+
+
+def logs_json() -> bool:
+    """Whether this is the daemon and its log is read by machines, the last line too."""
+    return _Flags.json_log
 
 
 @program.callback(invoke_without_command=True)
@@ -76,12 +82,23 @@ def settings(file: Path | None, *, debug: bool, daemon: bool = False) -> Config:
 
     """
     _Flags.debug = debug
+    if daemon:
+        _log("auto", "info")  # for what is wrong with the configuration itself
     config = load(file, os.environ)
     _Flags.debug = debug or config.log.level == "debug"
     quiet = "error" if config.log.level == "error" else "warning"
     level = config.log.level if daemon else quiet
-    configure(config.log.format, "debug" if _Flags.debug else level)
+    level = "debug" if _Flags.debug else level
+    if daemon:
+        _log(config.log.format, level)
+    else:
+        configure(config.log.format, level)
     return config
+
+
+def _log(form: Format, level: str) -> None:
+    configure(form, level)
+    _Flags.json_log = speaks_json(form)
 
 
 def known(config: Config, account: str | None) -> str | None:

@@ -49,6 +49,19 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a daemon waits for before it can begin, or go on."""
+
+    what: str
+    """the state database, or the process that holds the state."""
+    since: datetime
+    because: str
+    """The database's own words."""
+    next_try: datetime | None = None
+    """None while the first try is under way."""
+
+
+@dataclass(frozen=True, slots=True)
 class LocationStock:
     """One figure of one product, from all three sides."""
 

@@ -100,7 +100,12 @@ METRICS: tuple[Declared, ...] = (
     ),
     _counter("scheduler_skips_total", "Triggers that were not followed, by reason.", "reason"),
     Declared("heartbeat_timestamp_seconds", "gauge", (), "When the event loop last turned."),
-    Declared("state_read_timestamp_seconds", "gauge", (), "When the state database was last read for these metrics."),
+    Declared(
+        "state_read_timestamp_seconds",
+        "gauge",
+        (),
+        "When the state database was last read for these metrics; before the first time: when the process started.",
+    ),
     Declared(
         "event_loop_lag_seconds",
         "histogram",

@@ -3,16 +3,16 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 import structlog
 
 from stocksync.core.status import AccountStatus
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.observe.metrics import Metrics
-from stocksync.ports import StateQueries
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +46,17 @@ class Heartbeat:
             await asyncio.sleep(self._period)
 
 
+class Statuses(Protocol):
+    """Whoever can tell how accounts stand."""
+
+    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
+        """Give the accounts' status, in the order asked; raises StateError where it cannot be read."""
+
+
 class StateView:
     """The accounts' status, read from the state at most once a second, whoever asks."""
 
-    def __init__(self, register: StateQueries, accounts: Sequence[str], metrics: Metrics, now: Now = utc_now) -> None:
+    def __init__(self, register: Statuses, accounts: Sequence[str], metrics: Metrics, now: Now = utc_now) -> None:
         self._register, self._accounts, self._metrics, self._now = register, accounts, metrics, now
         self._lock = asyncio.Lock()
         self._answer: list[AccountStatus] | StateError = []
@@ -110,9 +117,9 @@ class StateView:
 
 
 @asynccontextmanager
-async def running(heartbeat: Heartbeat, view: StateView) -> AsyncIterator[None]:
-    """Let both go on until the block ends."""
-    tasks = [asyncio.create_task(heartbeat.run()), asyncio.create_task(view.run())]
+async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let work that has no end go on until the block ends."""
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:

@@ -29,9 +29,13 @@ def configure(format: Format = "auto", level: str = "info") -> None:  # noqa: A0
         raise ConfigurationError(f"log.level: one of {', '.join(_LEVELS)} (got {level!r})")
     if format not in {"auto", "console", "json"}:
         raise ConfigurationError(f"log.format: one of auto, console, json (got {format!r})")
-    console = format == "console" or (format == "auto" and sys.stderr.isatty())
     _configure_structlog()
-    _configure_stdlib(_formatter(console=console), level.upper())
+    _configure_stdlib(_formatter(console=not speaks_json(format)), level.upper())
+
+
+def speaks_json(format: Format) -> bool:  # noqa: A002  as above
+    """Whether lines of this format are JSON where standard error leads now."""
+    return format == "json" or (format == "auto" and not sys.stderr.isatty())
 
 
 def _shared() -> list[Any]:

@@ -41,6 +41,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._made["build_info"].labels(__version__, platform.python_version()).set(1)
+        # Never read counts from the start, or a state that is away from then on would alert as unread since 1970.
+        self._made["state_read_timestamp_seconds"].set_to_current_time()
         for account in accounts:
             self.watch(account)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from stocksync.core.jsonable import dumps
 
-OPEN_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
+OPEN_PATHS = frozenset({"/metrics", "/healthz", "/livez", "/readyz"})
 """Served to everybody: scrapers and orchestrators seldom carry credentials."""
 
 

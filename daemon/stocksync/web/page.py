@@ -76,19 +76,21 @@ _NOSCRIPT = Markup('<noscript><meta http-equiv="refresh" content="15"></noscript
 _HEADLINE = Markup('<div class="headline"><h1>{}</h1><p class="soft">as of {}</p></div>')
 
 
-def status(judged: Sequence[tuple[AccountStatus, Health]], now: datetime) -> str:
-    """Give the status page of all accounts, those in trouble first."""
+def status(judged: Sequence[tuple[AccountStatus, Health]], now: datetime, notice: str = "") -> str:
+    """Give the status page of all accounts, those in trouble first; `notice` says what this process waits for."""
     troubled = sorted(judged, key=lambda pair: (pair[1].well, pair[0].held is None))
     stale = sum(not health.well for _, health in judged)
     title = f"{stale} stale" if stale else "all fresh"
     cards = joined(account(each, health, now) for each, health in troubled)
-    content = _HEADLINE.format(_headline(judged, stale), moment(now)) + cards
+    stands_by = _message("warn", "stands by", notice) if notice else Markup()
+    content = _HEADLINE.format(_headline(judged, stale), moment(now)) + stands_by + cards
     return _document(f"{title} · stocksync", content, well=not stale, refresh=True)
 
 
-def away(sentence: str, now: datetime) -> str:
-    """Give the page for when there is nothing to show."""
-    content = _HEADLINE.format("The status is not known", moment(now)) + _message("bad", "State away", sentence)
+def away(sentence: str, now: datetime, *, starting: bool = False) -> str:
+    """Give the page for when there is nothing to show; `starting`: nothing was ever polled by this process."""
+    headline = "stocksync waits for its state database" if starting else "The status is not known"
+    content = _HEADLINE.format(headline, moment(now)) + _message("bad", "State away", sentence)
     return _document("status unknown · stocksync", content, well=False, refresh=True)
 
 

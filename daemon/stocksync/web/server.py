@@ -1,5 +1,6 @@
 """The HTTP server: metrics, health, status and look-ups. It writes nothing itself; a look-up may push."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -10,12 +11,12 @@ import structlog
 from aiohttp import web
 
 from stocksync import __version__
-from stocksync.core.answers import Health, StockAnswer
+from stocksync.core.answers import Health, StockAnswer, Waiting
 from stocksync.core.health import Watched
 from stocksync.core.jsonable import jsonable
 from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
-from stocksync.web import page
+from stocksync.web import page, waiting
 from stocksync.web.access import Access, answer, problem
 
 log = structlog.get_logger(__name__)
@@ -49,17 +50,20 @@ class Web:
         loop_age: Callable[[], float],
         render: Callable[[str], tuple[bytes, str]],
         now: Callable[[], datetime],
+        waiting: Callable[[], Waiting | None] = lambda: None,
         token: str = "",
         complaints: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them.
 
         `complaints`: what stands still although the loop turns.
+        `waiting`: what is waited for at the start, before there is anything to show.
         """
         self.token = token
         self._accounts = {account.name: account for account in accounts}
         self._statuses, self._lookup, self._now = statuses, lookup, now
-        self._loop_age, self._render, self._complaints = loop_age, render, complaints
+        self._loop_age, self._render = loop_age, render
+        self._complaints, self._waiting = complaints, waiting
 
     def application(self, access: Access) -> web.Application:
         """Give the routes behind the rules of `access`."""
@@ -74,6 +78,7 @@ class Web:
         application.router.add_get("/", self.front)
         application.router.add_get("/stock", self.stock_page)
         application.router.add_get("/metrics", self.metrics)
+        application.router.add_get("/livez", self.healthz)
         application.router.add_get("/healthz", self.healthz)
         application.router.add_get("/readyz", self.readyz)
         application.router.add_get("/api/status", self.status)
@@ -86,29 +91,29 @@ class Web:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """Whether the event loop turns, and polls are made and end."""
+        """Whether the event loop turns, and polls are made and end; waiting is no reason to be restarted."""
         age = self._loop_age()
         if age > _STUCK_SECONDS:
             return problem(503, f"the event loop last turned {age:.0f} s ago")
         if complaints := self._complaints():
             return problem(503, f"the event loop turns, but {'; '.join(complaints)}: restart stocksync")
-        return answer({"well": True})
+        return answer({"well": True} | self._awaited())
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """Whether every account is fresh."""
         try:
             healths = [health for _, health in await self._judged()]
         except StateError as error:
-            return problem(503, _away(error))
+            return self._unreadable(error)
         well = all(health.well for health in healths)
-        return answer({"well": well, "accounts": healths}, 200 if well else 503)
+        return answer({"well": well, "accounts": healths} | self._awaited(), 200 if well else 503)
 
     async def status(self, _request: web.Request) -> web.Response:
         """Everything people are shown, for machines; of a held plan the first hundred changes."""
         try:
             judged = await self._judged()
         except StateError as error:
-            return problem(503, _away(error))
+            return self._unreadable(error)
         return answer(
             {
                 "at": self._now(),
@@ -116,6 +121,7 @@ class Web:
                 "well": all(health.well for _, health in judged),
                 "accounts": [_status(status, health) for status, health in judged],
             }
+            | self._awaited()
         )
 
     async def front(self, _request: web.Request) -> web.Response:
@@ -123,8 +129,9 @@ class Web:
         try:
             judged = await self._judged()
         except StateError as error:
-            return _html(page.away(_away(error), self._now()), 503)
-        return _html(page.status(judged, self._now()))
+            return _html(page.away(self._away(error), self._now(), starting=self._waiting() is not None), 503)
+        notice = "" if self._waiting() is None else self._away(None)
+        return _html(page.status(judged, self._now(), notice))
 
     async def stock(self, request: web.Request) -> web.Response:
         """One product's figures, as JSON."""
@@ -146,10 +153,20 @@ class Web:
         except ConfigurationError as error:
             return 400, str(error)
         except StateError as error:
-            return 503, _away(error)
+            return 503, self._away(error)
         except StocksyncError as error:
             log.warning("lookup_failed", error=str(error))
             return 503, str(error)
+
+    def _away(self, error: StateError | None) -> str:
+        return waiting.sentence(self._waiting(), error, self._now())
+
+    def _awaited(self) -> dict[str, Any]:
+        awaited = self._waiting()
+        return {} if awaited is None else {"waiting": awaited}
+
+    def _unreadable(self, error: StateError) -> web.Response:
+        return answer({"well": False, "error": self._away(error)} | self._awaited(), 503)
 
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
         now = self._now()
@@ -172,7 +189,7 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
             raise ConfigurationError(f"http.listen: cannot listen on {host}:{port}: {reason}") from error
         bound = runner.addresses[0]
         yield bound[0], bound[1]
@@ -186,10 +203,6 @@ def _html(text: str, status: int = 200) -> web.Response:
     # A SKU may hold half a surrogate pair, which no encoding takes.
     body = text.encode("utf-8", errors="replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
-
-
-def _away(error: StateError) -> str:
-    return f"the state database cannot be read; polling goes on by itself once it is back: {error}"
 
 
 def _status(status: AccountStatus, health: Health) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""The state database of a daemon that starts: awaited while it is away or held by another, used once it is there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+
+import structlog
+
+from stocksync.config import Config
+from stocksync.core.answers import Waiting
+from stocksync.core.reminder import Reminder
+from stocksync.core.status import AccountStatus
+from stocksync.errors import ConfigurationError, SchemaBehind, StateError, StateInUse, StateUnavailable
+from stocksync.state.database import Database, open_state
+
+log = structlog.get_logger(__name__)
+
+_AGAIN = timedelta(seconds=2)
+
+Open = Callable[[], Awaitable[Database]]
+
+
+class AwaitedState:
+    """What the page and the metrics read from before, and after, the state is there."""
+
+    def __init__(self, config: Config, now: Callable[[], datetime]) -> None:
+        """Take the configuration; nothing is opened yet."""
+        self._config, self._now = config, now
+        self._waiting: Waiting | None = Waiting("the state database", now(), "it has not answered yet")
+        self._reminder = Reminder()
+        self.database: Database | None = None
+
+    def waiting(self) -> Waiting | None:
+        """Say what is waited for; None where nothing is."""
+        return self._waiting
+
+    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
+        """Give the accounts' status.
+
+        Raises:
+            StateUnavailable: the state was not opened yet; the message is the database's own.
+
+        """
+        if self.database is None:
+            raise StateUnavailable(self._waiting.because if self._waiting else "it is closed")
+        return await self.database.status(accounts)
+
+    async def open(self, stopping: asyncio.Event) -> Database | None:
+        """Open and lock the state, however long it takes; None where `stopping` came first.
+
+        Raises:
+            ConfigurationError, SchemaBehind: no waiting mends it.
+
+        """
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                attempt = asyncio.create_task(self._attempt())
+                await asyncio.wait([attempt, stop], return_when=asyncio.FIRST_COMPLETED)
+                if await _ended(attempt):
+                    return self._opened()
+                await asyncio.wait([stop], timeout=_AGAIN.total_seconds())
+        except BaseException:
+            await self.close()
+            raise
+        finally:
+            stop.cancel()
+        await self.close()
+        return None
+
+    async def open_now(self) -> Database:
+        """Open and lock the state at once.
+
+        Raises:
+            ConfigurationError, SchemaBehind, StateUnavailable, StateInUse: it cannot be had now.
+
+        """
+        database = self.database = await open_state(self._config.state.dsn(), self._config.state.keep_ledger)
+        try:
+            database.lock()
+        except BaseException:
+            await self.close()
+            raise
+        self._waiting = None
+        return database
+
+    def forget(self) -> None:
+        """Look no more at a state that its user closes."""
+        self.database = None
+
+    async def close(self) -> None:
+        """Give the connections and the lock back."""
+        if self.database is not None:
+            await self.database.close()
+
+    async def _attempt(self) -> bool:
+        try:
+            if self.database is None:
+                self.database = await open_state(self._config.state.dsn(), self._config.state.keep_ledger)
+            self.database.lock()
+        except SchemaBehind:
+            raise
+        except StateError as error:
+            self._wait_for(error)
+            return False
+        return True
+
+    def _opened(self) -> Database | None:
+        if self._waiting is not None and self._waiting.next_try is not None:
+            waited = (self._now() - self._waiting.since).total_seconds()
+            log.info("state_opened", waited_seconds=round(waited, 1))
+        self._waiting = None
+        return self.database
+
+    def _wait_for(self, error: StateError) -> None:
+        held = isinstance(error, StateInUse)
+        if not held and not isinstance(error, StateUnavailable) and _is_a_file(self._config):
+            raise ConfigurationError(f"state.url: {error}") from error
+        now, what = self._now(), "the process that holds the state" if held else "the state database"
+        same = self._waiting is not None and self._waiting.what == what
+        since = self._waiting.since if self._waiting is not None and same else now
+        self._waiting = Waiting(what, since, str(error), now + _AGAIN)
+        event = "standing_by" if held else "state_unavailable"
+        if self._reminder.is_due(event, now):
+            again = _AGAIN.total_seconds()
+            log.warning(event, error=str(error), since=since, again_every_seconds=again)
+
+
+async def _ended(attempt: asyncio.Task[bool]) -> bool:
+    if not attempt.done():
+        attempt.cancel()
+        await asyncio.wait([attempt])
+    return not attempt.cancelled() and attempt.result()
+
+
+def _is_a_file(config: Config) -> bool:
+    return config.state.dsn().startswith("sqlite")

@@ -1,0 +1,69 @@
+"""The daemon's HTTP side: it answers from the first second on, before there is a state to read."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from stocksync.app.awaited_state import AwaitedState
+from stocksync.app.wiring import watch
+from stocksync.config import Config
+from stocksync.core.answers import StockAnswer
+from stocksync.errors import StateUnavailable
+from stocksync.observe import heartbeat
+from stocksync.observe.metrics import Metrics
+from stocksync.web.server import Lookup, Web, serve
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """What is served, and what it is read from."""
+
+    state: AwaitedState
+    metrics: Metrics
+    view: heartbeat.StateView
+    address: tuple[str, int] = ("", 0)
+    look_up: Lookup | None = None
+    """None until there are accounts to look products up in."""
+    watchdog: Callable[[], Sequence[str]] = tuple
+    """Names what stands still although the event loop turns."""
+
+    async def lookup(self, account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
+        """Look a product up.
+
+        Raises:
+            StateUnavailable: it is too early for that.
+
+        """
+        if self.look_up is None:
+            waiting = self.state.waiting()
+            raise StateUnavailable(waiting.because if waiting else "stocksync starts")
+        return await self.look_up(account, sku, product_id, fresh)
+
+    def complaints(self) -> Sequence[str]:
+        """Name what stands still; nothing where nothing was begun yet."""
+        return self.watchdog()
+
+
+@asynccontextmanager
+async def serving(config: Config) -> AsyncIterator[Endpoint]:
+    """Serve page, metrics and health until the block ends; nothing is opened but the port.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on, or the token cannot be read.
+
+    """
+    watched = [watch(one) for one in config.accounts]
+    state, metrics = AwaitedState(config, heartbeat.utc_now), Metrics(watched)
+    beat = heartbeat.Heartbeat(metrics)
+    endpoint = Endpoint(state, metrics, heartbeat.StateView(state, [one.name for one in watched], metrics))
+    web = Web(
+        accounts=watched, statuses=endpoint.view.get, lookup=endpoint.lookup, loop_age=beat.age,
+        complaints=endpoint.complaints,
+        render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, token=_token(config),
+    )  # fmt: skip
+    async with serve(web, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
+        yield endpoint
+
+
+def _token(config: Config) -> str:
+    return config.http.token.read() if config.http.token else ""
