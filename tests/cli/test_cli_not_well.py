@@ -1,5 +1,6 @@
 """No command says "well" of an account that is not: exit codes, first lines, and what to do."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -43,14 +44,10 @@ async def test_refused_rows_are_the_headline_of_every_command(command, numbered,
     assert first.code == 1, first.out
     assert first.out.startswith(f"✗ main  {share}")
     assert "✓" not in first.out
-    for words in (["once", "--dry-run"], ["plan"], ["status"]):
-        later = await command(*words)
-        assert later.code == 1, later.out
-        assert share in later.out
-    again = await command("once", "--json")
-    assert (again.code, again.json[0]["unwell"]) == (1, True)
-    assert share in again.json[0]["refusal"]
-    assert '"set_aside"' in again.err
+    planned, told = await asyncio.gather(command("plan"), command("status", "--json"))
+    assert (planned.code, told.code) == (1, 1)
+    assert share in planned.out
+    assert told.json[0]["health"]["reasons"][0].startswith(share.removeprefix("✗ main  "))
 
 
 async def test_a_few_refused_rows_are_named_and_leave_the_account_well(command, numbered, qoyod):
@@ -62,3 +59,36 @@ async def test_a_few_refused_rows_are_named_and_leave_the_account_well(command, 
     assert ended.out.startswith("✓ main  done")
     assert "set aside" in ended.out
     assert "cells refused: " in ended.out
+
+
+async def test_a_revoked_key_is_the_first_word_and_comes_with_what_to_do(command, configured):
+    configured("[accounts.poll]\ncross_check = 0\n")
+    assert (await command("once")).code == 0
+    refused = await command("once", QOYOD_API_KEY="revoked")
+    assert refused.code == 1
+    assert refused.out.startswith("✗ main  Qoyod refuses the credential")
+    assert "→ make a key in Qoyod" in refused.out
+    assert refused.err == ""
+    planned = await command("plan", QOYOD_API_KEY="revoked")
+    assert planned.code == 1
+    assert "→ make a key in Qoyod" in planned.err
+    assert len(planned.err.splitlines()) == 2
+    told = await command("status", "--account", "main")
+    assert told.code == 1
+    assert told.out.startswith("✗ main  credential refused, ")
+    assert "make a key in Qoyod" in told.out
+    assert told.out.count("Qoyod refused the credential (401)") == 1
+
+
+async def test_a_target_that_is_away_fails_a_cycle_that_has_nothing_to_write(command, configured, tmp_path):
+    configured("[accounts.poll]\ncross_check = 0\n")
+    assert (await command("once")).code == 0
+    for file in tmp_path.glob("target.db*"):
+        file.unlink()
+    (tmp_path / "target.db").mkdir()
+    ended = await command("once")
+    assert ended.code == 1
+    assert "target" in ended.out
+    told = (await command("status", "--json")).json[0]["status"]
+    assert told["consecutive_failures"] == 1
+    assert told["target_contact"] < told["last_attempt"]

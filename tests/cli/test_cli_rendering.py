@@ -112,7 +112,9 @@ def test_status_shows_health_held_plans_quarantine_and_drift():
     status = AccountStatus(
         "main", "host:1", 7, NOW, NOW, NOW, None, NOW, 2, [report()], HELD, [bad], 9, 12, NOW, 6000, 2000, audit
     )
-    health = Health("main", well=False, lag=timedelta(hours=2), limit=timedelta(minutes=31), reasons=("stale",))
+    health = Health(
+        "main", well=False, lag=timedelta(hours=2), limit=timedelta(minutes=31), reasons=("stale",), word="stale"
+    )
     shown = text(account.status([(status, health)], NOW))
     for part in (
         "✗ main  2 h behind",
@@ -125,7 +127,7 @@ def test_status_shows_health_held_plans_quarantine_and_drift():
     ):
         assert part in shown
     fresh = replace(status, owner="", audit=None, held=None, cycles=(), quarantine=(), quarantined=0, unknown=0)
-    quiet = text(account.status([(fresh, replace(health, well=True, lag=None))], NOW))
+    quiet = text(account.status([(fresh, replace(health, well=True, lag=None, word="fresh"))], NOW))
     assert "nobody" in quiet
     assert "not audited yet" in quiet
     failed = replace(fresh, audit=replace(audit, error="target away"))
@@ -211,7 +213,7 @@ def test_foreign_text_cannot_command_the_terminal():
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.03, "30 ms"), (1.0, "1 s"), (2.54, "2.5 s"), (45, "45 s"), (181, "3 min"), (5400, "1.5 h"), (200_000, "2.3 d")],
+    [(0.03, "30 ms"), (1.0, "1 s"), (2.54, "2.5 s"), (45, "45 s"), (181, "3 min 1 s"), (200_000, "2 d 7 h")],
 )
 def test_lengths_of_time_are_said_shortly(value, said):
     assert words.seconds(value) == said

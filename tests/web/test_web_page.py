@@ -110,6 +110,18 @@ async def test_the_account_in_trouble_stands_first(ex):
     assert page.index("account outlet") < page.index("account main")
 
 
+async def test_a_refused_credential_is_the_first_word_of_the_page_and_stands_before_what_is_stale(ex):
+    stale = ex.status(last_complete=None)
+    refused = ex.status("outlet", unauthorized_since=ex.ago(minutes=2), consecutive_failures=1)
+    async with ex.opened(stale, refused, watched=(ex.MAIN, ex.OUTLET)) as site:
+        page = await text_of(site)
+    assert "<title>2 credential refused, stale · stocksync</title>" in page
+    assert "2 of 2 accounts are not well: credential refused, stale" in page
+    assert page.index("account outlet") < page.index("account main")
+    assert re.search(r'pill bad">credential refused since <time datetime="2026-08-31T11:58:00\+00:00"', page)
+    assert "make a key in Qoyod" in page
+
+
 async def test_a_decided_plan_says_who_decided(ex):
     plan = replace(ex.plan(), decision=Decision.APPROVED, decided_by="noura")
     async with ex.opened(ex.status(held=plan)) as site:

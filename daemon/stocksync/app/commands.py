@@ -60,15 +60,18 @@ def _for(account: Account, progress: AccountProgress | None) -> Progress | None:
     return None if progress is None else lambda done, total: progress(account.name, done, total)
 
 
-async def status(config: Config) -> list[tuple[AccountStatus, Health]]:
-    """Tell how each account stands, from the state alone."""
+async def status(
+    config: Config, account: str | None = None, now: datetime | None = None
+) -> list[tuple[AccountStatus, Health]]:
+    """Tell how each account stands, from the state alone; sentences give times in the zone of `now`."""
+    chosen = accounts_of(config, account)
     state = await _state(config)
     try:
-        found = await state.status([account.name for account in config.accounts])
+        found = await state.status([one.name for one in chosen])
     finally:
         await state.close()
-    now = datetime.now(UTC)
-    return [(one, watched.health(one, now)) for one, watched in zip(found, map(watch, config.accounts), strict=True)]
+    at = now or datetime.now(UTC)
+    return [(one, watched.health(one, at)) for one, watched in zip(found, map(watch, chosen), strict=True)]
 
 
 async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:

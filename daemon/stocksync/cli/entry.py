@@ -13,8 +13,9 @@ from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject
 from stocksync.cli.program import debugging, logs_json, program
 from stocksync.cli.running import migrate, once, run, simulator
-from stocksync.cli.terminal import complain
-from stocksync.errors import InvariantBroken, StocksyncError
+from stocksync.cli.terminal import complain, note
+from stocksync.core.health import NEW_KEY
+from stocksync.errors import InvariantBroken, StocksyncError, Unauthorized
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,8 @@ def end_of(error: Exception) -> int:
         return code
     for line in lines:
         complain(line)
+    if isinstance(error, Unauthorized):
+        note(f"→ {NEW_KEY}")
     if debugging():
         traceback.print_exception(error, file=sys.stderr)
     if not expected or isinstance(error, InvariantBroken):

@@ -26,19 +26,24 @@ _LEDGER_ROWS = 10
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it.")]
 
 
-def status(config: ConfigFile = None, *, as_json: AsJson = False, debug: Debug = False) -> None:
+def status(
+    config: ConfigFile = None, account: Account = None, *, as_json: AsJson = False, debug: Debug = False
+) -> None:
     """Show how fresh each account is, its last cycles, and what waits for a person.
 
     Ends with 1 where an account is not well. All of it comes from the state database, so it also works from afar.
 
     $ stocksync status
+    $ stocksync status --account main
     $ stocksync status --json | jq '.[].health'
     """
-    values = wait_for(app.status(settings(config, debug=debug)))
+    loaded = settings(config, debug=debug)
+    now = datetime.now(UTC) if as_json else datetime.now().astimezone()
+    values = wait_for(app.status(loaded, known(loaded, account), now))
     if as_json:
-        print_json([{"status": account, "health": health} for account, health in values])
+        print_json([{"status": one, "health": health} for one, health in values])
     else:
-        out.print(rendered.status(values, datetime.now(UTC)))
+        out.print(rendered.status(values, now))
     raise typer.Exit(0 if all(health.well for _, health in values) else 1)
 
 

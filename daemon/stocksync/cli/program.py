@@ -75,7 +75,7 @@ def stocksync(
 
 
 def settings(file: Path | None, *, debug: bool, daemon: bool = False) -> Config:
-    """Load the configuration and begin to log: all of it for the daemon, only warnings for a command.
+    """Load the configuration and begin to log: all of it for the daemon, nothing for a command, whose result says it.
 
     Raises:
         ConfigurationError: with every problem there is.
@@ -86,8 +86,7 @@ def settings(file: Path | None, *, debug: bool, daemon: bool = False) -> Config:
         _log("auto", "info")  # for what is wrong with the configuration itself
     config = load(file, os.environ)
     _Flags.debug = debug or config.log.level == "debug"
-    quiet = "error" if config.log.level == "error" else "warning"
-    level = config.log.level if daemon else quiet
+    level = config.log.level if daemon else "critical"
     level = "debug" if _Flags.debug else level
     if daemon:
         _log(config.log.format, level)

@@ -1,5 +1,6 @@
 """Whether an account is well, and why not, in sentences for people."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +10,9 @@ from stocksync.core.status import AccountStatus
 Fault = tuple[str, str]
 """The word for an account that is not well, and the sentence that says why."""
 FAULTS = ("credential refused", "never complete", "stale", "figures refused", "figures unknown")
+NEW_KEY = "make a key in Qoyod (Settings, API), and put it where the account's auth section says"
+_FINE, _TENTH = 10.0, 0.1
+"""Seconds below which tenths, and milliseconds, tell more."""
 _SKEW = timedelta(minutes=2)
 """How far two machines' clocks may stand apart before a time in the future is a fault."""
 
@@ -36,7 +40,10 @@ class Watched:
         return limit_of(self.interval, self.deadline)
 
     def health(self, status: AccountStatus, now: datetime) -> Health:
-        """Judge the account by its status; the first reason that makes it unwell gives the word."""
+        """Judge the account by its status; the first reason that makes it unwell gives the word.
+
+        Times stand in the zone of `now`.
+        """
         faults = self.faults(status, now)
         lag = None if status.last_complete is None else now - status.last_complete
         word = faults[0][0] if faults else "fresh"
@@ -46,7 +53,12 @@ class Watched:
     def faults(self, status: AccountStatus, now: datetime) -> list[Fault]:
         """Name what makes the account not well, the cause before what follows from it."""
         lag = None if status.last_complete is None else now - status.last_complete
-        return [*_credential(status), *self._staleness(status, lag, now), *self._refusals(status), *_losses(status)]
+        return [
+            *_credential(status, now),
+            *self._staleness(status, lag, now),
+            *self._refusals(status),
+            *_losses(status),
+        ]
 
     def _staleness(self, status: AccountStatus, lag: timedelta | None, now: datetime) -> list[Fault]:
         if lag is None:
@@ -67,6 +79,16 @@ class Watched:
         return [("figures refused", refused_in_words(status.refused, cells, status.refusal))]
 
 
+def worst_first(judged: Iterable[tuple[AccountStatus, Health]]) -> list[tuple[AccountStatus, Health]]:
+    """Put accounts in the order in which a person looks at them: by what is wrong, then what waits for somebody."""
+
+    def rank(pair: tuple[AccountStatus, Health]) -> tuple[int, bool]:
+        status, health = pair
+        return (len(FAULTS) if health.well else FAULTS.index(health.word), status.held is None)
+
+    return sorted(judged, key=rank)
+
+
 def too_many_refused(refused: int, cells: int, share: float, minimum: int) -> bool:
     """Whether so many cells are set aside that the account is not well; all of them are too many in any shop."""
     return refused > 0 and (refused >= cells or (refused >= minimum and refused > share * cells))
@@ -78,8 +100,12 @@ def refused_in_words(refused: int, cells: int, reason: str) -> str:
 
 
 def in_words(span: timedelta) -> str:
-    """Give a length of time as people say it, in its two largest units: `3 h 12 min`."""
-    seconds = int(abs(span.total_seconds()))
+    """Give a length of time as people say it, in its two largest units: `3 h 12 min`, `2.5 s`, `30 ms`."""
+    exact = abs(span.total_seconds())
+    if 0 < exact < _FINE:
+        tenths = f"{exact:.1f}".removesuffix(".0")
+        return f"{tenths} s" if exact >= _TENTH else f"{exact * 1000:.0f} ms"
+    seconds = int(exact)
     parts = []
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         amount, seconds = divmod(seconds, size)
@@ -89,11 +115,11 @@ def in_words(span: timedelta) -> str:
     return " ".join(shown) or "0 s"
 
 
-def _credential(status: AccountStatus) -> list[Fault]:
+def _credential(status: AccountStatus, now: datetime) -> list[Fault]:
     if status.unauthorized_since is None:
         return []
-    since = f"{status.unauthorized_since:%Y-%m-%d %H:%M} UTC"
-    return [("credential refused", f"Qoyod refuses the credential since {since}: make a key in Qoyod (Settings, API)")]
+    refused = f"Qoyod refuses the credential since {status.unauthorized_since.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
+    return [("credential refused", f"{refused}: {NEW_KEY}")]
 
 
 def _losses(status: AccountStatus) -> list[Fault]:

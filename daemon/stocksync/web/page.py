@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from stocksync import __version__
 from stocksync.core.answers import Health, LocationStock, StockAnswer
-from stocksync.core.health import in_words
+from stocksync.core.health import in_words, worst_first
 from stocksync.core.model import show
 from stocksync.core.status import AccountStatus
 from stocksync.web.page_account import account, clock, joined, moment, number, table
@@ -78,13 +78,13 @@ _HEADLINE = Markup('<div class="headline"><h1>{}</h1><p class="soft">as of {}</p
 
 def status(judged: Sequence[tuple[AccountStatus, Health]], now: datetime, notice: str = "") -> str:
     """Give the status page of all accounts, those in trouble first; `notice` says what this process waits for."""
-    troubled = sorted(judged, key=lambda pair: (pair[1].well, pair[0].held is None))
-    stale = sum(not health.well for _, health in judged)
-    title = f"{stale} stale" if stale else "all fresh"
-    cards = joined(account(each, health, now) for each, health in troubled)
+    ordered = worst_first(judged)
+    troubled = [health for _, health in ordered if not health.well]
+    title = f"{len(troubled)} {_wrong(troubled)}" if troubled else "all fresh"
+    cards = joined(account(each, health, now) for each, health in ordered)
     stands_by = _message("warn", "stands by", notice) if notice else Markup()
-    content = _HEADLINE.format(_headline(judged, stale), moment(now)) + stands_by + cards
-    return _document(f"{title} · stocksync", content, well=not stale, refresh=True)
+    content = _HEADLINE.format(_headline(judged, troubled), moment(now)) + stands_by + cards
+    return _document(f"{title} · stocksync", content, well=not troubled, refresh=True)
 
 
 def away(sentence: str, now: datetime, *, starting: bool = False) -> str:
@@ -103,13 +103,20 @@ def stock(found: StockAnswer | str, asked: str, accounts: Sequence[str], now: da
     return _document(f"{found.sku or found.product_id} · stocksync", _product(found, now), asked=found.sku)
 
 
-def _headline(judged: Sequence[tuple[AccountStatus, Health]], stale: int) -> str:
+def _wrong(troubled: Sequence[Health]) -> str:
+    """Name what is wrong, the worst first: `credential refused, stale`."""
+    return ", ".join(dict.fromkeys("stale" if each.word == "never complete" else each.word for each in troubled))
+
+
+def _headline(judged: Sequence[tuple[AccountStatus, Health]], troubled: Sequence[Health]) -> str:
     if not judged:
         return "No account is configured"
     held = sum(each.held is not None for each, _ in judged)
     waiting = f", {held} {'waits' if held == 1 else 'wait'} for a person" if held else ""
-    if stale:
-        return f"{stale} of {len(judged)} accounts {'is' if stale == 1 else 'are'} stale{waiting}"
+    if troubled:
+        wrong, verb = _wrong(troubled), "is" if len(troubled) == 1 else "are"
+        said = f"{verb} stale" if wrong == "stale" else f"{verb} not well: {wrong}"
+        return f"{len(troubled)} of {len(judged)} account{'s' if len(judged) > 1 else ''} {said}{waiting}"
     everything = "The account is fresh" if len(judged) == 1 else f"All {len(judged)} accounts are fresh"
     return everything + waiting
 

@@ -35,7 +35,7 @@ _BDI = Markup("<bdi>{}</bdi>")
 
 def account(status: AccountStatus, health: Health, now: datetime) -> Markup:
     """Give one account's card."""
-    mood, word = _freshness(health)
+    mood, word = "good" if health.well else "bad", _pill(status, health)
     parts = (
         _held(status.held, now),
         _cycles(status.cycles, now),
@@ -103,11 +103,10 @@ def _cell(value: object) -> Markup:
     return Markup("<td>{}</td>").format(value)
 
 
-def _freshness(health: Health) -> tuple[str, str]:
-    if health.lag is None:
-        return "bad", "never complete"
-    lag = in_words(health.lag)
-    return ("good", f"fresh, {lag} ago") if health.well else ("bad", f"stale, {lag} ago")
+def _pill(status: AccountStatus, health: Health) -> Markup | str:
+    if health.word == "credential refused" and status.unauthorized_since is not None:
+        return Markup("{} since {}").format(health.word, clock(status.unauthorized_since))
+    return health.word if health.lag is None else f"{health.word}, {in_words(health.lag)} ago"
 
 
 def _writer(status: AccountStatus, now: datetime) -> Markup:

@@ -1,5 +1,6 @@
 """Accounts: status and audits."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -22,12 +23,14 @@ from stocksync.cli.format.words import (
     count,
     facts,
     listed,
+    many,
     orphaned,
-    span,
     table,
+    zone,
 )
 from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
+from stocksync.core.health import in_words, worst_first
 from stocksync.core.model import show
 from stocksync.core.report import CycleReport
 from stocksync.ports import AccountStatus, Quarantined
@@ -35,25 +38,29 @@ from stocksync.ports import AccountStatus, Quarantined
 _RECENT = 5
 _OLDEST = 5
 _EXAMPLES = 20
+_LAGGING = {"fresh", "stale", "never complete"}
+"""Words that the lag says already."""
 
 
 def status(values: Sequence[tuple[AccountStatus, Health]], now: datetime) -> RenderableType:
-    """Show all accounts."""
-    parts = [part for account, health in values for part in (_account(account, health, now), Text())]
+    """Show all accounts, those in trouble first."""
+    parts = [part for account, health in worst_first(values) for part in (_account(account, health, now), Text())]
     return Group(*parts[:-1])
 
 
 def _account(value: AccountStatus, health: Health, now: datetime) -> RenderableType:
-    lag = "no complete cycle yet" if health.lag is None else f"{span(health.lag)} behind"
+    lag = "no complete cycle yet" if health.lag is None else f"{in_words(health.lag)} behind"
+    said = lag if health.word in _LAGGING else f"{health.word}, {lag}"
     mark, style = (WELL, GOOD) if health.well else (FAILS, BAD)
-    title = Text.assemble((f"{mark} ", style), (clean(value.account), "bold"), ("  ", ""), (lag, style))
-    title.append(f"  (limit {span(health.limit)})", style=FAINT)
-    parts: list[RenderableType] = [title, *(Text(f"  {clean(why)}", style=BAD) for why in health.reasons)]
+    title = Text.assemble((f"{mark} ", style), (clean(value.account), "bold"), ("  ", ""), (said, style))
+    title.append(f"  (limit {in_words(health.limit)})", style=FAINT)
+    worry = WARN if health.well else BAD
+    parts: list[RenderableType] = [title, *(Text(f"  {clean(why)}", style=worry) for why in health.reasons)]
     parts.append(_facts(value, now))
     if value.cycles:
-        parts += [Text(), _cycles(value.cycles[:_RECENT])]
+        parts += [Text(), _cycles(value.cycles[:_RECENT]), *_errors(value.cycles[:_RECENT])]
     if value.quarantine:
-        parts += [Text(), _quarantine(value.quarantine[:_OLDEST], value.quarantined, now)]
+        parts += [Text(), *_quarantine(value.quarantine[:_OLDEST], value.quarantined, now)]
     return Group(*parts)
 
 
@@ -74,7 +81,7 @@ def _facts(value: AccountStatus, now: datetime) -> Table:
 
 
 def _cells(value: AccountStatus, now: datetime) -> Text:
-    text = Text(f"{count(value.cells)} of {count(value.products)} products")
+    text = Text(f"{count(value.cells)} in {many(value.products, 'product')}")
     if value.unknown:
         text.append(f", {count(value.unknown)} unknown (oldest {ago(value.oldest_unknown, now)})", style=WARN)
     if value.quarantined:
@@ -103,30 +110,37 @@ def _drift(audit: AuditReport | None, now: datetime) -> Text:
 def _writer(value: AccountStatus) -> str:
     if not value.owner:
         return "nobody: no daemon runs for this account"
-    until = f" until {clock(value.leased_until)}" if value.leased_until else ""
+    until = f" until {clock(value.leased_until)} {zone()}" if value.leased_until else ""
     return f"{clean(value.owner)}, epoch {value.epoch}{until}"
 
 
 def _cycles(values: Sequence[CycleReport]) -> Table:
-    made = table("  last cycles (UTC)", "", "read", "applied", "held", right=("read", "applied", "held"))
+    right = ("read", "applied", "held", "set aside")
+    made = table(f"  last cycles ({zone()})", "", *right, right=right)
     for value in values:
         counts = value.counts
-        line = headline(value, named=False)
-        if value.error:
-            line.append(f"  {clean(value.error)}", style=BAD)
-        figures = (count(number) for number in (counts.read, counts.applied, counts.held))
-        made.add_row(f"  {clock(value.started_at)}", line, *figures)
+        figures = (count(number) for number in (counts.read, counts.applied, counts.held, counts.quarantined))
+        made.add_row(Text(f"  {clock(value.started_at)}", no_wrap=True), headline(value, named=False), *figures)
     return made
 
 
-def _quarantine(values: Sequence[Quarantined], total: int, now: datetime) -> RenderableType:
-    made = table("  quarantine", "product", "location", "reason", "tries", "since", right=("tries",))
+def _errors(values: Sequence[CycleReport]) -> Iterator[Text]:
+    """Give each error once, below the table: five polls that fail alike say it five times."""
+    errors = Counter(clean(value.error) for value in values if value.error)
+    for error, times in errors.items():
+        yield Text.assemble((f"  {error}", BAD), (f"  ({times} times)" if times > 1 else "", FAINT))
+
+
+def _quarantine(values: Sequence[Quarantined], total: int, now: datetime) -> Iterator[RenderableType]:
+    yield Text("  set aside, the oldest first", style="bold")
     for value in values:
-        product = str(value.product_id or "?")
-        row = (f"  {value.side}", product, clean(value.place or ""), clean(value.reason), str(value.attempts))
-        made.add_row(*(Text(cell) for cell in row), ago(value.first_at, now))
-    more = [Text(f"  … and {count(total - len(values))} more; --json shows a hundred", style=FAINT)]
-    return Group(made, *(more if total > len(values) else []))
+        product = value.sku or (f"product {value.product_id}" if value.product_id else "a row without an id")
+        where = f" @ {clean(value.place)}" if value.place else ""
+        tried = f"  {value.side}, tried {many(value.attempts, 'time')}, for {in_words(now - value.first_at)}"
+        yield Text.assemble((f"  {clean(product)}{where}", "bold"), (tried, FAINT))
+        yield Text(f"    {clean(value.reason)}", style=WARN)
+    if total > len(values):
+        yield Text(f"  … and {count(total - len(values))} more; --json shows a hundred", style=FAINT)
 
 
 def audit(value: AuditReport) -> RenderableType:

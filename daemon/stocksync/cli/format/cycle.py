@@ -25,9 +25,11 @@ from stocksync.cli.format.words import (
     orphaned,
     seconds,
     table,
+    zone,
 )
 from stocksync.core.answers import Preview
 from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.health import NEW_KEY
 from stocksync.core.model import Change, Kind, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
 
@@ -45,6 +47,8 @@ _KINDS = {Kind.ZERO: WARN, Kind.DEACTIVATE: BAD, Kind.DELETE: BAD, Kind.INSERT: 
 
 def report(value: CycleReport) -> RenderableType:
     """Show how one cycle went."""
+    if value.outcome is Outcome.UNAUTHORIZED:
+        return Group(headline(value), Text(f"  → {NEW_KEY}", style="bold"), _details(value))
     counts: list[RenderableType] = [Text(), _counts(value.counts), Text()] if value.counts.read else []
     return Group(headline(value), *counts, _details(value))
 
@@ -98,7 +102,7 @@ def held_plan(plan: HeldPlan, names: Mapping[int, str], limit: int) -> Renderabl
 def _what_to_type(plan: HeldPlan) -> Text:
     if plan.decision is not Decision.WAITING:
         return Text(f"  {plan.decision} by {clean(plan.decided_by)}; the next cycle follows", style=FAINT)
-    since = f"  waits since {clock(plan.created_at)} UTC. Right? "
+    since = f"  waits since {clock(plan.created_at)} {zone()}. Right? "
     commands = (
         (f"stocksync approve {plan.plan_id}", "bold"),
         ("   Wrong? ", ""),

@@ -20,6 +20,7 @@ from stocksync.cli.format.words import (
     facts,
     figure,
     table,
+    zone,
 )
 from stocksync.core.answers import CellExplanation, Explanation, LocationStock, StockAnswer
 from stocksync.core.model import TargetRow, show
@@ -63,7 +64,7 @@ def explanation(value: Explanation, now: datetime) -> RenderableType:
 def history(rows: Sequence[LedgerRow]) -> RenderableType:
     """Show applied changes, newest first."""
     made = table(
-        "written (UTC)", "SKU", "location", "before", "after", "kind", "cause", "cycle", right=("before", "after")
+        f"written ({zone()})", "SKU", "location", "before", "after", "kind", "cause", "cycle", right=("before", "after")
     )
     for row in rows:
         made.add_row(clock(row.at), *_ledger(row), Text(row.cycle_id, style=FAINT))

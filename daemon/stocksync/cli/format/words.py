@@ -2,20 +2,18 @@
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
 
 GOOD, WARN, BAD, FAINT = "green", "yellow", "red", "dim"
 WELL, WAITS, FAILS = "✓", "!", "✗"
-
-_ROUND = 10
-_STEPS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 def clean(text: str) -> str:
@@ -48,26 +46,22 @@ def figure(value: Figure | Decimal | None, missing: str = "-") -> Text:
 
 def seconds(value: float) -> str:
     """Give a length of time as a person says it."""
-    if value < 0.1:  # noqa: PLR2004  below this, milliseconds tell more
-        return f"{value * 1000:.0f} ms"
-    size, unit = next(((size, unit) for size, unit in _STEPS if value >= size), (1.0, "s"))
-    amount = value / size
-    return f"{amount:.1f} {unit}" if amount < _ROUND and round(amount, 1) % 1 else f"{amount:.0f} {unit}"
-
-
-def span(value: timedelta) -> str:
-    """Give a timedelta as a person says it."""
-    return seconds(value.total_seconds())
+    return in_words(timedelta(seconds=value))
 
 
 def ago(at: datetime | None, now: datetime) -> str:
     """Give an instant by its age."""
-    return "never" if at is None else f"{seconds(max((now - at).total_seconds(), 0.0))} ago"
+    return "never" if at is None else f"{in_words(max(now - at, timedelta(0)))} ago"
 
 
 def clock(at: datetime) -> str:
-    """Give an instant to the second, in UTC."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    """Give an instant to the second, by the clock on this machine's wall; the zone stands in `zone`."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zone() -> str:
+    """Name the zone of this machine's clock: `UTC`, `+03`."""
+    return datetime.now().astimezone().strftime("%Z")
 
 
 def listed(counts: Mapping[str, int], style: str = "") -> Text:
