@@ -13,8 +13,9 @@ import pytest
 
 from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.drift import AuditReport, Cause, Difference
-from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.guards import Guard
 from stocksync.core.health import Watched
+from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.core.status import AccountStatus, Quarantined
@@ -57,7 +58,7 @@ def make_change(product_id=42, sku="BW-001", before="120", after="0", place="MAI
 
 
 def make_plan(changes=3, account="main"):
-    held = tuple(HeldChange(make_change(product_id=n, sku=f"SKU-{n}"), Guard.ZEROED) for n in range(1, changes + 1))
+    held = tuple(HeldChange(make_change(product_id=n, sku=f"SKU-{n}"), (Guard.ZEROED,)) for n in range(1, changes + 1))
     return HeldPlan(account, "7f3a9c21", ago(minutes=19), {"zeroed": "21 % of the cells would fall to zero"}, held)
 
 

@@ -78,3 +78,7 @@ class NotFound(StocksyncError):
     """What was asked for does not exist."""
 
     exit_code = 4
+
+
+class PlanChanged(StocksyncError):
+    """A held plan no longer is what the person who decides on it was shown."""

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from stocksync.state.types import Instant, Words
+from stocksync.state.types import Blob, Counter, Instant, Key, Words
 
 revision = "0002"
 down_revision = "0001"
@@ -30,8 +30,71 @@ def upgrade() -> None:
             op.add_column(table, column)
     # Look-ups since the last complete cycle are weighed together, and 0.1 had cycles too.
     op.execute("UPDATE stocksync_accounts SET weighed_at = last_complete WHERE weighed_at IS NULL")
+    plans_by_cause()
 
 
 def downgrade() -> None:
+    one_plan_an_account()
     for table, column in reversed(added()):
         op.drop_column(table, column.name)
+
+
+def plans_by_cause() -> None:
+    op.create_table(
+        "stocksync_waiting_plans",
+        sa.Column("account", Key(100), primary_key=True),
+        sa.Column("cause", Key(20), primary_key=True),
+        sa.Column("plan_id", Key(100), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("plan", Blob, nullable=False),
+        if_not_exists=True,
+    )
+    op.create_table(
+        "stocksync_decisions",
+        sa.Column("id", Counter, primary_key=True),
+        sa.Column("account", Key(100), nullable=False),
+        sa.Column("plan_id", Key(100), nullable=False),
+        sa.Column("cause", Key(20), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("plan", Blob, nullable=False),
+        sa.Column("decision", Key(20), nullable=False),
+        sa.Column("decided_by", Words(), nullable=False),
+        sa.Column("decided_at", Instant(), nullable=False),
+        if_not_exists=True,
+    )
+    op.create_index("stocksync_decisions_account", "stocksync_decisions", ["account", "id"], if_not_exists=True)
+    op.create_table(
+        "stocksync_decided_cells",
+        sa.Column("account", Key(100), primary_key=True),
+        sa.Column("decision_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("product_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("place", Key(255), primary_key=True),
+        sa.Column("after", Words(), nullable=False),
+        if_not_exists=True,
+    )
+    if sa.inspect(op.get_bind()).has_table("stocksync_held_plans"):
+        # What waited still waits, with its age; an approval that no cycle has acted on is asked for again.
+        op.execute(
+            "INSERT INTO stocksync_waiting_plans (account, cause, plan_id, created_at, plan)"
+            " SELECT account, 'poll', plan_id, created_at, plan FROM stocksync_held_plans"
+            " WHERE account NOT IN (SELECT account FROM stocksync_waiting_plans)"
+        )
+        op.drop_table("stocksync_held_plans")
+
+
+def one_plan_an_account() -> None:
+    op.create_table(
+        "stocksync_held_plans",
+        sa.Column("account", Key(100), primary_key=True),
+        sa.Column("plan_id", Key(100), nullable=False, unique=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("plan", Blob, nullable=False),
+        sa.Column("decision", Key(20), nullable=False),
+        sa.Column("decided_by", Words(), nullable=False),
+        sa.Column("decided_at", Instant()),
+        if_not_exists=True,
+    )
+    # Version 0.1 cannot read a plan with several guards a change: its next cycle makes the plan anew.
+    op.drop_table("stocksync_decided_cells", if_exists=True)
+    op.drop_table("stocksync_decisions", if_exists=True)
+    op.drop_table("stocksync_waiting_plans", if_exists=True)

@@ -21,7 +21,8 @@ from stocksync.core.answers import (
     StockAnswer,
 )
 from stocksync.core.drift import AuditReport, Cause, Difference
-from stocksync.core.guards import Decision, Guard, HeldChange, HeldPlan
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import Decision, HeldChange, HeldPlan
 from stocksync.core.model import Change, Removal, TargetRow, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.ports import AccountStatus, LedgerRow, Quarantined
@@ -31,7 +32,9 @@ CHANGES = (
     Change(42, "MAIN", "BW-001", Decimal(120), Decimal(118), ((3, Decimal(118)),)),
     Change(43, "", "", None, Removal.DEACTIVATED, ((3, Decimal(118)),)),
 )
-HELD = HeldPlan("main", "3f9c", NOW, {"zeroed": "too many"}, tuple(HeldChange(each, Guard.ZEROED) for each in CHANGES))
+HELD = HeldPlan(
+    "main", "3f9c", NOW, {"zeroed": "too many"}, tuple(HeldChange(each, (Guard.ZEROED,)) for each in CHANGES)
+)
 
 
 def report(outcome: Outcome = Outcome.DONE, verdict: Verdict | None = Verdict.COMPLETE) -> CycleReport:

@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from stocksync.core.drift import AuditReport, Cause, Difference
-from stocksync.core.guards import Decision, Guard, HeldChange, HeldPlan
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import Decision, HeldChange, HeldPlan
 from stocksync.core.model import Cell, Change, Removal, RowLocator, SnapshotProduct, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
-from stocksync.errors import LeaseLost, NotFound
+from stocksync.errors import LeaseLost, NotFound, PlanChanged
 from stocksync.ports import BatchResult, Lease, Quarantined, SnapshotUpdate
 
 TTL = timedelta(minutes=5)
@@ -38,7 +39,7 @@ def done(cycle_id="c1", started_at=T0, total=100, **more) -> CycleReport:
 
 
 def plan(plan_id="p1", *changes: HeldChange) -> HeldPlan:
-    held = changes or (HeldChange(change(after=Decimal(0), before=Decimal("7.25"), cause="poll"), Guard.ZEROED),)
+    held = changes or (HeldChange(change(after=Decimal(0), before=Decimal("7.25"), cause="poll"), (Guard.ZEROED,)),)
     return HeldPlan("main", plan_id, T0, {"zeroed": "20 of 60 cells (33 %) would drop to zero, allowed are 15 %"}, held)
 
 
@@ -65,7 +66,7 @@ async def remembered(state, cell=CELL):
 
 async def test_an_account_that_nobody_claimed_is_empty(state) -> None:
     snapshot = await state.snapshot("main")
-    assert (snapshot.cells, snapshot.products, snapshot.quarantine, snapshot.plan) == ({}, {}, {}, None)
+    assert (snapshot.cells, snapshot.products, snapshot.quarantine, list(snapshot.plans)) == ({}, {}, {}, [])
     assert list(snapshot.recent_totals) == []
     (status,) = await state.status(["main"])
     assert (status.owner, status.epoch, status.leased_until, status.cells, list(status.cycles)) == ("", 0, None, 0, [])
@@ -300,32 +301,63 @@ async def test_the_status_shows_the_oldest_hundred_of_the_quarantine(state, leas
     assert status.quarantined == 150
 
 
-async def test_a_held_plan_keeps_its_age_and_the_word_said_to_it(state, lease) -> None:
+async def test_a_decided_plan_no_longer_waits_and_is_not_asked_again(state, lease) -> None:
     await state.hold(lease, plan())
     said = await state.decide("p1", True, "noura")
     assert (said.decision, said.decided_by, said.changes) == (Decision.APPROVED, "noura", plan().changes)
     await state.hold(lease, replace(plan(), created_at=T0 + TTL))
-    (held,) = await state.held()
-    assert held == said
-    assert (await state.snapshot("main")).plan == said
+    assert await state.held() == [said], "a cycle that did not know of the decision asks for nothing"
+    assert list((await state.snapshot("main")).plans) == [said]
     assert (await state.status(["main"]))[0].held == said
-    assert held.created_at == T0
+    assert (await state.decide("p1", False, "omar")).decision is Decision.REJECTED, "a person may think again"
+    assert [(held.decision, held.decided_by) for held in await state.held()] == [(Decision.REJECTED, "omar")]
 
 
-async def test_a_word_lapses_when_the_plan_is_another(state, lease) -> None:
-    removal = HeldChange(change(12, after=Removal.DELETED, before=Decimal(1), cause="deleted"), Guard.DELETED)
+async def test_a_decision_ends_where_the_facts_ended_it(state, lease) -> None:
+    removal = HeldChange(change(12, after=Removal.DELETED, before=Decimal(1), cause="deleted"), (Guard.DELETED,))
     await state.hold(lease, plan())
-    await state.decide("p1", True, "noura")
-    await state.hold(lease, plan("p2", removal))
-    (held,) = await state.held("main")
-    assert held == plan("p2", removal)
-    assert held.decision is Decision.WAITING
+    said = await state.decide("p1", True, "noura")
+    await state.hold(lease, plan("p2", removal), [said])
+    assert await state.held("main") == [plan("p2", removal)]
     with pytest.raises(NotFound):
         await state.decide("p1", True, "noura")
-    assert (await state.decide("p2", False, "omar")).decision is Decision.REJECTED
     await state.hold(lease, None)
     assert await state.held() == []
-    assert (await state.snapshot("main")).plan is None
+    assert list((await state.snapshot("main")).plans) == []
+
+
+async def test_an_approval_is_used_up_by_acknowledgement_cell_by_cell(state, lease) -> None:
+    changes = [change(number, after=Decimal(0), before=Decimal(5)) for number in (1, 2, 3)]
+    await state.hold(lease, plan("p1", *(HeldChange(one, (Guard.ZEROED,)) for one in changes)))
+    said = await state.decide("p1", True, "noura")
+    await state.intend(lease, "c1", changes)
+    assert await state.held() == [said], "an attempt uses nothing up"
+    await state.acknowledge(
+        lease, "c1", BatchResult(applied=[changes[0], change(2, after=Decimal(4), before=Decimal(5))])
+    )
+    assert await state.held() == [said.only([changes[1].cell, changes[2].cell])]
+    await state.acknowledge(lease, "c2", BatchResult(applied=changes[1:]))
+    assert await state.held() == []
+    assert [one.decision for one in await state.decisions("main", 2)] == [Decision.APPROVED]
+    assert [one.changes for one in await state.decisions("main", 2)] == [said.only([changes[1].cell]).changes]
+    assert await state.decisions("main", 4) == []
+
+
+async def test_healing_waits_beside_what_a_poll_holds(state, lease) -> None:
+    healing = replace(plan("h1"), cause="heal")
+    await state.hold(lease, plan())
+    await state.hold(lease, healing, cause="heal")
+    status = (await state.status(["main"]))[0]
+    assert status.waiting == [plan(), healing]
+    await state.hold(lease, None)
+    assert (await state.status(["main"]))[0].held == healing
+
+
+async def test_a_plan_is_decided_by_the_beginning_of_its_id_and_only_as_it_was_shown(state) -> None:
+    await state.offer(plan("abc1"))
+    with pytest.raises(PlanChanged):
+        await state.decide("abc", True, "noura", "other figures")
+    assert (await state.decide("abc", True, "noura", plan().fingerprint)).plan_id == "abc1"
 
 
 async def test_plans_are_listed_by_account(state, lease) -> None:
@@ -502,6 +534,8 @@ async def test_another_target_has_acknowledged_nothing(state, lease) -> None:
     source = replace(entry(7, None), side="source")
     await state.observe(lease, "c1", SnapshotUpdate(quarantined=[entry(), source]))
     await state.hold(lease, plan())
+    await state.decide("p1", approved=True, by="Huda")
+    await state.hold(lease, plan("p2", HeldChange(change(product_id=12), (Guard.CHANGED,))))
     await state.end(lease, done())
     assert await state.meet(lease, "one") == 0
     assert (await remembered(state)).acked == Decimal("120.5")
@@ -511,7 +545,9 @@ async def test_another_target_has_acknowledged_nothing(state, lease) -> None:
     for cell in (CELL, Cell(12, "MAIN")):
         assert (snapshot.cells[cell].acked, snapshot.cells[cell].intent, snapshot.cells[cell].sku) == (None, None, "")
     assert snapshot.cells[CELL].parts == PARTS, "what Qoyod said stays"
-    assert (list(snapshot.quarantine), snapshot.plan) == ([(7, None)], None)
+    assert list(snapshot.quarantine) == [(7, None)]
+    assert snapshot.plans == [], "a decision was about the other target's rows"
+    assert [one.plan_id for one in await state.decisions("main", 11)] == ["p1"], "but it is on record"
     assert not (await state.guard_history("main")).weighed
     assert [row.change for row in await state.history("main", 11, 9)] == [change()]
 

@@ -1,11 +1,11 @@
 """What exceeds a guard waits; everything else flows."""
 
-from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
 
-from stocksync.core.guards import Decision, GuardContext, Limits, make_plan
+from stocksync.core.cycle_plan import make_plan
+from stocksync.core.guards import GuardContext, Limits
 from stocksync.core.model import Change, Removal
 
 LIMITS = Limits()
@@ -22,8 +22,8 @@ def facts(make, managed=100, **other):
     return GuardContext("main", make.now, managed, **other)
 
 
-def plan(make, changes, negative=(), **other):
-    return make_plan(changes, negative, LIMITS, facts(make, **other))
+def plan(make, changes, negative=(), plans=(), **other):
+    return make_plan(changes, negative, LIMITS, facts(make, **other), plans)
 
 
 @pytest.mark.parametrize(("zeroes", "held"), [(15, 0), (16, 16)])
@@ -68,41 +68,6 @@ def test_a_target_without_any_figure_of_ours_exceeds_no_share(make):
 
 def test_a_reading_that_is_not_believed_holds_everything(make):
     assert plan(make, [change(1), change(2, None, 3)], distrusted="why").guards == {"cross_check": 2}
-
-
-def test_an_approved_destruction_applies_only_while_it_is_the_same_plan(make):
-    zeroes = [change(n, 5, 0) for n in range(16)]
-    approved = replace(plan(make, zeroes).held, decision=Decision.APPROVED)
-    assert len(plan(make, zeroes, standing=approved).apply) == 16
-    other = plan(make, [*zeroes, change(99, 5, 0)], standing=approved)
-    assert other.apply == ()
-    assert other.held.decision is Decision.WAITING
-    assert other.held.plan_id != approved.plan_id
-
-
-def test_approved_ordinary_changes_are_applied_one_by_one_while_trade_goes_on(make):
-    changes = [change(n) for n in range(70)]
-    approved = replace(plan(make, changes).held, decision=Decision.APPROVED)
-    moved = [change(n, 5, 9) for n in range(3)]
-    later = plan(make, [*moved, *changes[3:]], standing=approved)
-    assert later.held is None
-    assert later.apply == (*moved, *changes[3:])
-    flood = plan(make, [change(n, 5, 9) for n in range(70)], standing=approved)
-    assert flood.guards == {"changed": 70}
-
-
-def test_an_approved_negative_is_applied_while_another_one_waits(make):
-    first, second = change(1, 5, -1), change(2, 5, -2)
-    approved = replace(plan(make, [], negative=[first]).held, decision=Decision.APPROVED)
-    later = plan(make, [], negative=[first, second], standing=approved)
-    assert later.apply == (first,)
-    assert [one.change for one in later.held.changes] == [second]
-
-
-def test_a_rejected_plan_stays_held_without_being_asked_again(make):
-    zeroes = [change(n, 5, 0) for n in range(16)]
-    rejected = replace(plan(make, zeroes).held, decision=Decision.REJECTED)
-    assert plan(make, zeroes, standing=rejected).held.decision is Decision.REJECTED
 
 
 def test_negative_figures_wait_one_by_one(make):

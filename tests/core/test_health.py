@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.guards import Guard
 from stocksync.core.health import Watched, in_words, limit_of
+from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
 from stocksync.core.status import AccountStatus
 
@@ -19,7 +20,7 @@ STATUS = AccountStatus(
     "main", "", 0, None, None, None, None, None, 0, (), None, (), 0, 0, None, cells=1000, products=500, audit=None
 )
 CHANGE = Change(1, "MAIN", "A", Decimal(4), Decimal(0), ((3, Decimal(0)),))
-HELD = HeldPlan("main", "7f3a", NOW, {}, (HeldChange(CHANGE, Guard.ZEROED),))
+HELD = HeldPlan("main", "7f3a", NOW, {}, (HeldChange(CHANGE, (Guard.ZEROED,)),))
 
 
 def judged(lag=timedelta(0), **given):

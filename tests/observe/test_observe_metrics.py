@@ -34,6 +34,7 @@ def everything_happens(observer, ex, account="main"):
             discrepancies={"negative_floored": 1},
             cross_checks={"same": 3},
             guards={"zeroed": 12},
+            open_guards={"zeroed": 12},
             phases={"read": 9.5, "apply": 3.0},
         )
     )
@@ -55,7 +56,7 @@ def test_metrics_are_an_observer(metrics):
 def test_every_declared_metric_is_set_by_something_and_nothing_else_is_exported(metrics, ex):
     everything_happens(metrics, ex)
     told = {"oldest_unpushed": ex.NOW, "oldest_unknown": ex.NOW, "target_contact": ex.NOW, "audit": ex.audit()}
-    told["quarantine"] = (ex.quarantined("too long"),)
+    told |= {"held": ex.plan(), "quarantine": (ex.quarantined("too long"),)}
     metrics.remember(ex.status(catalogue={"tracked": 2000}, **told), ex.NOW)
     metrics.looped(ex.NOW, 0.001)
     exported = {family.name: family for family in metrics.registry.collect()}

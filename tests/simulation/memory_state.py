@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_with
 from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
 from stocksync.core.report import CycleReport, orphaned_by
-from stocksync.errors import LeaseLost, NotFound
+from stocksync.errors import LeaseLost, PlanChanged
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
@@ -64,7 +64,8 @@ class MemoryAccount:
     quarantine: dict[tuple[int, str | None], Quarantined] = field(default_factory=dict)
     ledger: list[LedgerRow] = field(default_factory=list)
     cycles: dict[str, CycleReport] = field(default_factory=dict)
-    plan: HeldPlan | None = None
+    plans: list[HeldPlan] = field(default_factory=list)
+    decisions: list[HeldPlan] = field(default_factory=list)
     audit: AuditReport | None = None
     token: str | None = None
     layout: str | None = None
@@ -161,7 +162,7 @@ class MemoryState:
             products={key: known for key, known in mine.products.items() if _in(key, wanted)},
             quarantine={key: entry for key, entry in mine.quarantine.items() if _in(key[0], wanted)},
             recent_totals=totals[-10:],
-            plan=mine.plan,
+            plans=list(mine.plans),
             layout=mine.layout,
             target=mine.target,
         )
@@ -227,12 +228,12 @@ class MemoryState:
             self._acknowledge(mine, lease, cycle_id, written)
         self.crash_points("after transaction")
 
-    async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
+    async def hold(
+        self, lease: Lease, plan: HeldPlan | None, lapsed: Sequence[HeldPlan] = (), cause: str = "poll"
+    ) -> None:
         mine = self._fenced(lease)
         self.crash_points("before hold")
-        if plan is None or mine.plan is None or mine.plan.plan_id != plan.plan_id:
-            waiting = {"decision": Decision.WAITING, "decided_by": "", "decided_at": None}
-            mine.plan = None if plan is None else replace(plan, **waiting)  # type: ignore[arg-type]
+        _hold(mine, plan, lapsed, cause)
         self.crash_points("after hold")
 
     async def end(self, lease: Lease, report: CycleReport) -> None:
@@ -280,18 +281,32 @@ class MemoryState:
         return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in found]
 
     async def held(self, account: str | None = None) -> list[HeldPlan]:
-        plans = [mine.plan for _, mine in sorted(self.store.accounts.items()) if mine.plan is not None]
-        return [plan for plan in plans if account in {None, plan.account}]
+        return [
+            plan for name, mine in sorted(self.store.accounts.items()) for plan in mine.plans if account in {None, name}
+        ]
 
-    async def decide(self, plan_id: str, approved: bool, by: str) -> HeldPlan:
-        for mine in self.store.accounts.values():
-            if mine.plan is not None and mine.plan.plan_id == plan_id:
-                self.crash_points("before decide")
-                decision = Decision.APPROVED if approved else Decision.REJECTED
-                mine.plan = replace(mine.plan, decision=decision, decided_by=by, decided_at=self.clock.now())
-                self.crash_points("after decide")
-                return mine.plan
-        raise NotFound(f"no plan {plan_id} is held (any more)")
+    async def offer(self, plan: HeldPlan) -> None:
+        _hold(self.store.of(plan.account), plan, (), plan.cause)
+
+    async def decide(self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None) -> HeldPlan:
+        found = plan_with(await self.held(), plan_id)
+        if fingerprint not in {None, found.fingerprint}:
+            raise PlanChanged(f"the figures of plan {found.plan_id} have changed")
+        self.crash_points("before decide")
+        mine = self.store.of(found.account)
+        decision = Decision.APPROVED if approved else Decision.REJECTED
+        decided = replace(found, decision=decision, decided_by=by, decided_at=self.clock.now())
+        mine.plans = [plan for plan in mine.plans if plan.plan_id != found.plan_id] + [decided]
+        mine.decisions.append(decided)
+        self.crash_points("after decide")
+        return decided
+
+    async def decisions(self, account: str, product_id: int) -> list[HeldPlan]:
+        cut = [
+            replace(plan, changes=tuple(one for one in plan.changes if one.change.product_id == product_id))
+            for plan in self.store.of(account).decisions[::-1]
+        ]
+        return [plan for plan in cut if plan.changes]
 
     async def load(self, account: str) -> str | None:
         return self.store.of(account).token
@@ -318,6 +333,7 @@ class MemoryState:
             row.sku = change.sku
             mine.ledger.append(LedgerRow(now, cycle_id, lease.epoch, change, altered))
             mine.looked_up += [change] if cycle_id.startswith("lookup-") else []
+            _use_up(mine, change)
             mine.last_push = now
         for change in (*written.applied, *written.skipped, *(change for change, _ in written.ambiguous)):
             closing = mine.cells.get(change.cell)
@@ -350,7 +366,8 @@ class MemoryState:
             oldest_unpushed=min(intended, default=None),
             consecutive_failures=mine.failures,
             cycles=recent,
-            held=mine.plan,
+            held=next(iter(by_urgency(mine.plans)), None),
+            held_too=by_urgency(mine.plans)[1:],
             quarantine=oldest[:100],
             quarantined=len(oldest),
             unknown=len(unknown),
@@ -370,7 +387,7 @@ def _forget(mine: MemoryAccount) -> int:
         row.acked = row.sent = row.intent = row.intended_at = None
         row.sku = row.former_sku = ""
     mine.quarantine = {key: entry for key, entry in mine.quarantine.items() if entry.side != "target"}
-    mine.plan, mine.weighed = None, False
+    mine.plans, mine.weighed = [], False
     return forgotten
 
 
@@ -378,6 +395,31 @@ def _correct(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
     for cell, found in seen.corrected.items():
         row = mine.cells.setdefault(cell, MemoryCell())
         row.acked, row.sent = found, None
+
+
+def _hold(mine: MemoryAccount, plan: HeldPlan | None, lapsed: Sequence[HeldPlan], cause: str) -> None:
+    ended = {(one.plan_id, cell) for one in lapsed for cell in one.cells}
+    waits = [one for one in mine.plans if one.cause == cause and one.decision is Decision.WAITING]
+    others = [one for one in mine.plans if one not in waits]
+    others = [one.only(cell for cell in one.cells if (one.plan_id, cell) not in ended) for one in others]
+    decided = {(held.change.cell, held.change.after) for one in others if one.cause == cause for held in one.changes}
+    if plan is not None:
+        plan = plan.only(
+            held.change.cell for held in plan.changes if (held.change.cell, held.change.after) not in decided
+        )
+    mine.plans = [one for one in (*([plan] if plan else []), *others) if one.changes]
+
+
+def _use_up(mine: MemoryAccount, done: Change) -> None:
+    left = [
+        one
+        if one.decision is Decision.WAITING
+        else replace(
+            one, changes=tuple(h for h in one.changes if (h.change.cell, h.change.after) != (done.cell, done.after))
+        )
+        for one in mine.plans
+    ]
+    mine.plans = [one for one in left if one.changes]
 
 
 def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:

@@ -87,7 +87,7 @@ class World:
         self.oracle.reached |= {f"applied {kind}" for kind in report.changes}
         self.oracle.see_report(report, began, mine.ledger, self.managed)
         rows = {Cell(row.product_id, row.place): row.quantity for row in self.table.rows}
-        held = [one.change.cell for one in mine.plan.changes] if mine.plan is not None else []
+        held = [cell for plan in mine.plans for cell in plan.cells]
         self.oracle.see_done(name, report, began, held, rows)
 
     def trade(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from stocksync.core.answers import LocationStock
-from stocksync.core.guards import Decision
+from stocksync.core.held_plan import Decision
 from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
 

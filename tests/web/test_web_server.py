@@ -93,7 +93,7 @@ async def test_the_status_tells_everything_the_state_knows(ex):
             "cause": "poll",
             "kind": "zero",
         },
-        "guard": "zeroed",
+        "guards": ["zeroed"],
     }
     assert account["quarantine"][0]["figure"] == "5"
     assert account["audit"]["units"] == {"edited_in_target": "12"}

@@ -2,15 +2,18 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NoReturn
+
+import structlog
 
 from stocksync.app.daemon_client import ask_daemon
 from stocksync.app.wiring import Runtime, accounts_of, open_runtime, watch
 from stocksync.config import Config
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import HeldPlan
+from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound, StateInUse
 from stocksync.observe.event_log import EventLog
@@ -24,6 +27,8 @@ from stocksync.run.lookup import Query, look_up
 from stocksync.state.database import Database, open_state
 from stocksync.state.migrate import migrate as migrate_state
 from stocksync.state.migrate import schema_problem
+
+log = structlog.get_logger(__name__)
 
 AccountProgress = Callable[[str, int, int], None]
 """Called with (account, pages done, pages in all)."""
@@ -49,11 +54,27 @@ async def _one_cycle(house: Runtime, account: Account, progress: AccountProgress
 
 
 async def plan(
-    config: Config, account: str | None, progress: AccountProgress | None, *, full: bool = False
+    config: Config,
+    account: str | None,
+    progress: AccountProgress | None,
+    *,
+    full: bool = False,
+    store: bool = False,
 ) -> list[Preview]:
-    """Read everything and show what would be written; writes nothing."""
+    """Read everything and show what would be written; with `store` keep what would wait for a person, under its id."""
     async with open_runtime(config, EventLog()) as house:
-        return [await preview(one, _for(one, progress), full=full) for one in house.chosen(account)]
+        previews = [await preview(one, _for(one, progress), full=full) for one in house.chosen(account)]
+        return [await _stored(house, one) if store else _without_id(one) for one in previews]
+
+
+async def _stored(house: Runtime, one: Preview) -> Preview:
+    if one.held is not None:
+        await house.state.offer(one.held)
+    return one
+
+
+def _without_id(one: Preview) -> Preview:
+    return one if one.held is None else replace(one, held=replace(one.held, plan_id=""))
 
 
 def _for(account: Account, progress: AccountProgress | None) -> Progress | None:
@@ -163,16 +184,31 @@ async def held(config: Config, account: str | None) -> list[HeldPlan]:
         await state.close()
 
 
-async def decide(config: Config, plan_id: str, approved: bool, by: str) -> HeldPlan:  # noqa: FBT001
-    """Record a person's word; the next cycle acts on it if the plan is still the same.
+async def decide(config: Config, shown: HeldPlan, decision: Decision, by: str) -> HeldPlan:
+    """Record a person's decision on a plan as it was shown; the next cycle acts on it.
 
     Raises:
-        NotFound: no plan of this id is held.
+        NotFound: no plan of this id is held (any more).
+        PlanChanged: its figures are no longer those that were shown.
 
     """
     state = await _state(config)
     try:
-        return await state.decide(plan_id, approved, by)
+        decided = await state.decide(shown.plan_id, decision is Decision.APPROVED, by, shown.fingerprint)
+    finally:
+        await state.close()
+    event = f"plan_{decision}"
+    log.info(event, account=decided.account, plan=decided.plan_id, by=by, effect=headline(decided))
+    return decided
+
+
+async def decisions(config: Config, account: str | None, sku: str) -> list[HeldPlan]:
+    """Give the decisions on held plans that touched a product, newest first."""
+    state = await _state(config)
+    try:
+        names = [one.name for one in accounts_of(config, account)]
+        ids = [(name, product_id) for name in names for product_id in await state.products_with(name, sku)]
+        return [plan for name, product_id in ids for plan in await state.decisions(name, product_id)]
     finally:
         await state.close()
 

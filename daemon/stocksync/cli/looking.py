@@ -7,7 +7,7 @@ import typer
 
 from stocksync import app
 from stocksync.cli.format import account as rendered
-from stocksync.cli.format import product
+from stocksync.cli.format import held_plan, product
 from stocksync.cli.program import (
     Account,
     AsJson,
@@ -18,6 +18,7 @@ from stocksync.cli.program import (
     wait_for,
 )
 from stocksync.cli.terminal import out, print_json
+from stocksync.core.held_plan import HeldPlan
 from stocksync.errors import NotFound
 from stocksync.ports import LedgerRow
 
@@ -91,13 +92,15 @@ def explain(
     if not values:
         raise NotFound(f"no product with the SKU {sku!r} was ever read")
     rows = wait_for(app.history(loaded, name, sku, _LEDGER_ROWS))
+    decisions = wait_for(app.decisions(loaded, name, sku))
     if as_json:
-        print_json({"explanations": values, "history": rows})
+        print_json({"explanations": values, "history": rows, "decisions": decisions})
         return
     for value in values:
         out.print(product.explanation(value, datetime.now(UTC)))
         out.print()
     _print_history(rows, sku)
+    _print_decisions(decisions)
 
 
 def history(
@@ -114,11 +117,13 @@ def history(
     $ stocksync history BW-001 --limit 5
     """
     loaded = settings(config, debug=debug)
-    rows = wait_for(app.history(loaded, known(loaded, account), sku, limit))
+    name = known(loaded, account)
+    rows = wait_for(app.history(loaded, name, sku, limit))
     if as_json:
         print_json(rows)
-    else:
-        _print_history(rows, sku)
+        return
+    _print_history(rows, sku)
+    _print_decisions(wait_for(app.decisions(loaded, name, sku)))
 
 
 def _print_history(rows: list[LedgerRow], sku: str) -> None:
@@ -126,3 +131,9 @@ def _print_history(rows: list[LedgerRow], sku: str) -> None:
         out.print(product.history(rows))
     else:
         out.print(f"no change of {sku} has been written yet")
+
+
+def _print_decisions(decisions: list[HeldPlan]) -> None:
+    if decisions:
+        out.print()
+        out.print(held_plan.decisions(decisions))

@@ -2,16 +2,16 @@
 
 import getpass
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from stocksync import app
 from stocksync.cli.format import account as rendered
 from stocksync.cli.format import cycle
-from stocksync.cli.format.words import cells
+from stocksync.cli.format import held_plan as rendered_plan
 from stocksync.cli.program import (
     Account,
     AsJson,
@@ -22,14 +22,18 @@ from stocksync.cli.program import (
     wait_for,
 )
 from stocksync.cli.terminal import out, print_json, progress
+from stocksync.config import Config
 from stocksync.core.answers import Preview
-from stocksync.core.guards import HeldPlan
+from stocksync.core.held_plan import Decision, plan_with
 from stocksync.core.report import Outcome
 
 _ROWS = 30
 
-PlanId = Annotated[str, typer.Argument(metavar="ID", help="As `stocksync plan` and `stocksync status` show it.")]
+PlanId = Annotated[
+    str, typer.Argument(metavar="ID", help="As `stocksync plan` and `stocksync status` show it, or its beginning.")
+]
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who decides, for the record.", show_default="you")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask: for scripts.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="ROWS", help="Rows to show of each list.")]
 
 
@@ -38,13 +42,14 @@ def plan(
     account: Account = None,
     *,
     limit: Limit = _ROWS,
+    dry: Annotated[bool, typer.Option("--dry", metavar="", help="Keep nothing: what is held gets no id.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Read Qoyod and show what would be written and what would be held; write nothing.
+    """Read Qoyod and show what would be written and what would be held; write nothing to the target.
 
-    Ends with 3 where something is held or would be, with 1 where more figures are refused than guards.quarantined
-    allows.
+    What would be held is kept under the id that is shown, for `stocksync approve`. Ends with 3 where something is held
+    or would be, with 1 where more figures are refused than guards.quarantined allows.
 
     $ stocksync plan
     $ stocksync plan --account main --limit 500
@@ -52,7 +57,7 @@ def plan(
     loaded = settings(config, debug=debug)
     name = known(loaded, account)
     with progress() as report:
-        previews = wait_for(app.plan(loaded, name, report))
+        previews = wait_for(app.plan(loaded, name, report, store=not dry))
     show_previews(previews, as_json=as_json, limit=limit)
 
 
@@ -71,25 +76,51 @@ def show_previews(previews: Sequence[Preview], *, as_json: bool, limit: int = _R
 
 
 def approve(
-    plan_id: PlanId, config: ConfigFile = None, *, by: By = "", as_json: AsJson = False, debug: Debug = False
+    plan_id: PlanId,
+    config: ConfigFile = None,
+    *,
+    by: By = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
-    """Release a held plan: the next cycle applies it, if it still is the plan you saw.
+    """Release a held plan: the next cycle writes exactly the figures that are shown here.
+
+    What destroys is released only while nothing new has joined it; the rest change by change. Asks on a terminal.
 
     $ stocksync approve 3f9c2a81
+    $ stocksync approve 3f9c --by "Huda, warehouse" --yes
     """
-    loaded = settings(config, debug=debug)
-    _decided(wait_for(app.decide(loaded, plan_id, approved=True, by=by or _who())), as_json=as_json)
+    _decide(settings(config, debug=debug), plan_id, Decision.APPROVED, by=by, yes=yes, as_json=as_json)
 
 
 def reject(
-    plan_id: PlanId, config: ConfigFile = None, *, by: By = "", as_json: AsJson = False, debug: Debug = False
+    plan_id: PlanId,
+    config: ConfigFile = None,
+    *,
+    by: By = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
-    """Drop a held plan: its changes stay unwritten until the facts change.
+    """Drop a held plan: its figures stay unwritten, and nobody is asked again, until their facts change.
 
     $ stocksync reject 3f9c2a81 --by "Huda, warehouse"
     """
-    loaded = settings(config, debug=debug)
-    _decided(wait_for(app.decide(loaded, plan_id, approved=False, by=by or _who())), as_json=as_json)
+    _decide(settings(config, debug=debug), plan_id, Decision.REJECTED, by=by, yes=yes, as_json=as_json)
+
+
+def _decide(config: Config, plan_id: str, decision: Decision, *, by: str, yes: bool, as_json: bool) -> None:
+    shown = plan_with(wait_for(app.held(config, None)), plan_id)
+    if not as_json:
+        out.print(rendered_plan.summary(shown))
+    if not yes and out.is_terminal and sys.stdin.isatty():
+        typer.confirm(f"{'Approve' if decision is Decision.APPROVED else 'Reject'} this?", abort=True)
+    decided = wait_for(app.decide(config, shown, decision, by or _who()))
+    if as_json:
+        print_json(rendered_plan.decided_record(decided))
+    else:
+        out.print(rendered_plan.decided(decided))
 
 
 def drift(
@@ -104,6 +135,8 @@ def drift(
 ) -> None:
     """Compare the live target with what was written, cell by cell, and name each cause.
 
+    Ends with 3 where a guard holds what would be put back.
+
     $ stocksync drift
     $ stocksync drift --account main --heal
     """
@@ -113,15 +146,9 @@ def drift(
         print_json(reports)
     for report in [] if as_json else reports:
         out.print(rendered.audit(report))
-    raise typer.Exit(1 if any(report.error for report in reports) else 0)
-
-
-def _decided(plan: HeldPlan, *, as_json: bool) -> None:
-    if as_json:
-        print_json(plan)
-        return
-    words = f"{plan.decision}: {cells(len(plan.changes))} of {plan.account}, by {plan.decided_by}"
-    out.print(Text.assemble(("✓ ", "green"), words, ("; the next cycle follows", "dim")))
+    if any(report.error for report in reports):
+        raise typer.Exit(1)
+    raise typer.Exit(3 if any(report.held for report in reports) else 0)
 
 
 def _who() -> str:

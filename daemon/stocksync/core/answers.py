@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from stocksync.core.guards import HeldPlan
+from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import Change, Figure, SourceFigures, TargetRow
 from stocksync.core.report import CycleReport
 
@@ -24,13 +24,15 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What one cycle would do now; nothing was written."""
+    """What one cycle would do now; nothing was written to the target."""
 
     report: CycleReport
     apply: Sequence[Change]
     held: HeldPlan | None
     names: Mapping[int, str]
     """Product id to display name."""
+    decided: Sequence[HeldPlan] = ()
+    """What people decided on and is not written (approved), or stays as it is (rejected)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class AuditReport:
     healed: int = 0
     lost: int = 0
     """Rows missing in the target, where they are more than the guard for deletions would let us remove; else 0."""
+    held: int = 0
+    """Cells that would be put back, and that a guard holds until a person approves."""
+    plan_id: str = ""
+    """Of the plan that holds them."""
     error: str = ""
 
 

@@ -84,7 +84,7 @@ def worst_first(judged: Iterable[tuple[AccountStatus, Health]]) -> list[tuple[Ac
 
     def rank(pair: tuple[AccountStatus, Health]) -> tuple[int, bool]:
         status, health = pair
-        return (len(FAULTS) if health.well else FAULTS.index(health.word), status.held is None)
+        return (len(FAULTS) if health.well else FAULTS.index(health.word), not status.waiting)
 
     return sorted(judged, key=rank)
 
@@ -135,7 +135,7 @@ def _losses(status: AccountStatus) -> list[Fault]:
 def _remarks(status: AccountStatus) -> list[str]:
     """Give what a person should know of an account, well or not."""
     remarks = []
-    held = len(status.held.changes) if status.held else 0
+    held = sum(len(plan.changes) for plan in status.waiting)
     if status.consecutive_failures:
         remarks.append(f"the last {_count(status.consecutive_failures, 'poll')} failed")
     if held:

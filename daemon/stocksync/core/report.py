@@ -82,13 +82,17 @@ class CycleReport:
     cross_checks: dict[str, int] = field(default_factory=dict)
     """Result (same, moved, different, inconclusive) to count."""
     guards: Mapping[str, int] = field(default_factory=dict)
-    """Guard that holds something to the number of cells it holds."""
+    """Guard that holds something to the number of cells it holds; several may hold the same cell."""
+    open_guards: Mapping[str, int] = field(default_factory=dict)
+    """Of those what a person is asked about: not what was rejected."""
     phases: dict[str, float] = field(default_factory=dict)
     """Phase to seconds."""
     target_contact: datetime | None = None
     """When the target last answered this cycle."""
     plan_id: str = ""
-    """Of the plan that is held, if one is."""
+    """Of the plan that waits for a person, if one does."""
+    effect: str = ""
+    """What that plan would do, in one line."""
     refusal: str = ""
     """How many cells are set aside, and why most of them; empty where none is."""
     unwell: bool = False

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import HeldPlan
+from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Figure
 from stocksync.core.report import CycleReport
 
@@ -50,6 +50,7 @@ class AccountStatus:
     cycles: Sequence[CycleReport]
     """The last ten, newest first."""
     held: HeldPlan | None
+    """What waits for a person; where nothing does, what was decided and is not done."""
     quarantine: Sequence[Quarantined]
     """The oldest hundred."""
     quarantined: int
@@ -79,3 +80,15 @@ class AccountStatus:
     """When the target last answered a cycle."""
     locations: Mapping[int, str] = field(default_factory=dict)
     """Qoyod's locations, id to name."""
+    held_too: Sequence[HeldPlan] = ()
+    """Further plans, such as healing that waits as well."""
+
+    @property
+    def plans(self) -> list[HeldPlan]:
+        """All held plans, those that wait first."""
+        return [*([self.held] if self.held else ()), *self.held_too]
+
+    @property
+    def waiting(self) -> list[HeldPlan]:
+        """The plans that wait for a person."""
+        return [plan for plan in self.plans if plan.decision is Decision.WAITING]

@@ -42,6 +42,7 @@ METRICS: tuple[Declared, ...] = (
         "oldest_unpushed_timestamp_seconds", "Since when the oldest known change waits to be written; absent: none."
     ),
     _gauge("oldest_unknown_timestamp_seconds", "Since when Qoyod shows no figure for the oldest unknown cell."),
+    _gauge("held_since_timestamp_seconds", "Since when the oldest held plan waits for a person; absent: none waits."),
     _gauge(
         "oldest_quarantined_timestamp_seconds", "Since when the oldest row in quarantine is set aside; absent: none."
     ),

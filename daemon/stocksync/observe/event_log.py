@@ -42,6 +42,7 @@ def cycle_line(report: CycleReport) -> dict[str, Any]:
         "reasons": _short(report.reasons),
         "error": report.error,
         "plan": report.plan_id,
+        "waits": report.effect,
         "orphaned": orphaned,
         "set_aside": report.refusal[:_REASON_LENGTH],
     }
@@ -86,7 +87,8 @@ class EventLog:
             return
         found = {cause: count for cause, count in report.cells.items() if count}
         write = log.warning if found else log.info
-        write("audit", account=report.account, compared=report.compared, cells=found, healed=report.healed)
+        held = {"held": report.held, "plan": report.plan_id} if report.held else {}
+        write("audit", account=report.account, compared=report.compared, cells=found, healed=report.healed, **held)
         if report.lost:
             todo = f"stocksync drift --heal --account {report.account}"
             log.error("target_lost_rows", account=report.account, rows=report.lost, todo=todo)

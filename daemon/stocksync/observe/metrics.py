@@ -20,6 +20,7 @@ from stocksync import __version__
 from stocksync.core.drift import AuditReport, Cause
 from stocksync.core.guards import Guard
 from stocksync.core.health import FAULTS, Watched
+from stocksync.core.held_plan import by_guard
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus
 from stocksync.observe.declared import METRICS, Declared
@@ -110,6 +111,8 @@ class Metrics:
         self._instant("last_push_timestamp_seconds", account, status.last_push)
         self._instant_or_none("oldest_unpushed_timestamp_seconds", account, status.oldest_unpushed)
         self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
+        waits = min((plan.created_at for plan in status.waiting), default=None)
+        self._instant_or_none("held_since_timestamp_seconds", account, waits)
         set_aside = status.quarantine[0].first_at if status.quarantine else None
         self._instant_or_none("oldest_quarantined_timestamp_seconds", account, set_aside)
         self._set("consecutive_failures", status.consecutive_failures, account)
@@ -120,8 +123,9 @@ class Metrics:
         if (total := next((cycle.total for cycle in status.cycles if cycle.total is not None), None)) is not None:
             self._set("catalogue_products", total, account)
         guards = {guard.value: 0 for guard in Guard}
-        for held in status.held.changes if status.held else ():
-            guards[held.guard.value] += 1
+        for plan in status.waiting:
+            for guard, count in by_guard(plan.changes).items():
+                guards[guard] += count
         self._fill("guard_open", account, guards)
         if status.audit is not None:
             self._drift(status.audit)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import HeldPlan
+from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import (
     Cell,
     Change,
@@ -43,8 +43,8 @@ class Snapshot:
     """Qoyod's locations, id to name."""
     recent_totals: Sequence[int] = ()
     """`total` of the last complete readings (at most 10), oldest first."""
-    plan: HeldPlan | None = None
-    """The held plan that stands, with what a person said to it."""
+    plans: Sequence[HeldPlan] = ()
+    """What waits for a person, and what was decided and is not done."""
     layout: str | None = None
     """The target's layout that figures were last sent under; None before the first."""
     target: str | None = None
@@ -133,8 +133,14 @@ class State(Protocol):
     def transaction(self, lease: Lease) -> "AbstractAsyncContextManager[Transaction]":
         """Open the one transaction for a target that is the same database."""
 
-    async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
-        """Make `plan` the account's held plan, or have none; a person's word to another plan lapses."""
+    async def hold(
+        self, lease: Lease, plan: HeldPlan | None, lapsed: Sequence[HeldPlan] = (), cause: str = "poll"
+    ) -> None:
+        """Make `plan` the one of this cause that waits for a person, or have none.
+
+        `lapsed` are decided plans, cut to the cells whose facts have changed. What was decided after the plan was made
+        is not asked again.
+        """
 
     async def end(self, lease: Lease, report: CycleReport) -> None:
         """Record how a cycle ended; deletes what its retention has outlived."""
@@ -172,7 +178,7 @@ class LedgerRow:
 
 
 class StateQueries(Protocol):
-    """The state as people ask it: reading, and a person's word to a held plan."""
+    """The state as people ask it: reading, and a person's decision on a held plan."""
 
     async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
         """Give the accounts' status, in the order asked."""
@@ -190,15 +196,22 @@ class StateQueries(Protocol):
         """Give cells, in key order, of which the target made another figure than was written."""
 
     async def held(self, account: str | None = None) -> list[HeldPlan]:
-        """List the held plans."""
+        """List the held plans, with those that were decided and are not done."""
 
-    async def decide(self, plan_id: str, approved: bool, by: str) -> HeldPlan:  # noqa: FBT001
-        """Record a person's word.
+    async def offer(self, plan: HeldPlan) -> None:
+        """Store a plan that is shown to a person, so that its id means something."""
+
+    async def decide(self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None) -> HeldPlan:  # noqa: FBT001
+        """Record a person's decision on a plan, by its id or the beginning of it.
 
         Raises:
-            NotFound: no plan of this id is held (any more).
+            NotFound: no plan of this id is held (any more), or several begin so.
+            PlanChanged: `fingerprint` is given, and the figures are others now.
 
         """
+
+    async def decisions(self, account: str, product_id: int) -> list[HeldPlan]:
+        """List the decisions on plans that touched a product, newest first, each cut to its changes."""
 
 
 class Vault(Protocol):

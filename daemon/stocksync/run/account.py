@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
@@ -54,6 +54,8 @@ class Account:
     """Other accounts that poll the same tenant and write to the same table."""
     target_id: str = ""
     """Fingerprint of the target: server, database, table, columns and key. Acknowledgements belong to it."""
+    announced: set[tuple[str, str, datetime | None]] = field(default_factory=set)
+    """Decisions on held plans that this process has logged."""
     _shape: Capabilities | None = None
 
     async def shape(self) -> Capabilities:

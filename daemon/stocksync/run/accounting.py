@@ -6,6 +6,7 @@ from stocksync.core.desired_state import orphaned_units
 from stocksync.core.drift import Cause
 from stocksync.core.guards import Limits
 from stocksync.core.health import refused_in_words, too_many_refused
+from stocksync.core.held_plan import headline
 from stocksync.core.model import Removal
 from stocksync.core.report import CycleReport
 from stocksync.run.prepare import CyclePlan, is_managed
@@ -18,14 +19,16 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     report.products = _products(prepared)
     report.discrepancies = dict(Counter(name for want in desires.wants.values() for name in want.discrepancies))
     report.cross_checks = dict(Counter(result.value for result in prepared.checked.results))
-    report.guards = dict(prepared.plan.guards)
-    report.plan_id = prepared.plan.held.plan_id if prepared.plan.held else ""
+    report.guards = prepared.plan.guards
+    report.open_guards = prepared.plan.open_guards
+    held = prepared.plan.held
+    report.plan_id, report.effect = (held.plan_id, headline(held)) if held else ("", "")
     counts = report.counts
     unmapped = desires.unmapped + desires.unmapped_held
     counts.read = desires.settled + len(desires.wants) + len(desires.unknown) + len(desires.unmanaged) + unmapped
     counts.read += len(prepared.bad_cells)
     counts.unchanged = desires.settled + found.unchanged
-    counts.held = sum(prepared.plan.guards.values()) + desires.unmapped_held
+    counts.held = len(prepared.plan.holds) + desires.unmapped_held
     counts.quarantined = len(prepared.bad_cells) + len(found.refused) + len(found.waiting)
     counts.ignored = len(desires.unknown) + len(desires.unmanaged) + desires.unmapped + found.skipped
     report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)

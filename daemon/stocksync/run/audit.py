@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import structlog
 
+from stocksync.core.cycle_plan import make_plan
 from stocksync.core.desired_state import contested_skus, figure_now, is_retired
 from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, cause_of, live_text, units_between
-from stocksync.core.guards import GuardContext, make_plan
+from stocksync.core.guards import GuardContext
 from stocksync.core.model import (
     Cell,
     Change,
@@ -25,6 +26,7 @@ from stocksync.errors import StocksyncError, TargetError
 from stocksync.ports import Lease, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
+from stocksync.run.held_plans import announce_plans
 from stocksync.run.shared_table import disputed_cells
 from stocksync.run.writer import Writer
 
@@ -59,8 +61,8 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
         try:
             async with asyncio.timeout(seconds):
                 await _compare_all(account, found)
-                if heal and lease is not None and found.changes:
-                    report.healed = await _heal(account, lease, found)
+                if lease is not None:
+                    await _heal(account, lease, found, heal=heal)
                 report.lost = _lost(account, found)
         except TimeoutError:
             report.error = f"not done within poll.deadline of {seconds:g} s"
@@ -141,7 +143,7 @@ async def _look_again(account: Account, refs: list[RowLocator], found: _Found) -
     """Read both sides once more: another process may have been between its write and its acknowledgement."""
     snapshot = await account.state.snapshot(account.name, sorted({ref.product_id for ref in refs}))
     live = await account.target.read(refs)
-    held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
+    held = {cell for plan in snapshot.plans if plan.cause == "poll" for cell in plan.cells}
     theirs = await disputed_cells(account, snapshot.cells, {ref.product_id for ref in refs})
     for ref in refs:
         if (
@@ -205,21 +207,33 @@ async def _find_strangers(account: Account, found: _Found) -> None:
             _note(found.report, Difference(cause, key, "no cell of ours", live_text(live), units_between(None, live)))
 
 
-async def _heal(account: Account, lease: Lease, found: _Found) -> int:
+async def _heal(account: Account, lease: Lease, found: _Found, *, heal: bool) -> None:
+    """Put back what the guards let through; without `heal` only what a person approved of an earlier healing."""
     async with account.writing:
         snapshot = await account.state.snapshot(account.name, sorted({one.product_id for one in found.changes}))
-        theirs = await disputed_cells(account, snapshot.cells, {one.product_id for one in found.changes})
-        contested = await _contested(account, found)
-        due = [one for one in found.changes if one.cell not in theirs and one.sku not in contested]
-        changes = sorted(_still_due(account, due, snapshot))
+        plans = [plan for plan in snapshot.plans if plan.cause == "heal"]
+        if not plans and not (heal and found.changes):
+            return
+        changes = await _due(account, found, snapshot)
         missing = frozenset(change.cell for change in changes if change.before is None)
-        facts = GuardContext(account.name, account.clock.now(), found.managed, missing)
-        plan = make_plan(changes, (), account.limits, facts)
+        facts = GuardContext(account.name, account.clock.now(), found.managed, missing, cause="heal")
+        plan = make_plan(changes, (), account.limits, facts, plans)
+        announce_plans(account, plan, plans)
+        await account.state.hold(lease, plan.held, plan.lapsed, "heal")
         if plan.held is not None:
-            log.warning("healing_held", cells=len(plan.held.changes), reasons=dict(plan.held.reasons))
+            found.report.held, found.report.plan_id = len(plan.held.changes), plan.held.plan_id
         writer = Writer(account, lease, new_report(account, lease, "heal-").cycle_id)
-        await writer.push(plan.apply)
-        return len(writer.pushed.applied) - len(writer.pushed.altered)
+        try:
+            await writer.push([change for change in plan.apply if heal or change.cell in plan.released])
+        finally:
+            found.report.healed = len(writer.pushed.applied) - len(writer.pushed.altered)
+
+
+async def _due(account: Account, found: _Found, snapshot: Snapshot) -> list[Change]:
+    theirs = await disputed_cells(account, snapshot.cells, {one.product_id for one in found.changes})
+    contested = await _contested(account, found)
+    due = [one for one in found.changes if one.cell not in theirs and one.sku not in contested]
+    return sorted(_still_due(account, due, snapshot))
 
 
 async def _contested(account: Account, found: _Found) -> Collection[str]:

@@ -15,6 +15,7 @@ from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncEr
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
+from stocksync.run.held_plans import decided_of, remember_plan
 from stocksync.run.prepare import CyclePlan, is_managed, prepare
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.target_identity import compared, snapshot_of
@@ -111,7 +112,7 @@ class Cycle:
         self.report.counts.unpushed = len(prepared.plan.apply)
         async with self._phase("remember"):
             await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
-            await account.state.hold(lease, prepared.plan.held)
+            await remember_plan(account, lease, prepared)
         writer = Writer(account, lease, cycle_id)
         try:
             async with self._phase("write"):
@@ -167,7 +168,7 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in reading.products.values()}
-    return Preview(report, prepared.plan.apply, prepared.plan.held, names)
+    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared))
 
 
 def new_report(account: Account, lease: Lease | None, kind: str = "") -> CycleReport:

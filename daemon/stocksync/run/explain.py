@@ -4,6 +4,7 @@ from stocksync.core import absence
 from stocksync.core.answers import CellExplanation, Explanation
 from stocksync.core.desired_state import figure_now
 from stocksync.core.drift import Cause
+from stocksync.core.held_plan import Decision, HeldChange, HeldPlan
 from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, TargetRow, show
 from stocksync.core.policy import steps
 from stocksync.errors import NotFound
@@ -86,14 +87,22 @@ def _remark(account: Account, cell: Cell, remembered: SnapshotCell, snapshot: Sn
     entry = snapshot.quarantine.get(cell) or snapshot.quarantine.get((cell.product_id, None))
     if entry is not None:
         return f"quarantined ({entry.side}, {entry.attempts} attempts): {entry.reason}"
-    held = [one for one in snapshot.plan.changes if one.change.cell == cell] if snapshot.plan else []
-    if held and snapshot.plan:
-        guard = held[0].guard
-        why = snapshot.plan.reasons.get(guard.value, "")
-        return f"held by {guard.value}: {why}; stocksync approve {snapshot.plan.plan_id}"
+    for plan in snapshot.plans:
+        for held in plan.changes:
+            if held.change.cell == cell:
+                return _held(plan, held)
     if not account.rules.feed(cell.place, remembered.parts):
         return f"no location feeds {cell.place!r} any more; policy.on_unmapped = {account.rules.policy.on_unmapped}"
     if remembered.sent is not None:
         made = f"{show(remembered.sent)} was written, and the target made {show(remembered.acked)} of it"
         return f"{Cause.ALTERED_BY_TARGET.value}: {made} (a trigger, or the column's type)"
     return ""
+
+
+def _held(plan: HeldPlan, held: HeldChange) -> str:
+    why = "; ".join(f"{guard.value}: {plan.reasons.get(guard.value, 'a limit was exceeded')}" for guard in held.guards)
+    would = f"{show(held.change.before) or 'nothing'} → {show(held.change.after)} is held by {why}"
+    if plan.decision is Decision.WAITING:
+        return f"{would}; right: stocksync approve {plan.plan_id}"
+    when = f" on {plan.decided_at:%Y-%m-%d %H:%M} UTC" if plan.decided_at else ""
+    return f"{would}; {plan.decision} by {plan.decided_by}{when} ({plan.plan_id})"

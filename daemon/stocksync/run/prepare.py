@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from stocksync.core import absence
+from stocksync.core.cycle_plan import Plan, make_plan
 from stocksync.core.desired_state import DesiredState, believable, desires_of, want_gone, want_open_intents, yield_skus
 from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
-from stocksync.core.guards import GuardContext, Plan, make_plan
+from stocksync.core.guards import GuardContext
 from stocksync.core.look_alike import rivals_of
-from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell
+from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell, Verdict
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
 from stocksync.run.shared_table import overlap
@@ -31,6 +32,11 @@ class CyclePlan:
     layout: str | None = None
     """The target's layout, where it is another than the snapshot's."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether the reading shows everything: only then may a held plan be replaced or withdrawn."""
+        return self.reading.verdict is Verdict.COMPLETE
+
 
 async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: int) -> CyclePlan:
     """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result."""
@@ -42,9 +48,13 @@ async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: 
     if checked.newer or checked.distrusted:
         reading = _corrected(reading, checked)
         desires, found = await _compare(account, reading, snapshot, absent)
-    facts = _circumstances(account, snapshot, found, reading, checked.objection)
-    plan = make_plan(found.changes, found.negative, account.limits, facts)
     bad = _bad_cells(reading, snapshot, desires)
+    facts = replace(
+        _circumstances(account, snapshot, found, reading, checked.objection),
+        complete=reading.verdict is Verdict.COMPLETE,
+        set_aside=_set_aside(snapshot, found, checked, bad),
+    )
+    plan = make_plan(found.changes, found.negative, account.limits, facts, snapshot.plans)
     return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, bad, layout)
 
 
@@ -53,9 +63,7 @@ async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot
     absent, checked = Absent(), CrossCheckResult()
     snapshot, layout = await _under_layout(account, snapshot)
     desires, found = await _compare(account, reading, snapshot, absent)
-    held = {one.change.cell for one in snapshot.plan.changes} if snapshot.plan else set()
-    changes = [change for change in found.changes if change.cell not in held]
-    plan = Plan(await _within_guards(account, changes))
+    plan = Plan(await _within_guards(account, found.changes, snapshot))
     return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, layout=layout)
 
 
@@ -68,8 +76,10 @@ async def _under_layout(account: Account, snapshot: Snapshot) -> tuple[Snapshot,
     return replace(snapshot, cells=cells), layout
 
 
-async def _within_guards(account: Account, changes: list[Change]) -> tuple[Change, ...]:
+async def _within_guards(account: Account, changes: list[Change], snapshot: Snapshot) -> tuple[Change, ...]:
     """Leave to the next cycle what, with all that look-ups pushed since the last one, is more than the guards allow."""
+    decided_on = frozenset[Cell]().union(*(plan.cells for plan in snapshot.plans))
+    changes = [change for change in changes if change.cell not in decided_on]
     history = await account.state.guard_history(account.name)
     if not history.weighed:
         # No cycle has seen the whole of this target yet, so nothing says whether this is one zero or all of them.
@@ -80,6 +90,12 @@ async def _within_guards(account: Account, changes: list[Change]) -> tuple[Chang
     facts = GuardContext(account.name, account.clock.now(), history.managed, first)
     plan = make_plan(sorted([*before, *changes]), (), account.limits, facts)
     return tuple(change for change in plan.apply if change.cell in cells)
+
+
+def _set_aside(snapshot: Snapshot, found: ChangeSet, checked: CrossCheckResult, bad: set[Cell]) -> frozenset[Cell]:
+    """Name the cells of which this reading shows no figure that counts, so that what was decided of them stands."""
+    doubted = {cell for plan in snapshot.plans for cell in plan.cells if cell.product_id in checked.distrusted}
+    return frozenset({*found.waiting, *(change.cell for change, _ in found.refused), *doubted, *bad})
 
 
 async def _compare(
@@ -142,7 +158,6 @@ def _circumstances(
         total=reading.total,
         recent_totals=snapshot.recent_totals,
         distrusted=distrusted,
-        standing=snapshot.plan,
     )
 
 

@@ -49,4 +49,4 @@ async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
 
 def _as_unknown(snapshot: Snapshot) -> Snapshot:
     quarantine = {key: entry for key, entry in snapshot.quarantine.items() if entry.side != "target"}
-    return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plan=None)
+    return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plans=())

@@ -7,13 +7,15 @@ from decimal import Decimal
 import msgspec
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import Guard, HeldChange, HeldPlan
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change, Figure, SourceFigures, figure_of, show
 from stocksync.core.report import CycleReport
 
 
 class _HeldRow(msgspec.Struct, array_like=True):
-    guard: str
+    guards: str | list[str]
+    """Version 0.1 stored one guard, not a list."""
     product_id: int
     place: str
     sku: str
@@ -105,7 +107,8 @@ def change_of(
 def _held_row(held: HeldChange) -> _HeldRow:
     change = held.change
     before, after, parts = figure_text(change.before), show(change.after), dict(change.parts)
-    return _HeldRow(held.guard, change.product_id, change.place, change.sku, before, after, parts, change.cause)
+    guards = [guard.value for guard in held.guards]
+    return _HeldRow(guards, change.product_id, change.place, change.sku, before, after, parts, change.cause)
 
 
 def _held_change(row: _HeldRow) -> HeldChange:
@@ -113,4 +116,5 @@ def _held_change(row: _HeldRow) -> HeldChange:
     change = change_of(
         row.product_id, row.place, row.sku, before=row.before, after=row.after, parts=parts, cause=row.cause
     )
-    return HeldChange(change, Guard(row.guard))
+    guards = [row.guards] if isinstance(row.guards, str) else row.guards
+    return HeldChange(change, tuple(map(Guard, guards)))

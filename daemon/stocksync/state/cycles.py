@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.report import CycleReport
+from stocksync.state import approvals
 from stocksync.state.codec import report_of, report_text
 from stocksync.state.schema import accounts, cycles, ledger
 from stocksync.state.session import Row, replacing, upsert
@@ -39,7 +40,8 @@ async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -
 
 
 async def forget(connection: AsyncConnection, account: str, before: datetime) -> None:
-    """Delete ledger rows and cycles older than `before`."""
+    """Delete ledger rows, decisions and cycles older than `before`."""
+    await approvals.forget(connection, account, before)
     await connection.execute(delete(ledger).where(ledger.c.account == account, ledger.c.at < before))
     await connection.execute(delete(cycles).where(cycles.c.account == account, cycles.c.started_at < before))
 

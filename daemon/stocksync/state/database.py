@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.report import CycleReport
 from stocksync.errors import RowsRefused, SchemaBehind
@@ -25,7 +25,7 @@ from stocksync.ports import (
     Transaction,
 )
 from stocksync.sqlengine import close_engine, fault_of, open_engine, reason, writing
-from stocksync.state import cells, cycles, leases, ledger, people, snapshot_update, target_identity, tokens
+from stocksync.state import approvals, cells, cycles, leases, ledger, snapshot_update, status, target_identity, tokens
 from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import fence
 from stocksync.state.lockfile import LockFile
@@ -81,7 +81,9 @@ class Database:
 
     async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
         """Take or keep the account's lease; None while another owner's has not run out."""
-        return await self._session.write(lambda connection: leases.claim(connection, account, owner, ttl))
+        # A writer that was killed cannot give its lease back, but the system has given its lock to us.
+        alone = self._lock is not None and self._lock.held
+        return await self._session.write(lambda connection: leases.claim(connection, account, owner, ttl, alone=alone))
 
     async def renew(self, lease: Lease, ttl: timedelta) -> None:
         """Extend a lease that is still ours."""
@@ -99,13 +101,12 @@ class Database:
         """Load what is remembered, of all products or of some."""
 
         async def work(connection: AsyncConnection) -> Snapshot:
-            plans = await people.held(connection, account)
             return Snapshot(
                 cells=await cells.load_cells(connection, account, product_ids),
                 products=await cells.load_products(connection, account, product_ids),
                 quarantine=await cells.load_quarantine(connection, account, product_ids),
                 recent_totals=await cycles.recent_totals(connection, account),
-                plan=plans[0] if plans else None,
+                plans=await approvals.plans(connection, account),
                 layout=await cells.layout_of(connection, account),
                 target=await target_identity.target_of(connection, account),
                 locations=await cells.load_locations(connection, account),
@@ -182,12 +183,14 @@ class Database:
                     raise RowsRefused(reason(error)) from error
                 raise
 
-    async def hold(self, lease: Lease, plan: HeldPlan | None) -> None:
-        """Make `plan` the account's held plan, or have none; a person's word to another plan lapses."""
+    async def hold(
+        self, lease: Lease, plan: HeldPlan | None, lapsed: Sequence[HeldPlan] = (), cause: str = "poll"
+    ) -> None:
+        """Make `plan` the one of this cause that waits, or have none; end the decisions that no longer fit."""
 
         async def work(connection: AsyncConnection) -> None:
             await fence(connection, lease)
-            await people.hold(connection, lease.account, plan)
+            await approvals.hold(connection, lease.account, cause, plan, lapsed)
 
         await self._session.write(work)
 
@@ -223,7 +226,7 @@ class Database:
         asked = list(accounts)
 
         async def work(connection: AsyncConnection) -> list[AccountStatus]:
-            return [await people.status(connection, account) for account in asked]
+            return [await status.status(connection, account) for account in asked]
 
         return await self._session.read(work)
 
@@ -240,13 +243,31 @@ class Database:
         return await self._session.read(lambda connection: cells.altered(connection, account, limit))
 
     async def held(self, account: str | None = None) -> list[HeldPlan]:
-        """List the held plans."""
-        return await self._session.read(lambda connection: people.held(connection, account))
+        """List the held plans, with those that were decided and are not done."""
+        return await self._session.read(lambda connection: approvals.plans(connection, account))
 
-    async def decide(self, plan_id: str, approved: bool, by: str) -> HeldPlan:  # noqa: FBT001  the port's shape
-        """Record a person's word; NotFound where no plan of this id is held."""
+    async def offer(self, plan: HeldPlan) -> None:
+        """Store a plan that is shown to a person, so that its id means something."""
+        await self._session.write(
+            lambda connection: approvals.hold(connection, plan.account, plan.cause, plan, lapsed=())
+        )
+
+    async def decide(
+        self,
+        plan_id: str,
+        approved: bool,  # noqa: FBT001  the port's shape
+        by: str,
+        fingerprint: str | None = None,
+    ) -> HeldPlan:
+        """Record a person's decision; NotFound where no plan of this id is held."""
         decision = Decision.APPROVED if approved else Decision.REJECTED
-        return await self._session.write(lambda connection: people.decide(connection, plan_id, decision, by))
+        return await self._session.write(
+            lambda connection: approvals.decide(connection, plan_id, decision, by, fingerprint)
+        )
+
+    async def decisions(self, account: str, product_id: int) -> list[HeldPlan]:
+        """List the decisions on plans that touched a product, newest first."""
+        return await self._session.read(lambda connection: approvals.decisions_on(connection, account, product_id))
 
     async def load(self, account: str) -> str | None:
         """Give the stored refresh token."""

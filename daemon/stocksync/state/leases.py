@@ -44,10 +44,13 @@ async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) 
     _check(row, lease, await _now(connection) + margin)
 
 
-async def claim(connection: AsyncConnection, account: str, owner: str, ttl: timedelta) -> Lease | None:
+async def claim(
+    connection: AsyncConnection, account: str, owner: str, ttl: timedelta, *, alone: bool = False
+) -> Lease | None:
     """Take or keep the lease; a change of owner, or a gap, makes a new epoch.
 
-    All writers of one state claim with the same `ttl`; a lease that would outlive it is not believed.
+    All writers of one state claim with the same `ttl`; a lease that would outlive it is not believed. `alone`: the
+    operating system proves that no other writer lives, so a lease of another one is a dead one's.
     """
     row = await _locked(connection, account)
     now = await _now(connection)
@@ -57,9 +60,9 @@ async def claim(connection: AsyncConnection, account: str, owner: str, ttl: time
         return Lease(account, owner, 1)
     # No claim ever dates a lease further ahead: one that is was dated by a clock that has been set right since.
     held = now < row.expires_at <= now + ttl
-    if held and row.owner != owner:
+    if held and row.owner != owner and not alone:
         return None
-    epoch = row.epoch if held else row.epoch + 1
+    epoch = row.epoch if held and row.owner == owner else row.epoch + 1
     await _set(connection, account, owner=owner, epoch=epoch, expires_at=now + ttl)
     return Lease(account, owner, epoch)
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, Figure, figure_of, show
 from stocksync.ports import BatchResult, Lease, LedgerRow
+from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
 from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, upsert
@@ -36,6 +37,7 @@ async def acknowledge(
         await execute_many(connection, upsert(cells, connection, _acked), rows)
         entries = [_entry(lease, cycle_id, one, written.altered.get(one.cell), now) for one in written.applied]
         await execute_many(connection, insert(ledger), entries)
+        await approvals.use_up(connection, lease.account, written.applied)
         await connection.execute(update(accounts).where(accounts.c.account == lease.account).values(last_push=now))
     await _close(connection, lease.account, list(chain(written.skipped, (change for change, _ in written.ambiguous))))
 

@@ -15,6 +15,11 @@ class LockFile:
         self.path = path
         self._file: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._file is not None
+
     def acquire(self) -> None:
         """Take the lock; without effect where this object holds it.
 

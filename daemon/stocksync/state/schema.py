@@ -105,16 +105,39 @@ cycles = Table(
     Index("stocksync_cycles_started", "account", "started_at"),
 )
 
-held_plans = Table(
-    "stocksync_held_plans",
+waiting_plans = Table(
+    "stocksync_waiting_plans",
     metadata,
     Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
-    Column("plan_id", Key(ID_LENGTH), nullable=False, unique=True),
+    Column("cause", Key(20), primary_key=True),
+    Column("plan_id", Key(ID_LENGTH), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("plan", Blob, nullable=False),
+)
+
+decisions = Table(
+    "stocksync_decisions",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("account", Key(ACCOUNT_LENGTH), nullable=False),
+    Column("plan_id", Key(ID_LENGTH), nullable=False),
+    Column("cause", Key(20), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("plan", Blob, nullable=False),
     Column("decision", Key(20), nullable=False),
     Column("decided_by", Words, nullable=False),
-    Column("decided_at", Instant),
+    Column("decided_at", Instant, nullable=False),
+    Index("stocksync_decisions_account", "account", "id"),
+)
+
+decided_cells = Table(
+    "stocksync_decided_cells",
+    metadata,
+    Column("account", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("decision_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Key(PLACE_LENGTH), primary_key=True),
+    Column("after", Words, nullable=False),
 )
 
 quarantine = Table(

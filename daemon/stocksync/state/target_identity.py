@@ -3,7 +3,7 @@
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.state.schema import accounts, cells, held_plans, quarantine
+from stocksync.state.schema import accounts, cells, decided_cells, quarantine, waiting_plans
 
 _FORGOTTEN = {
     "acked": None,
@@ -37,5 +37,6 @@ async def meet(connection: AsyncConnection, account: str, target: str) -> int:
     await connection.execute(update(cells).where(mine).values(**_FORGOTTEN))
     refused = (quarantine.c.account == account, quarantine.c.side == "target")
     await connection.execute(delete(quarantine).where(*refused))
-    await connection.execute(delete(held_plans).where(held_plans.c.account == account))
+    for plans in (waiting_plans, decided_cells):
+        await connection.execute(delete(plans).where(plans.c.account == account))
     return forgotten

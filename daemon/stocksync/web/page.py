@@ -111,7 +111,7 @@ def _wrong(troubled: Sequence[Health]) -> str:
 def _headline(judged: Sequence[tuple[AccountStatus, Health]], troubled: Sequence[Health]) -> str:
     if not judged:
         return "No account is configured"
-    held = sum(each.held is not None for each, _ in judged)
+    held = sum(bool(each.waiting) for each, _ in judged)
     waiting = f", {held} {'waits' if held == 1 else 'wait'} for a person" if held else ""
     if troubled:
         wrong, verb = _wrong(troubled), "is" if len(troubled) == 1 else "are"

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.health import in_words
+from stocksync.core.held_plan import Decision, HeldPlan, headline, largest_falls
 from stocksync.core.model import Verdict, show
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.core.status import AccountStatus, Quarantined
@@ -37,7 +37,7 @@ def account(status: AccountStatus, health: Health, now: datetime) -> Markup:
     """Give one account's card."""
     mood, word = "good" if health.well else "bad", _pill(status, health)
     parts = (
-        _held(status.held, now),
+        joined(_held(plan, now) for plan in status.plans),
         _cycles(status.cycles, now),
         _quarantine(status, now),
         _drift(status.account, status.audit, now),
@@ -123,7 +123,7 @@ def _reasons(health: Health) -> Markup:
 
 
 def _facts(status: AccountStatus, health: Health, now: datetime) -> list[Markup]:
-    held = len(status.held.changes) if status.held else 0
+    held = sum(len(plan.changes) for plan in status.waiting)
     drifted = sum(status.audit.cells.values()) if status.audit else None
     lag = in_words(health.lag) if health.lag is not None else "none yet"
     return [
@@ -160,18 +160,22 @@ def _since(at: datetime | None, now: datetime) -> str:
     return "" if at is None else f"oldest for {in_words(now - at)}"
 
 
-def _held(plan: HeldPlan | None, now: datetime) -> Markup:
-    if plan is None:
-        return Markup("")
+def _held(plan: HeldPlan, now: datetime) -> Markup:
     reasons = joined(Markup("<li>{}</li>").format(reason) for reason in plan.reasons.values())
-    rows = [(_BDI.format(held.change), held.guard.value) for held in plan.changes[:_MOST_ROWS]]
+    falls = largest_falls(plan, _MOST_ROWS)
+    fallen = {change.cell for change in falls}
+    order = [*falls, *(held.change for held in plan.changes if held.change.cell not in fallen)][:_MOST_ROWS]
+    guards = {held.change.cell: ", ".join(held.guards) for held in plan.changes}
+    rows = [(_BDI.format(change), guards[change.cell]) for change in order]
     more = len(plan.changes) - len(rows)
     rest = Markup('<p class="soft">and {} more: stocksync plan</p>').format(f"{more:,}") if more else ""
     return Markup(
-        '<section class="part held"><h3>{} held for {}{}</h3><ul>{}</ul>'
+        '<section class="part {}"><h3>{}</h3><p>{} held for {}{}</p><ul>{}</ul>'
         '<p><code class="type">stocksync approve {}</code><code class="type">stocksync reject {}</code></p>'
-        '<details id="held-{}"><summary>Show the changes</summary>{}{}</details></section>'
+        '<details id="held-{}-{}"><summary>Show the changes</summary>{}{}</details></section>'
     ).format(
+        "held" if plan.decision is Decision.WAITING else "soft",
+        headline(plan),
         _changes(len(plan.changes)),
         in_words(now - plan.created_at),
         _decision(plan),
@@ -179,6 +183,7 @@ def _held(plan: HeldPlan | None, now: datetime) -> Markup:
         plan.plan_id,
         plan.plan_id,
         plan.account,
+        plan.plan_id,
         table("Held changes", ("Change", "Guard"), rows),
         rest,
     )
@@ -191,7 +196,8 @@ def _changes(count: int) -> str:
 def _decision(plan: HeldPlan) -> str:
     if plan.decision is Decision.WAITING:
         return ", waiting for a person"
-    return f", {plan.decision.value} by {plan.decided_by}: the next poll acts on it"
+    follows = "the next poll acts on it" if plan.decision is Decision.APPROVED else "nothing of it is written"
+    return f", {plan.decision.value} by {plan.decided_by}: {follows}"
 
 
 _CYCLE_HEAD = ("Started", "Result", "Reading", "*Pages", "*Read", "*Applied", "*Held", "*Set aside", "*Seconds")

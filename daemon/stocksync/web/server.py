@@ -13,6 +13,7 @@ from aiohttp import web
 from stocksync import __version__
 from stocksync.core.answers import Health, StockAnswer, Waiting
 from stocksync.core.health import Watched
+from stocksync.core.held_plan import HeldPlan, headline
 from stocksync.core.jsonable import jsonable
 from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
@@ -206,13 +207,15 @@ def _html(text: str, status: int = 200) -> web.Response:
 
 
 def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
-    held = status.held
-    if held is not None:
-        status = replace(status, held=replace(held, changes=held.changes[:_MOST_CHANGES]))
-    record: dict[str, Any] = jsonable(status)
-    if held is not None:
-        record["held"]["changes_total"] = len(held.changes)
+    record: dict[str, Any] = jsonable(replace(status, held=None, held_too=()))
+    plans = [_plan(plan) for plan in status.plans]
+    record |= {"held": plans[0] if plans else None, "held_too": plans[1:]}
     return record | {"health": jsonable(health)}
+
+
+def _plan(plan: HeldPlan) -> dict[str, Any]:
+    record: dict[str, Any] = jsonable(replace(plan, changes=plan.changes[:_MOST_CHANGES]))
+    return record | {"changes_total": len(plan.changes), "effect": headline(plan)}
 
 
 def _asked(request: web.Request, accounts: dict[str, Watched]) -> tuple[str | None, str | None, int | None, bool]:

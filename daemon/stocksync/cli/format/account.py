@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stocksync.cli.format.cycle import headline
+from stocksync.cli.format import cycle as cycle_format
+from stocksync.cli.format.held_plan import decided_line
 from stocksync.cli.format.words import (
     BAD,
     FAILS,
@@ -31,6 +32,7 @@ from stocksync.cli.format.words import (
 from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
 from stocksync.core.health import in_words, worst_first
+from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.core.model import show
 from stocksync.core.report import CycleReport
 from stocksync.ports import AccountStatus, Quarantined
@@ -90,11 +92,16 @@ def _cells(value: AccountStatus, now: datetime) -> Text:
 
 
 def _held(value: AccountStatus, now: datetime) -> Text:
-    if value.held is None:
-        return Text()
-    since = ago(value.held.created_at, now)
-    waits = f"{count(len(value.held.changes))} cells since {since}, {value.held.decision}"
-    return Text(f"{waits}; look: stocksync plan   release: stocksync approve {value.held.plan_id}", style=WARN)
+    return Text("\n").join(_held_plan(plan, now) for plan in value.plans)
+
+
+def _held_plan(plan: HeldPlan, now: datetime) -> Text:
+    if plan.decision is not Decision.WAITING:
+        return decided_line(plan)
+    since = f"{headline(plan)}, since {ago(plan.created_at, now)}"
+    why = [f"{guard}: {clean(sentence)}" for guard, sentence in plan.reasons.items()]
+    lines = [since, *why, "look:     stocksync plan", f"release:  stocksync approve {plan.plan_id}"]
+    return Text("\n".join(lines), style=WARN)
 
 
 def _drift(audit: AuditReport | None, now: datetime) -> Text:
@@ -120,7 +127,8 @@ def _cycles(values: Sequence[CycleReport]) -> Table:
     for value in values:
         counts = value.counts
         figures = (count(number) for number in (counts.read, counts.applied, counts.held, counts.quarantined))
-        made.add_row(Text(f"  {clock(value.started_at)}", no_wrap=True), headline(value, named=False), *figures)
+        said = cycle_format.headline(value, named=False)
+        made.add_row(Text(f"  {clock(value.started_at)}", no_wrap=True), said, *figures)
     return made
 
 
@@ -155,7 +163,13 @@ def audit(value: AuditReport) -> RenderableType:
         title.append(f" in {count(value.compared)} cells", style=FAINT)
     if value.healed:
         title.append(f", {count(value.healed)} put back", style=GOOD)
-    return Group(title, *_audit_tables(value)) if found else title
+    held = []
+    if value.held:
+        held = [
+            Text(f"{WAITS} {count(value.held)} cells are held by a guard and not put back", style=WARN),
+            Text(f"  look:     stocksync status\n  release:  stocksync approve {value.plan_id}", style=WARN),
+        ]
+    return Group(title, *_audit_tables(value), *held) if found else title
 
 
 def _audit_tables(value: AuditReport) -> Iterator[RenderableType]:

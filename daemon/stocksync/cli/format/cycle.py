@@ -1,11 +1,12 @@
 """Cycle reports and previews."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stocksync.cli.format.held_plan import changes, decided_line, held_plan
 from stocksync.cli.format.words import (
     BAD,
     FAILS,
@@ -16,21 +17,16 @@ from stocksync.cli.format.words import (
     WELL,
     cells,
     clean,
-    clock,
     count,
     facts,
-    figure,
     listed,
     many,
     orphaned,
     seconds,
-    table,
-    zone,
 )
 from stocksync.core.answers import Preview
-from stocksync.core.guards import Decision, HeldPlan
 from stocksync.core.health import NEW_KEY
-from stocksync.core.model import Change, Kind, Verdict
+from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
 
 _WORDS: Mapping[Outcome, tuple[str, str, str]] = {
@@ -42,7 +38,6 @@ _WORDS: Mapping[Outcome, tuple[str, str, str]] = {
     Outcome.DEADLINE: (FAILS, BAD, "took longer than its deadline"),
     Outcome.STOPPED: (WAITS, WARN, "stopped before its end"),
 }
-_KINDS = {Kind.ZERO: WARN, Kind.DEACTIVATE: BAD, Kind.DELETE: BAD, Kind.INSERT: GOOD, Kind.UPDATE: ""}
 
 
 def report(value: CycleReport) -> RenderableType:
@@ -74,7 +69,7 @@ def preview(value: Preview, limit: int) -> RenderableType:
     if value.apply:
         parts += [
             Text(f"would write {cells(len(value.apply))}", style="bold"),
-            _changes(value.apply, value.names, limit),
+            changes(value.apply, value.names, limit),
         ]
     else:
         parts.append(Text("would write nothing", style="bold"))
@@ -85,30 +80,9 @@ def preview(value: Preview, limit: int) -> RenderableType:
         parts += [Text(), Text.assemble((f"{WAITS} ", WARN), orphaned(value.report.orphaned))]
     if value.held is not None:
         parts += [Text(), held_plan(value.held, value.names, limit)]
+    if value.decided:
+        parts += [Text(), *map(decided_line, value.decided)]
     return Group(*parts)
-
-
-def held_plan(plan: HeldPlan, names: Mapping[int, str], limit: int) -> RenderableType:
-    """Show what waits for a person, why, and what to type."""
-    title = Text.assemble(
-        (f"{WAITS} ", WARN), (f"held: {cells(len(plan.changes))} of {clean(plan.account)}", "bold yellow")
-    )
-    reasons = [Text(f"  {guard}: {clean(sentence)}", style=WARN) for guard, sentence in plan.reasons.items()]
-    guards = [held.guard.value for held in plan.changes]
-    rows = _changes([held.change for held in plan.changes], names, limit, guards)
-    return Group(title, *reasons, rows, _what_to_type(plan))
-
-
-def _what_to_type(plan: HeldPlan) -> Text:
-    if plan.decision is not Decision.WAITING:
-        return Text(f"  {plan.decision} by {clean(plan.decided_by)}; the next cycle follows", style=FAINT)
-    since = f"  waits since {clock(plan.created_at)} {zone()}. Right? "
-    commands = (
-        (f"stocksync approve {plan.plan_id}", "bold"),
-        ("   Wrong? ", ""),
-        (f"stocksync reject {plan.plan_id}", "bold"),
-    )
-    return Text.assemble(since, *commands)
 
 
 def _verdict_line(value: Preview) -> Text:
@@ -124,27 +98,6 @@ def _verdict_line(value: Preview) -> Text:
     if read.error:
         line.append(f": {clean(read.error)}", style=BAD)
     return line
-
-
-def _changes(
-    changes: Sequence[Change], names: Mapping[int, str], limit: int, guards: Sequence[str] | None = None
-) -> RenderableType:
-    titles = ("SKU", "product", "location", "now", "new", "kind", *(("guard",) if guards else ()))
-    made = table(*titles, right=("now", "new"))
-    for index, change in enumerate(changes[:limit]):
-        made.add_row(*_change_row(change, names), *((guards[index],) if guards else ()))
-    left = len(changes) - limit
-    more = [Text(f"  … and {count(left)} more; --limit {len(changes)} shows all, --json too", style=FAINT)]
-    return Group(made, *(more if left > 0 else []))
-
-
-def _change_row(change: Change, names: Mapping[int, str]) -> Iterator[Text]:
-    yield Text(clean(change.sku) or f"id {change.product_id}")
-    yield Text(clean(names.get(change.product_id, "")))
-    yield Text(clean(change.place))
-    yield figure(change.before)
-    yield figure(change.after)
-    yield Text(change.kind.value, style=_KINDS[change.kind])
 
 
 def _counts(value: Counts) -> Table:
@@ -185,7 +138,7 @@ def _details(value: CycleReport) -> RenderableType:
 
 
 def _held(value: CycleReport) -> Text:
-    text = listed(value.guards, WARN)
-    if value.plan_id:
-        text.append(f"  look: stocksync plan   release: stocksync approve {value.plan_id}")
-    return text
+    if not value.plan_id:
+        return listed(value.guards, FAINT)
+    lines = (value.effect, "look:     stocksync plan", f"release:  stocksync approve {value.plan_id}")
+    return Text("\n".join(lines), style=WARN)

@@ -1,73 +1,31 @@
-"""What people see and say: held plans with their decisions, and the status of accounts."""
+"""The status of accounts, as people are shown it."""
 
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import case, delete, func, select, update
-from sqlalchemy.engine import Row as ResultRow
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.guards import Decision, HeldPlan
+from stocksync.core.held_plan import by_urgency
 from stocksync.core.model import Removal
 from stocksync.core.report import orphaned_by
-from stocksync.errors import NotFound
 from stocksync.ports import AccountStatus, Quarantined
+from stocksync.state import approvals
 from stocksync.state.cells import quarantined_of
-from stocksync.state.codec import audit_of, locations_of, plan_blob, plan_of
+from stocksync.state.codec import audit_of, locations_of
 from stocksync.state.cycles import last_cycles
-from stocksync.state.schema import accounts, cells, held_plans, products, quarantine
-from stocksync.state.session import replacing, upsert
+from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.types import database_now
 
 _CYCLES = 10
 _QUARANTINE = 100
 
 
-async def hold(connection: AsyncConnection, account: str, plan: HeldPlan | None) -> None:
-    """Make `plan` the one that is held; the same plan keeps its age and what was said to it."""
-    if plan is None:
-        await connection.execute(delete(held_plans).where(held_plans.c.account == account))
-        return
-    standing = select(held_plans.c.plan_id).where(held_plans.c.account == account).with_for_update()
-    if (await connection.execute(standing)).scalar() == plan.plan_id:
-        return
-    row = {
-        "account": account,
-        "plan_id": plan.plan_id,
-        "created_at": plan.created_at,
-        "plan": plan_blob(plan),
-        "decision": Decision.WAITING,
-        "decided_by": "",
-        "decided_at": None,
-    }
-    await connection.execute(upsert(held_plans, connection, replacing(held_plans)), row)
-
-
-async def held(connection: AsyncConnection, account: str | None = None) -> list[HeldPlan]:
-    """List the held plans, of one account or of all."""
-    query = select(held_plans).order_by(held_plans.c.account)
-    if account is not None:
-        query = query.where(held_plans.c.account == account)
-    return [_plan(row) for row in (await connection.execute(query)).all()]
-
-
-async def decide(connection: AsyncConnection, plan_id: str, decision: Decision, by: str) -> HeldPlan:
-    """Record a person's word to the plan of this id, while it is held."""
-    query = select(held_plans).where(held_plans.c.plan_id == plan_id).with_for_update()
-    row = (await connection.execute(query)).first()
-    if row is None:
-        raise NotFound(f"no plan {plan_id} is held (any more); `stocksync plan` shows what is")
-    at = (await connection.execute(select(database_now()))).scalar_one()
-    said = {"decision": decision, "decided_by": by, "decided_at": at}
-    await connection.execute(update(held_plans).where(held_plans.c.plan_id == plan_id).values(**said))
-    return replace(_plan(row), decision=decision, decided_by=by, decided_at=at)
-
-
 async def status(connection: AsyncConnection, account: str) -> AccountStatus:
     """Gather what is shown of one account, with a handful of cheap queries."""
     row = (await connection.execute(select(accounts, database_now().label("now")).where(_is(account)))).first()
     known = (await connection.execute(_counted(account))).one()
-    plans = await held(connection, account)
+    plans = by_urgency(await approvals.plans(connection, account))
     entries = await _oldest_quarantined(connection, account)
     leased = row is not None and row.owner != "" and row.expires_at > row.now
     recent = await last_cycles(connection, account, _CYCLES)
@@ -83,6 +41,7 @@ async def status(connection: AsyncConnection, account: str) -> AccountStatus:
         consecutive_failures=row.failures if row else 0,
         cycles=recent,
         held=plans[0] if plans else None,
+        held_too=plans[1:],
         quarantine=entries,
         quarantined=known.quarantined,
         unknown=known.unknown,
@@ -169,17 +128,3 @@ async def _oldest_quarantined(connection: AsyncConnection, account: str) -> list
     query = query.where(quarantine.c.account == account).order_by(quarantine.c.first_at, quarantine.c.product_id)
     rows = (await connection.execute(query.limit(_QUARANTINE))).all()
     return [replace(quarantined_of(row), sku=row.sku or "", name=row.name or "") for row in rows]
-
-
-def _plan(row: ResultRow[Any]) -> HeldPlan:
-    reasons, changes = plan_of(row.plan)
-    return HeldPlan(
-        account=row.account,
-        plan_id=row.plan_id,
-        created_at=row.created_at,
-        reasons=reasons,
-        changes=changes,
-        decision=Decision(row.decision),
-        decided_by=row.decided_by,
-        decided_at=row.decided_at,
-    )

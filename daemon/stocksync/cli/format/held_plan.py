@@ -1,0 +1,138 @@
+"""Held plans: what would happen, why it waits, what to type, and what was decided."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from stocksync.cli.format.words import (
+    BAD,
+    FAINT,
+    GOOD,
+    WAITS,
+    WARN,
+    WELL,
+    cells,
+    clean,
+    clock,
+    count,
+    figure,
+    table,
+    zone,
+)
+from stocksync.core.held_plan import Decision, HeldPlan, extent_of, headline, largest_falls
+from stocksync.core.model import Change, Kind
+
+_FALLS = 5
+_KINDS = {Kind.ZERO: WARN, Kind.DEACTIVATE: BAD, Kind.DELETE: BAD, Kind.INSERT: GOOD, Kind.UPDATE: ""}
+
+
+def held_plan(plan: HeldPlan, names: Mapping[int, str], limit: int) -> RenderableType:
+    """Show what waits for a person or was decided, row by row, the largest falls first."""
+    falls = largest_falls(plan, len(plan.changes))
+    fallen = {change.cell for change in falls}
+    rows = [*falls, *(held.change for held in plan.changes if held.change.cell not in fallen)]
+    guards = {held.change.cell: ", ".join(held.guards) for held in plan.changes}
+    shown = changes(rows, names, limit, [guards[change.cell] for change in rows])
+    return Group(*_head(plan), shown, *_what_to_type(plan))
+
+
+def decided_line(plan: HeldPlan) -> Text:
+    """Say in one line what was decided on a plan and is not done."""
+    mark, style = (WELL, GOOD) if plan.decision is Decision.APPROVED else (WAITS, FAINT)
+    follows = "the next poll writes it" if plan.decision is Decision.APPROVED else "the figures stay as they are"
+    words = f"{plan.plan_id} {plan.decision} by {clean(plan.decided_by)}: {headline(plan)}; {follows}"
+    return Text.assemble((f"{mark} ", style), (words, style))
+
+
+def summary(plan: HeldPlan) -> RenderableType:
+    """Show what a person decides on: counts, units, and the largest falls."""
+    falls = largest_falls(plan, _FALLS)
+    parts = [*_head(plan)]
+    if falls:
+        parts += [Text(f"  the largest falls of {cells(len(plan.changes))}:", style=FAINT), changes(falls, {}, _FALLS)]
+    return Group(*parts)
+
+
+def decided(plan: HeldPlan) -> Text:
+    """Confirm a decision."""
+    what = f"{plan.decision}: {cells(len(plan.changes))} of {clean(plan.account)}, by {clean(plan.decided_by)}"
+    return Text.assemble(("✓ ", "green"), what, (f"; {_follows(plan)}", "dim"))
+
+
+def decided_record(plan: HeldPlan) -> dict[str, object]:
+    """Give a decision for machines, without its rows."""
+    extent = extent_of(plan)
+    return {
+        "account": plan.account,
+        "plan_id": plan.plan_id,
+        "cause": plan.cause,
+        "decision": plan.decision,
+        "decided_by": plan.decided_by,
+        "decided_at": plan.decided_at,
+        "held_since": plan.created_at,
+        "effect": headline(plan),
+        "cells": extent.cells,
+        "to_zero": extent.to_zero,
+        "units": extent.units,
+        "removed": extent.removed,
+        "removed_units": extent.removed_units,
+        "reasons": dict(plan.reasons),
+    }
+
+
+def decisions(plans: Sequence[HeldPlan]) -> RenderableType:
+    """List decisions that touched a product, newest first."""
+    made = table(f"decided ({zone()})", "decision", "plan", "by", "this product", "waited since")
+    for plan in plans:
+        when = clock(plan.decided_at) if plan.decided_at else ""
+        rows = Text("; ".join(clean(str(held.change)) for held in plan.changes[:_FALLS]))
+        made.add_row(when, plan.decision.value, plan.plan_id, clean(plan.decided_by), rows, clock(plan.created_at))
+    return made
+
+
+def changes(
+    rows: Sequence[Change], names: Mapping[int, str], limit: int, guards: Sequence[str] | None = None
+) -> RenderableType:
+    """Show changes row by row."""
+    titles = ("SKU", "product", "location", "now", "new", "kind", *(("guard",) if guards else ()))
+    made = table(*titles, right=("now", "new"))
+    for index, change in enumerate(rows[:limit]):
+        made.add_row(*_change_row(change, names), *((guards[index],) if guards else ()))
+    left = len(rows) - limit
+    more = [Text(f"  … and {count(left)} more; --limit {len(rows)} shows all, --json too", style=FAINT)]
+    return Group(made, *(more if left > 0 else []))
+
+
+def _head(plan: HeldPlan) -> Iterator[RenderableType]:
+    yield Text.assemble((f"{WAITS} ", WARN), (f"held: {headline(plan)} of {clean(plan.account)}", "bold yellow"))
+    if plan.cause == "heal":
+        yield Text("  what was edited in the target would be put back", style=WARN)
+    for guard, sentence in plan.reasons.items():
+        yield Text(f"  {guard}: {clean(sentence)}", style=WARN)
+
+
+def _what_to_type(plan: HeldPlan) -> Iterator[Text]:
+    if plan.decision is not Decision.WAITING:
+        yield Text(f"  {plan.decision} by {clean(plan.decided_by)}; {_follows(plan)}", style=FAINT)
+    elif not plan.plan_id:
+        yield Text("  only shown, not kept: without --dry it gets an id to approve or reject", style=FAINT)
+    else:
+        yield Text(f"  waits since {clock(plan.created_at)} {zone()}")
+        yield Text.assemble("  right?  ", (f"stocksync approve {plan.plan_id}", "bold"))
+        yield Text.assemble("  wrong?  ", (f"stocksync reject {plan.plan_id}", "bold"))
+
+
+def _follows(plan: HeldPlan) -> str:
+    if plan.decision is Decision.REJECTED:
+        return "its figures stay as they are until the facts change"
+    return "the next audit, or `stocksync drift --heal`, follows" if plan.cause == "heal" else "the next cycle follows"
+
+
+def _change_row(change: Change, names: Mapping[int, str]) -> Iterator[Text]:
+    yield Text(clean(change.sku) or f"id {change.product_id}")
+    yield Text(clean(names.get(change.product_id, "")))
+    yield Text(clean(change.place))
+    yield figure(change.before)
+    yield figure(change.after)
+    yield Text(change.kind.value, style=_KINDS[change.kind])

@@ -1,0 +1,197 @@
+"""Held plans: what waits for a person, what a person decided, and how both are said in one line."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import blake2b
+
+from stocksync.core.guards import ONE_BY_ONE, Guard
+from stocksync.core.model import Cell, Change, Kind, show
+from stocksync.errors import NotFound
+
+
+class Decision(StrEnum):
+    """What a person said to a held plan."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChange:
+    """A change that waits, and the guards that say so, the strictest first."""
+
+    change: Change
+    guards: tuple[Guard, ...]
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether an approval releases it by itself; else only all such changes together, as they were shown."""
+        return ONE_BY_ONE.issuperset(self.guards)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPlan:
+    """The changes of one account that wait for a person, or that one has decided on, in key order."""
+
+    account: str
+    plan_id: str
+    """Stays the same as long as a guard of this plan holds, whichever rows it holds; "" where it is not stored."""
+    created_at: datetime
+    """Since when: the first time that this id was held."""
+    reasons: Mapping[str, str]
+    """Guard to the sentence with its figures."""
+    changes: tuple[HeldChange, ...]
+    """Of a decided plan: those that are not written yet (approved), or whose facts have not changed (rejected)."""
+    decision: Decision = Decision.WAITING
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    cause: str = "poll"
+    """poll, or heal: what an audit would put back."""
+
+    @property
+    def cells(self) -> frozenset[Cell]:
+        """The cells it is about."""
+        return frozenset(held.change.cell for held in self.changes)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the exact figures: equal only where every change is."""
+        digest = blake2b(digest_size=8)
+        for held in self.changes:
+            change = held.change
+            figures = (change.product_id, change.place, change.sku, show(change.before), show(change.after))
+            digest.update("\0".join(map(str, ("", *figures))).encode(errors="surrogatepass"))
+        return digest.hexdigest()
+
+    def only(self, cells: Iterable[Cell]) -> "HeldPlan":
+        """Cut the plan to some of its cells."""
+        wanted = set(cells)
+        return replace(self, changes=tuple(held for held in self.changes if held.change.cell in wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a set of changes does."""
+
+    cells: int
+    to_zero: int
+    units: Decimal
+    """What those that go to zero lose."""
+    removed: int
+    removed_units: Decimal
+    below_zero: bool = False
+
+
+def extent_of(plan: HeldPlan) -> Extent:
+    """Count what a plan would do."""
+    changes = [held.change for held in plan.changes]
+    zeroes = [change for change in changes if change.kind is Kind.ZERO]
+    removals = [change for change in changes if change.kind in {Kind.DEACTIVATE, Kind.DELETE}]
+    below = any(isinstance(change.after, Decimal) and change.after < 0 for change in zeroes)
+    return Extent(len(changes), len(zeroes), _lost(zeroes), len(removals), _lost(removals), below)
+
+
+def headline(plan: HeldPlan) -> str:
+    """Say what a plan would do, the worst first: `832 figures would go to 0 (159,674 units)`."""
+    extent = extent_of(plan)
+    others = extent.cells - extent.to_zero - extent.removed
+    zero = "0 or below" if extent.below_zero else "0"
+    parts = [
+        f"{_many(extent.to_zero, 'figure')} would go to {zero} ({_units(extent.units)})" if extent.to_zero else "",
+        f"{_many(extent.removed, 'row')} would be removed ({_units(extent.removed_units)})" if extent.removed else "",
+    ]
+    kind = "other figure" if any(parts) else "figure"
+    verb = "be put back" if plan.cause == "heal" else "change"
+    parts.append(f"{_many(others, kind)} would {verb}" if others else "")
+    return ", ".join(part for part in parts if part) or "nothing would change"
+
+
+def by_guard(changes: Iterable[HeldChange]) -> dict[str, int]:
+    """Count the changes that each guard holds; several may hold the same one."""
+    return dict(Counter(guard.value for held in changes for guard in held.guards))
+
+
+def by_urgency(plans: Iterable[HeldPlan]) -> list[HeldPlan]:
+    """Give what waits for a person first, a poll's before an audit's; then what is approved, then what is rejected."""
+    return sorted(plans, key=lambda plan: (list(Decision).index(plan.decision), plan.cause != "poll", plan.created_at))
+
+
+def largest_falls(plan: HeldPlan, limit: int) -> list[Change]:
+    """Give the changes that take most away, the largest first."""
+    changes = [held.change for held in plan.changes if _fall(held.change) > 0]
+    return sorted(changes, key=lambda change: (-_fall(change), change.cell))[:limit]
+
+
+def open_plan(
+    account: str,
+    changes: Sequence[HeldChange],
+    reasons: Mapping[Guard, str],
+    *,
+    cause: str,
+    now: datetime,
+    earlier: Iterable[HeldPlan],
+) -> HeldPlan:
+    """Make the plan that waits; it continues an earlier one that shares a guard, with its id and its age."""
+    guards = {guard for held in changes for guard in held.guards}
+    plan = HeldPlan(
+        account=account,
+        plan_id="",
+        created_at=now,
+        reasons={guard.value: reasons[guard] for guard in Guard if guard in guards and guard in reasons},
+        changes=tuple(sorted(changes, key=lambda held: held.change.cell)),
+        cause=cause,
+    )
+    for before in earlier:
+        if any(guard in guards for held in before.changes for guard in held.guards):
+            return replace(plan, plan_id=before.plan_id, created_at=before.created_at)
+    seed = f"{account}\0{cause}\0{now.isoformat()}\0{plan.fingerprint}"
+    return replace(plan, plan_id=blake2b(seed.encode(), digest_size=5).hexdigest())
+
+
+def plan_with(known: Iterable[HeldPlan], plan_id: str) -> HeldPlan:
+    """Find the plan of this id, or of the only id that begins so; its parts under one id are put together.
+
+    Raises:
+        NotFound: there is none, or several.
+
+    """
+    by_id: dict[str, list[HeldPlan]] = {}
+    for plan in known:
+        by_id.setdefault(plan.plan_id, []).append(plan)
+    ids = [plan_id] if plan_id in by_id else sorted(each for each in by_id if plan_id and each.startswith(plan_id))
+    if not ids:
+        raise NotFound(f"no plan {plan_id} is held (any more); `stocksync plan` shows what is")
+    if len(ids) > 1:
+        raise NotFound(f"several plans begin with {plan_id}: {', '.join(ids)}")
+    parts = by_id[ids[0]]
+    changes = {held.change.cell: held for part in reversed(parts) for held in part.changes}
+    reasons = {guard: why for part in reversed(parts) for guard, why in part.reasons.items()}
+    return replace(parts[0], reasons=reasons, changes=tuple(changes[cell] for cell in sorted(changes)))
+
+
+def approval_of(plan: HeldPlan) -> str:
+    """Give the cause under which the ledger keeps a change that a person released."""
+    return f"approved {plan.plan_id} by {plan.decided_by}"
+
+
+def _fall(change: Change) -> Decimal:
+    if not isinstance(change.before, Decimal):
+        return Decimal(0)
+    return change.before - (change.after if isinstance(change.after, Decimal) else 0)
+
+
+def _lost(changes: Iterable[Change]) -> Decimal:
+    return sum((_fall(change) for change in changes), Decimal(0))
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _units(number: Decimal) -> str:
+    return "1 unit" if number == 1 else f"{number.normalize():,f} units"
