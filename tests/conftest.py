@@ -7,6 +7,15 @@ from pathlib import Path
 import pytest
 from servers import MariaDB, NoServer, PgBouncer, PostgreSQL, Server
 
+from stocksync import known_secrets
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> Iterator[None]:
+    """Let no test hide what another one's secret was."""
+    yield
+    known_secrets.forget()
+
 
 def _serve(kind: Callable[[], Server]) -> Iterator[Server]:
     try:

@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 
+from stocksync.known_secrets import hidden
+
 
 class StocksyncError(Exception):
-    """Base of all expected failures; `exit_code` is what a command ends with."""
+    """Base of all expected failures; `exit_code` is what a command ends with.
+
+    No message shows a secret, whatever a driver or a server has put into it: many are stored and shown elsewhere.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Give the message."""
+        return hidden(super().__str__())
 
 
 class ConfigurationError(StocksyncError):
@@ -16,7 +25,7 @@ class ConfigurationError(StocksyncError):
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         """Take one problem or all of them, one line each."""
-        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.problems = tuple(hidden(each) for each in ((problems,) if isinstance(problems, str) else problems))
         super().__init__("\n".join(self.problems))
 
 

@@ -63,7 +63,9 @@ def open_engine(url: str, where: str) -> AsyncEngine:
     # What the query asks for is in the arguments, in the driver's words; the dialect would pass it on as it stands.
     plain = parsed if backend == "sqlite" else parsed.set(query={})
     try:
-        engine = create_async_engine(plain, connect_args=connect_args(parsed), pool_pre_ping=backend != "sqlite")
+        engine = create_async_engine(
+            plain, connect_args=connect_args(parsed), pool_pre_ping=backend != "sqlite", hide_parameters=True
+        )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]
         raise ConfigurationError(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 import subprocess
 from dataclasses import replace
@@ -10,6 +11,7 @@ from stocksync.core.answers import LocationStock
 from stocksync.core.held_plan import Decision
 from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
+from stocksync.known_secrets import remember
 
 BROWSER = (
     "--headless",
@@ -249,3 +251,17 @@ async def test_a_page_left_open_says_that_it_is_old_when_nobody_answers(ex, site
         await runner.cleanup()
     assert 'id="frozen" role="alert">' in seen
     assert "fresh, 3 min 38 s ago" in seen
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status"])
+async def test_no_answer_shows_a_secret_that_was_read(ex, path):
+    secret = 'the-key<"nobody">may&see'
+    remember(secret)
+    told = ex.cycle(outcome=Outcome.FAILED, error=f"a proxy echoed API-KEY: {secret}")
+    async with ex.opened(
+        ex.status(cycles=(told,), quarantine=(ex.quarantined(f"got {secret}"),), quarantined=1)
+    ) as site:
+        text = await (await site.get(path)).text()
+    for part in (secret, "nobody", json.dumps(secret)[1:-1]):
+        assert part not in text
+    assert "a proxy echoed API-KEY: ***" in text

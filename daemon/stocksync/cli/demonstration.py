@@ -91,8 +91,9 @@ def prepare(directory: Path, base_url: str, key: str) -> Config:
 
     """
     directory = directory.resolve()
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear(directory)
+    (directory / "key").touch(mode=0o600)
     (directory / "key").write_text(key, encoding="utf-8")
     text = _TOML.format(directory=directory.as_posix(), port=_free_port(), account=ACCOUNT, base_url=base_url)
     file = directory / "config.toml"

@@ -16,6 +16,7 @@ from stocksync.cli.running import migrate, once, run, simulator
 from stocksync.cli.terminal import complain, note
 from stocksync.core.health import NEW_KEY
 from stocksync.errors import InvariantBroken, StocksyncError, Unauthorized
+from stocksync.known_secrets import hidden
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ def end_of(error: Exception) -> int:
     """Tell a person what went wrong, a line per problem, and give the exit code."""
     expected = isinstance(error, StocksyncError)
     code = error.exit_code if isinstance(error, StocksyncError) else 1
-    words = str(error) if expected else f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    words = str(error) if expected else hidden(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
     lines = words.splitlines() or [type(error).__name__]
     if logs_json():
         for line in lines:
@@ -61,7 +62,7 @@ def end_of(error: Exception) -> int:
     if isinstance(error, Unauthorized):
         note(f"→ {NEW_KEY}")
     if debugging():
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(hidden("".join(traceback.format_exception(error))))
     if not expected or isinstance(error, InvariantBroken):
         complain(_how_to_report())
     return code

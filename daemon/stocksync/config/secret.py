@@ -7,6 +7,7 @@ from string import Template
 
 from stocksync.config.text import decoded, stray
 from stocksync.errors import ConfigurationError
+from stocksync.known_secrets import remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class SecretRef:
         value = self._variable() if self.env else self._content()
         if "\n" in value or "\r" in value or "\0" in value:
             raise ConfigurationError(f"{self._key}: the secret must be a single line")
+        if "://" not in value:  # a URL is read apart by `dsn`, and its password alone is secret
+            remember(value)
         if problem := stray(value):
             raise ConfigurationError(f"{self._key}: {problem}")
         return value

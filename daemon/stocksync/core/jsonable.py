@@ -1,6 +1,6 @@
 """Reports as JSON: one way for the HTTP answers and for `--json`.
 
-Quantities are strings without an exponent, instants ISO 8601 in UTC, lengths of time seconds.
+Quantities are strings without an exponent, instants ISO 8601 in UTC, lengths of time seconds. No text shows a secret.
 """
 
 import json
@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 from stocksync.core.model import Change, show
+from stocksync.known_secrets import hidden
 
 
 def jsonable(value: object) -> Any:  # noqa: ANN401, PLR0911  JSON has no narrower type; one line per kind of value
@@ -28,7 +29,7 @@ def jsonable(value: object) -> Any:  # noqa: ANN401, PLR0911  JSON has no narrow
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        return value
+        return hidden(value)
     if isinstance(value, Decimal):
         return show(value)
     if isinstance(value, float):

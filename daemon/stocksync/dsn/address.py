@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from stocksync.dsn.options import options_of
 from stocksync.errors import ConfigurationError
+from stocksync.known_secrets import remember
 
 DRIVERS: Mapping[str, tuple[str, str]] = {
     "sqlite": ("aiosqlite", ""),
@@ -30,6 +31,7 @@ _ADDRESS = re.compile(r"(?P<hosts>[^/?#@\s]*)(?:/(?P<database>[^?#@]*))?(?:\?(?P
 _HOST = re.compile(r"(\[[^\[\]/]+\]|[^\[\]:]*)(?::(\d*))?")
 _WRONG_PERCENT = "a % in the password is written %25"
 _HIGHEST_PORT = 65_535
+_SECRET_OPTIONS = {"sslpassword"}
 _SQLITE_FILE = {"mode", "cache", "immutable", "nolock", "vfs", "psow", "uri"}
 
 
@@ -61,6 +63,7 @@ def parse(url: str, where: str) -> URL:
         parsed = _sqlite(match[2]) if backend == "sqlite" else _server(backend, match[2])
     except ValueError as error:
         raise ConfigurationError(f"{where}: {error}") from None  # the cause may hold the password
+    remember(parsed.password, *(str(parsed.query[key]) for key in _SECRET_OPTIONS & parsed.query.keys()))
     return parsed.set(drivername=f"{backend}+{DRIVERS[backend][0]}")
 
 

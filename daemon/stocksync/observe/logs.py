@@ -13,8 +13,13 @@ from stocksync.observe import masking
 Format = Literal["auto", "console", "json"]
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
-_LIBRARIES = ("aiohttp", "apscheduler", "sqlalchemy", "alembic", "asyncio", "aiosqlite", "stamina")
-"""Their information is noise; at `debug` it is let through."""
+_LIBRARIES = {
+    **dict.fromkeys(("aiohttp", "apscheduler", "alembic", "asyncio", "stamina"), logging.DEBUG),
+    # Below this they log every value that is written or read: the refresh tokens in the state among them.
+    "sqlalchemy": logging.INFO,
+    "aiosqlite": logging.INFO,
+}
+"""Their information is noise; at `debug` it is let through, down to these levels."""
 _FIRST = ("timestamp", "level", "event", "account", "cycle_id")
 
 
@@ -84,12 +89,14 @@ def _configure_stdlib(formatter: logging.Formatter, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _LIBRARIES:
+    for name, lowest in _LIBRARIES.items():
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-        library.setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
+        library.setLevel(lowest if level == "DEBUG" else logging.WARNING)
     logging.captureWarnings(capture=True)
+    # A line that cannot be formatted would be printed as it is, beside all this, with its arguments.
+    logging.raiseExceptions = False
 
 
 def _serialise(event: dict[str, Any], **_: object) -> str:

@@ -1,10 +1,17 @@
-"""Keeps secrets, and characters that would act on a terminal, out of the log."""
+"""Keeps secrets, and characters that would act on a terminal, out of the log.
+
+A secret that was read is known by its value (`known_secrets`); one that nobody told us of, by its form.
+"""
 
 import re
 from collections.abc import Mapping, MutableMapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
-MASK = "***"
+from stocksync.core.jsonable import jsonable
+from stocksync.known_secrets import MASK, hidden
 
 _SECRET_KEY = re.compile(r"(api_?key|tokens?|secrets?|authorization|passw(or)?d|passphrase|credentials?|cookie)$")
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:@/\"']*):[^\s\"']*@", re.IGNORECASE)
@@ -14,24 +21,33 @@ _ASSIGNED = re.compile(
     r"(?!\s*(?:bearer|basic)\b)[^\s\"',;&}]+",
     re.IGNORECASE,
 )
+_PLAIN = (int, float, Decimal, datetime, timedelta, Enum)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  whatever a log line may hold
-    """Give `value` with secrets replaced: whole under a telling key, inside text by their form."""
+    """Give `value` with secrets replaced: whole under a telling key, inside text by value and by form."""
     if key and value and _SECRET_KEY.search(key.lower().replace("-", "_")) and not isinstance(value, bool):
         return MASK
     if isinstance(value, Mapping):
-        return {name: masked(item, str(name)) for name, item in value.items()}
+        return {hidden(str(name)): masked(item, str(name)) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [masked(item) for item in value]
-    if isinstance(value, BaseException):
-        return masked(str(value))
-    return masked_text(value) if isinstance(value, str) else value
+    if isinstance(value, str | BaseException):
+        return masked_text(str(value))
+    return value if value is None or isinstance(value, _PLAIN) else _masked_object(value)
+
+
+def _masked_object(value: object) -> Any:  # noqa: ANN401  as above
+    try:
+        return masked(jsonable(value))
+    except TypeError:
+        return masked_text(repr(value))
 
 
 def masked_text(text: str) -> str:
-    """Replace what looks like a secret inside a sentence or a URL."""
+    """Replace what is a secret, or looks like one, inside a sentence or a URL."""
+    text = hidden(text)
     text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
     text = _SCHEME.sub(rf"\1 {MASK}", text)
     return _ASSIGNED.sub(rf"\1{MASK}", text)

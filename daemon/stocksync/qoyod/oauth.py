@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, StateError, Unauthorized
+from stocksync.known_secrets import remember
 from stocksync.ports import Clock, Vault
 from stocksync.qoyod.proxies import is_of_a_proxy
 from stocksync.qoyod.secret import secret_of
@@ -102,6 +103,7 @@ class OAuthCredential:
 
     async def _grant(self) -> _Answer:
         stored = await self._stored()
+        remember(stored)
         if stored:
             try:
                 return await self._ask({"grant_type": "refresh_token", "refresh_token": stored})
@@ -134,6 +136,7 @@ class OAuthCredential:
             answer = msgspec.json.decode(response.body, type=_Answer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise SourceUnavailable(f"{where} gave no token that could be understood") from error
+        remember(answer.access_token, answer.refresh_token)
         if not (answer.access_token and answer.access_token.isascii() and answer.access_token.isprintable()):
             raise SourceUnavailable(f"{where} gave a token that no HTTP header can carry")
         return answer

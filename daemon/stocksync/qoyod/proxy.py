@@ -5,16 +5,24 @@ from http import HTTPStatus
 
 from yarl import URL
 
+from stocksync.known_secrets import remember
+
 
 def proxy_for(proxy: str, url: URL) -> URL | None:
     """Give the configured proxy, or with "env" the environment's for this address; None to go there directly."""
-    if proxy != "env":
-        return URL(proxy) if proxy else None
-    named = urllib.request.getproxies()
+    found = proxy if proxy != "env" else _of_environment(url)
+    if not found:
+        return None
+    leads = URL(found if "://" in found else f"http://{found}")
+    remember(leads.password)
+    return leads
+
+
+def _of_environment(url: URL) -> str | None:
     if urllib.request.proxy_bypass(url.host or ""):
         return None
-    found = named.get(url.scheme) or named.get("all")
-    return URL(found if "://" in found else f"http://{found}") if found else None
+    named = urllib.request.getproxies()
+    return named.get(url.scheme) or named.get("all")
 
 
 def refusal(proxy: URL, status: int) -> str:

@@ -30,6 +30,7 @@ from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import fence
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
+from stocksync.state.private import keep_private
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
 
 _SWEEP_EVERY = timedelta(hours=1)
@@ -317,6 +318,8 @@ async def _ready(engine: AsyncEngine) -> None:
         problem = None
     if problem:
         raise SchemaBehind(problem)
+    with translated():
+        await keep_private(engine)
 
 
 def _lock_file(engine: AsyncEngine) -> LockFile | None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import stocksync
 from stocksync.errors import StateUnavailable
 from stocksync.sqlengine import open_engine, reading, writing
+from stocksync.state.private import make_private
 from stocksync.state.schema import VERSION_TABLE
 from stocksync.state.session import translated
 
@@ -58,6 +59,7 @@ async def schema_problem(url: str) -> str | None:
 async def migrate_engine(engine: AsyncEngine) -> None:
     """As `migrate`, through an open engine."""
     _check_place(engine.url)
+    make_private(engine.url)
     with translated():
         async with writing(engine) as connection:
             await connection.run_sync(_upgrade)
@@ -66,6 +68,7 @@ async def migrate_engine(engine: AsyncEngine) -> None:
 async def problem_of_engine(engine: AsyncEngine) -> str | None:
     """As `schema_problem`, through an open engine."""
     _check_place(engine.url)
+    make_private(engine.url)
     with translated():
         async with reading(engine) as connection:
             current = await connection.run_sync(_revision)

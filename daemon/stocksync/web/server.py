@@ -17,6 +17,7 @@ from stocksync.core.held_plan import HeldPlan, headline
 from stocksync.core.jsonable import jsonable
 from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
+from stocksync.known_secrets import hidden_in_document
 from stocksync.web import page, waiting
 from stocksync.web.access import Access, answer, problem
 
@@ -202,7 +203,7 @@ async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 def _html(text: str, status: int = 200) -> web.Response:
     # A SKU may hold half a surrogate pair, which no encoding takes.
-    body = text.encode("utf-8", errors="replace")
+    body = hidden_in_document(text).encode("utf-8", errors="replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
+from stocksync.known_secrets import hidden
 
 GOOD, WARN, BAD, FAINT = "green", "yellow", "red", "dim"
 WELL, WAITS, FAILS = "✓", "!", "✗"
@@ -18,6 +19,7 @@ WELL, WAITS, FAILS = "✓", "!", "✗"
 
 def clean(text: str) -> str:
     """Make foreign text harmless: control and direction characters could rewrite the screen."""
+    text = hidden(text)
     return "".join("�" if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else sign for sign in text)
 
 

@@ -1,0 +1,65 @@
+"""A SQLite state is its owner's alone: OAuth refresh tokens stand in it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from stocksync.dsn.sqlite_file import file_of
+from stocksync.sqlengine import reading
+
+log = structlog.get_logger(__name__)
+
+OWNER_ONLY = 0o600
+_OTHERS = 0o077
+_BESIDE = ("", "-wal", "-shm", "-journal", ".lock")
+_FOREIGN = text("SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'stocksync%' AND name NOT LIKE 'sqlite%'")
+
+
+def make_private(url: URL) -> None:
+    """Make the file of a new SQLite state before SQLite does, which asks the umask; what it adds has the same mode."""
+    file = file_of(url)
+    if file is None:
+        return
+    with suppress(OSError):  # it is there, or cannot be made: whoever connects says so
+        opened = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY)
+        os.fchmod(opened, OWNER_ONLY)
+        os.close(opened)
+
+
+async def keep_private(engine: AsyncEngine) -> None:
+    """Take an existing SQLite state from the eyes of others, or say that they may read it.
+
+    A file that holds somebody else's tables as well is left alone: they may need to read them.
+    """
+    file = file_of(engine.url)
+    exposed = {each: mode for each, mode in _modes(file) if mode & _OTHERS} if file else {}
+    if not exposed:
+        return
+    async with reading(engine) as connection:
+        ours_alone = not (await connection.execute(_FOREIGN)).scalar_one()
+    files = {str(each): f"{mode:04o}" for each, mode in exposed.items()}
+    if ours_alone and all(_tightened(each) for each in exposed):
+        log.warning("state_files_made_private", files=files, now=f"{OWNER_ONLY:04o}")
+    else:
+        log.warning("state_files_open_to_others", files=files, todo=f"chmod 600 {' '.join(files)}")
+
+
+def _modes(file: Path) -> Iterator[tuple[Path, int]]:
+    for ending in _BESIDE:
+        path = Path(f"{file}{ending}")
+        with suppress(OSError):
+            yield path, path.stat().st_mode & 0o777
+
+
+def _tightened(file: Path) -> bool:
+    try:
+        file.chmod(OWNER_ONLY)
+    except OSError:
+        return False
+    return True
