@@ -4,13 +4,25 @@ import re
 from typing import Any
 
 from stocksync.config.model import Config
+from stocksync.config.section import DatabaseSection
 from stocksync.dsn import shown
+from stocksync.errors import ConfigurationError
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """Give all values as they would stand in the file; passwords in URLs are masked."""
-    masked: dict[str, Any] = _masked(config.model_dump(mode="json"))
-    return masked
+    """Give all values as they would stand in the file; databases by where they lead, passwords masked."""
+    values: dict[str, Any] = _masked(config.model_dump(mode="json"))
+    values["state"]["url"] = _leads_to(config.state)
+    for account, section in zip(values["accounts"], config.accounts, strict=True):
+        account["target"]["url"] = _leads_to(section.target)
+    return values
+
+
+def _leads_to(section: DatabaseSection) -> str:
+    try:
+        return shown(section.dsn())
+    except ConfigurationError:
+        return ""
 
 
 def _masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  any value of a configuration
@@ -18,6 +30,4 @@ def _masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  any value of a c
         return {name: _masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
-    if key == "proxy":
-        return re.sub(r"://[^/]*@", "://***@", value)
-    return shown(value) if key == "url" and value else value
+    return re.sub(r"://[^/]*@", "://***@", value) if key == "proxy" else value

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from stocksync.config.checks import check
 from stocksync.config.model import Config
 from stocksync.config.sources import Loc, find, overlay, passwords, read_file
+from stocksync.config.variables import CONFIG_FILE, strangers
 from stocksync.config.wording import path_of, stranger, text_of
 from stocksync.errors import ConfigurationError
 
@@ -34,13 +35,14 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     """
     environ = os.environ if environ is None else environ
     file = find(path, environ)
-    data = read_file(file) if file else {}
+    named_by = CONFIG_FILE if path is None and environ.get(CONFIG_FILE) else "--config"
+    data = read_file(file, named_by) if file else {}
     problems = _Problems(data)
     for loc in list(passwords(data)):
         problems.add(loc, _PROXY_HELD if loc[-1] == "proxy" else _HELD_IN_FILE)
         data = _without(data, loc)
     data, strange = overlay(data, environ)
-    problems.lines += strange
+    problems.lines += [*strangers(environ, data), *strange]
     config = _validate(data, environ, problems)
     problems.raise_any()
     return config

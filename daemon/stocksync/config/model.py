@@ -3,6 +3,7 @@
 Each key declares its type, its default and one sentence; the example file and the reference are made from them.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
@@ -15,6 +16,9 @@ from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection, Section
 from stocksync.config.tenancy import tenants_of
 
+# systemd starts a service in /, where it may write nothing; several directories are separated by colons.
+_RELATIVE_SQLITE = re.compile(r"^(sqlite[\w+]*:///)(?=[^/:?])(?!file:)", re.IGNORECASE)
+
 
 class StateConfig(DatabaseSection):
     """The database in which stocksync remembers what it read and wrote."""
@@ -23,6 +27,16 @@ class StateConfig(DatabaseSection):
     """sqlite, postgresql, mysql or mariadb; one with a password comes by url_env, url_file or STOCKSYNC_STATE__URL."""
     keep_ledger: PositiveDuration = timedelta(days=90)
     """How long applied changes are kept for `history` and `explain`."""
+
+    def dsn(self) -> str:
+        """Give the URL of the database, read anew; a relative SQLite file stands in systemd's $STATE_DIRECTORY.
+
+        Raises:
+            ConfigurationError: the variable or file that should hold it does not.
+
+        """
+        folder = self._environ.get("STATE_DIRECTORY", "").partition(":")[0]
+        return _RELATIVE_SQLITE.sub(rf"\g<1>/{folder.lstrip('/')}/", super().dsn()) if folder else super().dsn()
 
 
 class HttpConfig(Section):

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from stocksync.config.account import OWN_COLUMNS, AccountConfig, ColumnsConfig, StatementsConfig
 from stocksync.config.model import Config
-from stocksync.config.wording import section_in
+from stocksync.config.section import section_in
 
 _WIDTH = 118
 _EXAMPLES = {
@@ -36,12 +36,17 @@ _REFERENCE_HEAD = """\
 
 Made by `python -m stocksync.config .` from the declarations in `daemon/stocksync/config/`; a test compares.
 
-stocksync reads `config.toml` in the working directory, else `/etc/stocksync/config.toml`; `--config FILE`
-names another. Unknown keys are errors, and all problems are told at once, one line each, with exit code 2.
+stocksync reads `config.toml` in the working directory, else `/etc/stocksync/config.toml`; `--config FILE` or the
+variable `STOCKSYNC_CONFIG` names another. Unknown keys and unknown `STOCKSYNC_…` variables are errors, and all problems
+are told at once, one line each, with exit code 2.
 
 - **Environment.** `STOCKSYNC_` and the key, sections joined by two underscores: `STOCKSYNC_STATE__URL`,
   `STOCKSYNC_HTTP__LISTEN`. Accounts go by name or number: `STOCKSYNC_ACCOUNTS__MAIN__POLL__INTERVAL`,
-  `STOCKSYNC_ACCOUNTS__0__NAME`. The environment wins over the file. A table is given as a JSON object.
+  `STOCKSYNC_ACCOUNTS__0__NAME`. The environment wins over the file. A table is given as a JSON object. What an `…_env`
+  key names, and what Kubernetes sets for a service named stocksync, is no mistake.
+- **Relative paths** of SQLite files start at the working directory. Under systemd, which starts services in `/`, the
+  state's starts at `$STATE_DIRECTORY` (the unit's `StateDirectory=`): commands typed by hand then need the whole path
+  in `state.url`, or that variable.
 - **Secrets** stand in an environment variable (`…_env` names it) or a file (`…_file`; `$CREDENTIALS_DIRECTORY/name` for
   systemd), never in the TOML. A file is read anew where Qoyod refuses the credential: a rotated key needs no restart.
 - **Durations** are written `"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"90d"`, `"1h30m"`; **shares** `"15%"` (or `0.15`).

@@ -2,11 +2,19 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from stocksync.config.kinds import DatabaseUrl, Variable
 from stocksync.config.secret import SecretRef
+
+
+def section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  any annotation of a field
+    """Find the section type inside an annotation such as `tuple[AccountConfig, ...]` or `X | None`."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := section_in(inner))), None)
 
 
 class Section(BaseModel):

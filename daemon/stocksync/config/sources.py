@@ -10,9 +10,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from stocksync.config.model import Config
 from stocksync.config.text import decoded, stray, strays_in_toml
+from stocksync.config.variables import CONFIG_FILE, PREFIX
 from stocksync.errors import ConfigurationError
 
-PREFIX = "STOCKSYNC_"
 SEARCHED = (Path("config.toml"), Path("/etc/stocksync/config.toml"))
 
 Loc = tuple[str | int, ...]
@@ -20,25 +20,30 @@ _PASSWORD = re.compile(r"://[^/@\s]*:[^/\s]+@|[?&](?:password|passwd|pwd)=", re.
 
 
 def find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Give the file to read; None where there is none and the environment describes the accounts.
+    """Give the file to read: `path`, what STOCKSYNC_CONFIG names, or where it usually stands.
+
+    None where there is none and the environment describes the accounts.
 
     Raises:
         ConfigurationError: there is none, and nothing else to go by.
 
     """
+    if path is None and environ.get(CONFIG_FILE):
+        path = Path(environ[CONFIG_FILE])
     if path is not None:
         return path
     found = next((candidate for candidate in SEARCHED if candidate.exists()), None)
     if found is None and not any(name.upper().startswith(f"{PREFIX}ACCOUNTS") for name in environ):
         places = " nor ".join(str(candidate) for candidate in SEARCHED)
         raise ConfigurationError(
-            f"no configuration: neither {places} exists; name one with --config FILE, or start from config.example.toml"
+            f"no configuration: neither {places} exists; name one with --config FILE or {CONFIG_FILE}, "
+            "or start from config.example.toml"
         )
     return found
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
+def read_file(path: Path, named_by: str = "--config") -> dict[str, Any]:
+    """Read a TOML file; `named_by` is what a person mends where there is none.
 
     Raises:
         ConfigurationError: it is not there, or is not TOML.
@@ -47,7 +52,7 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         text = decoded(path.read_bytes())
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}; is --config right?") from error
+        raise ConfigurationError(f"{path}: {error.strerror or error}; is {named_by} right?") from error
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     if strays := strays_in_toml(text):
@@ -76,8 +81,7 @@ def overlay(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str,
         given = _Environment(environ)()
     except SettingsError as error:
         return data, [f"{PREFIX}…: {error}"]
-    problems = [f"{name}: no such section" for name in _strangers(environ)]
-    problems += [f"{name}: {problem}" for name, problem in _strays(environ)]
+    problems = [f"{name}: {problem}" for name, problem in _strays(environ)]
     accounts = given.pop("accounts", None)
     merged = _merge(data, given)
     if isinstance(accounts, list):
@@ -104,13 +108,6 @@ def _strays(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             problem = stray(value.strip())
             if problem:
                 yield name, problem
-
-
-def _strangers(environ: Mapping[str, str]) -> Iterator[str]:
-    for name in environ:
-        section, nested, _ = name.upper().removeprefix(PREFIX).partition("__")
-        if name.upper().startswith(PREFIX) and nested and section.lower() not in Config.model_fields:
-            yield name
 
 
 def _merge(below: Any, above: Any) -> Any:  # noqa: ANN401  values of any shape; the models judge them

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from stocksync.config.kinds import Word
 from stocksync.config.model import Config
+from stocksync.config.section import section_in
 from stocksync.config.sources import Loc
 
 _SECRET_KEY = re.compile(r"secret|passw|passphrase|pwd|token|credential|api[_-]?key|^key$|^auth", re.IGNORECASE)
@@ -122,13 +123,6 @@ def _section_at(loc: Loc) -> type[BaseModel] | None:
         field = section.model_fields.get(part)
         section = section_in(field.annotation) if field else None
     return section
-
-
-def section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  any annotation of a field
-    """Find the section type inside an annotation such as `tuple[AccountConfig, ...]` or `X | None`."""
-    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for inner in get_args(annotation) if (found := section_in(inner))), None)
 
 
 def _places(section: type[BaseModel], path: str = "") -> Iterator[str]:
