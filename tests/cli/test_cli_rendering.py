@@ -152,7 +152,8 @@ def test_an_audit_shows_causes_units_and_examples():
 def test_a_stock_answer_shows_all_sides_and_their_age():
     places = [
         LocationStock("MAIN", {3: "Main Warehouse"}, Decimal(120), Decimal(118), Decimal(118), Decimal(118)),
-        LocationStock("", {}, None, None, None, None),
+        LocationStock("", {}, None, None, None, None, in_target=False, remark="unknown: Qoyod no longer shows it"),
+        LocationStock("3", {}, Decimal(1), Decimal(1), Decimal(1), None),
     ]
     answer = StockAnswer("main", 42, "BW-001", "Blue Widget", True, True, NOW, places, 1, "note")
     shown = text(product.stock(answer, NOW))
@@ -163,12 +164,17 @@ def test_a_stock_answer_shows_all_sides_and_their_age():
         "120",
         "✓",
         "not there",
+        "cannot be asked",
+        "all locations: unknown: Qoyod no longer shows it",
         "wrote 1 cell",
         "note",
     ):
         assert part in shown
-    stale = text(product.stock(replace(answer, fresh=False, tracked=False, places=()), NOW + timedelta(minutes=5)))
-    assert "Qoyod is away; remembered from 5 min ago" in stale
+    times = {"confirmed_at": NOW, "changed_at": NOW - timedelta(hours=1)}
+    old = replace(answer, fresh=False, tracked=False, places=(), **times)
+    stale = text(product.stock(old, NOW + timedelta(minutes=5)))
+    assert "from the snapshot" in stale
+    assert "confirmed 5 min ago, last changed 1 h 5 min ago" in stale
     assert "no stock is known" in stale
 
 

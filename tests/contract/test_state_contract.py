@@ -406,6 +406,37 @@ async def test_a_fall_that_a_guard_holds_is_no_measure_for_later_ones(state, lea
     assert list((await state.snapshot("main")).recent_totals) == [100]
 
 
+async def test_what_people_are_told_is_counted_alike_everywhere(state, lease) -> None:
+    known = {
+        11: SnapshotProduct("A", "Blue", True, 1, 0, None),
+        12: SnapshotProduct("B", "Green", False, 1, 0, None),
+        13: SnapshotProduct("C", "Red", True, 1, 2, None),
+        14: SnapshotProduct("D", "Black", True, 1, 3, T0),
+    }
+    figures = {Cell(number, place): (((3, Decimal(1)),), T0) for number in known for place in ("1", "3")}
+    names = {1: "Main", 3: "Riyadh"}
+    await state.observe(lease, "c1", SnapshotUpdate(cells=figures, products=known, locations=names))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
+    entries = [
+        Quarantined(11, "3", "target", "too long", Decimal(1), 1, T0, T0, T0),
+        Quarantined(13, None, "source", "no number", None, 1, T0, T0, T0),
+        Quarantined(99, None, "source", "no number", None, 1, T0, T0, T0),
+    ]
+    await state.observe(lease, "c1", SnapshotUpdate(quarantined=entries))
+    ended = done("c1", target_contact=T0)
+    await state.end(lease, ended)
+    refused = report("c2", T0, ended_at=T0 + TTL, outcome=Outcome.UNAUTHORIZED)
+    await state.end(lease, refused)
+    status = (await state.status(["main"]))[0]
+    assert (status.managed, status.untracked, status.refused, status.refusal) == (1, 2, 4, "no number")
+    assert status.catalogue == {"tracked": 2, "untracked": 1, "missing": 1, "gone": 1, "bad": 2}
+    assert [entry.sku for entry in status.quarantine] == ["A", "C", ""]
+    assert (status.unauthorized_since, status.target_contact) == (T0 + TTL, T0)
+    assert dict(status.locations) == names
+    snapshot = await state.snapshot("main", [])
+    assert (dict(snapshot.locations), snapshot.last_complete) == (names, ended.ended_at)
+
+
 async def test_the_last_audit_is_kept(state, lease) -> None:
     found = AuditReport("main", T0, T0 + TTL, 5, {"renamed": 1}, {"renamed": Decimal("2.50")})
     found.examples.append(Difference(Cause.RENAMED, "قطعة @ MAIN", "1", "3.5", Decimal("2.5")))

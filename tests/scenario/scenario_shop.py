@@ -121,12 +121,14 @@ class Shop:
         reports = [await self.cycle() for _ in range(count)]
         return reports[-1]
 
-    async def look_up(self, sku: str | None = None, product_id: int | None = None, *, lead_it: bool = True) -> Any:
+    async def look_up(
+        self, sku: str | None = None, product_id: int | None = None, *, lead_it: bool = True, fresh: bool = True
+    ) -> Any:
         query = Query(sku, product_id)
         if not lead_it:
-            return await look_up(self.account, self.house.state, query, None)
+            return await look_up(self.account, self.house.state, query, None, fresh=fresh)
         async with lead(self.account, self.house.owner) as lease:
-            return await look_up(self.account, self.house.state, query, lease)
+            return await look_up(self.account, self.house.state, query, lease, fresh=fresh)
 
     async def audit(self, *, heal: bool = False) -> AuditReport:
         async with lead(self.account, self.house.owner) as lease:

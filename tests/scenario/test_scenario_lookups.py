@@ -11,6 +11,7 @@ from stocksync.app import service
 from stocksync.config import build
 from stocksync.core.report import Outcome
 from stocksync.errors import NotFound
+from stocksync.run.explain import explain
 
 
 async def test_a_look_up_shows_source_snapshot_and_target_side_by_side(shop: Shop) -> None:
@@ -22,6 +23,56 @@ async def test_a_look_up_shows_source_snapshot_and_target_side_by_side(shop: Sho
         first = answer.places[0]
         assert (first.source, first.desired, first.snapshot) == (Decimal(21), Decimal(21), Decimal(21))
         assert first.target == Decimal(15)
+
+
+async def test_when_a_figure_was_confirmed_and_when_it_changed_are_two_times(shop: Shop, later: Any) -> None:
+    first = await shop.cycle()
+    later(hours=2)
+    second = await shop.cycle()
+    assert first.ended_at is not None
+    remembered = await shop.look_up("P-02", fresh=False)
+    explained = (await explain(shop.account, shop.house.state, "P-02"))[0]
+    for shown in (remembered, *remembered.places, *explained.cells):
+        assert shown.confirmed_at == second.ended_at
+        assert shown.changed_at <= first.ended_at
+    assert remembered.at == remembered.confirmed_at
+    asked = await shop.look_up("P-02")
+    assert asked.at == asked.confirmed_at > second.ended_at
+    assert asked.changed_at == remembered.changed_at
+
+
+async def test_a_product_that_never_had_a_figure_was_never_confirmed(shop: Shop) -> None:
+    product = shop.catalogue.create("BARE", "No stock yet", stock={}).id
+    await shop.cycle()
+    for fresh in (False, True):
+        answer = await shop.look_up(product_id=product, fresh=fresh)
+        assert (list(answer.places), answer.confirmed_at, answer.changed_at) == ([], None, None)
+
+
+async def test_locations_bear_the_names_that_qoyod_gives_them(shop: Shop) -> None:
+    await shop.cycle()
+    for fresh in (False, True):
+        answer = await shop.look_up("P-02", fresh=fresh)
+        assert [dict(place.locations) for place in answer.places] == [{1: "Main Warehouse"}, {3: "Riyadh Outlet"}]
+    (explained,) = await explain(shop.account, shop.house.state, "P-02")
+    assert explained.cells[1].locations == {3: "Riyadh Outlet"}
+    assert "Riyadh Outlet" in explained.cells[1].steps[0].why
+
+
+async def test_what_cannot_be_asked_is_not_said_to_be_missing_nor_away(shop: Shop) -> None:
+    await shop.cycle()
+    shop.simulator.faults.add("auth=revoke")
+    refused = await shop.look_up("P-02")
+    assert refused.note.startswith("Qoyod refuses the credential")
+    assert refused.places[0].in_target is True
+    shop.simulator.faults.clear()
+    await shop.sql("DELETE FROM stock_levels WHERE product_id = 2 AND location_id = '1'")
+    assert [place.in_target for place in (await shop.look_up("P-02")).places] == [False, True]
+    await shop.sql("ALTER TABLE stock_levels RENAME TO elsewhere")
+    away = await shop.look_up("P-02")
+    assert "the target cannot be asked" in away.note
+    assert "not pushed" not in away.note
+    assert [place.in_target for place in away.places] == [None, None]
 
 
 async def test_a_changed_figure_that_a_look_up_finds_is_pushed_at_once(shop: Shop) -> None:

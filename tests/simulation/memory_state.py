@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from memory_status import counted, oldest_named
+
 from stocksync.core.drift import AuditReport
 from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_with
 from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
@@ -72,6 +74,9 @@ class MemoryAccount:
     target: str | None = None
     weighed: bool = False
     looked_up: list[Change] = field(default_factory=list)
+    locations: dict[int, str] = field(default_factory=dict)
+    unauthorized_since: datetime | None = None
+    target_contact: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -165,6 +170,8 @@ class MemoryState:
             plans=list(mine.plans),
             layout=mine.layout,
             target=mine.target,
+            locations=dict(mine.locations),
+            last_complete=mine.last_complete,
         )
 
     async def guard_history(self, account: str) -> GuardHistory:
@@ -241,6 +248,8 @@ class MemoryState:
         self.crash_points("before end")
         mine.cycles[report.cycle_id] = deepcopy(report)
         mine.failures = report.failures_after(mine.failures)
+        mine.unauthorized_since = report.unauthorized_since(mine.unauthorized_since)
+        mine.target_contact = report.target_contact or mine.target_contact
         if report.complete:
             mine.last_complete = report.ended_at or now
             mine.weighed = True
@@ -353,7 +362,7 @@ class MemoryState:
         leased = mine.owner != "" and mine.expires_at > self.clock.now()
         unknown = [row.unknown_since for row in mine.cells.values() if row.unknown_since is not None]
         intended = [row.intended_at for row in mine.cells.values() if row.intended_at is not None]
-        oldest = sorted(mine.quarantine.values(), key=lambda entry: (entry.first_at, entry.product_id))
+        oldest = oldest_named(mine.quarantine, mine.products)
         recent = deepcopy([report for report in _by_start(mine) if report.ended_at is not None][::-1][:10])
         return AccountStatus(
             account=account,
@@ -377,6 +386,10 @@ class MemoryState:
             audit=deepcopy(mine.audit),
             orphaned=orphaned_by(recent),
             altered=sum(row.sent is not None for row in mine.cells.values()),
+            unauthorized_since=mine.unauthorized_since,
+            target_contact=mine.target_contact,
+            locations=dict(mine.locations),
+            **counted(mine.cells, mine.products, mine.quarantine),
         )
 
 
@@ -440,6 +453,7 @@ def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
         if cell in mine.cells:
             mine.cells[cell].unknown_since = since
     mine.products |= seen.products
+    mine.locations = mine.locations if seen.locations is None else dict(seen.locations)
     for key in seen.released:
         mine.quarantine.pop(key, None)
     mine.quarantine |= {(entry.product_id, entry.place): entry for entry in seen.quarantined}

@@ -143,15 +143,9 @@ async def test_one_product_is_looked_up_by_sku_or_by_id(site):
     by_sku = await site.get("/api/stock?sku=BW-001&fresh=true&account=main")
     assert by_sku.status == 200
     told = await body_of(by_sku)
-    assert told["places"][0] == {
-        "place": "MAIN",
-        "locations": {"3": "Main Warehouse"},
-        "source": "120.5",
-        "desired": "120",
-        "snapshot": "118",
-        "target": "120",
-        "sent": None,
-    }
+    figures = {"source": "120.5", "desired": "120", "snapshot": "118", "target": "120", "sent": None}
+    times = {"confirmed_at": None, "changed_at": None, "in_target": None, "remark": ""}
+    assert told["places"][0] == {"place": "MAIN", "locations": {"3": "Main Warehouse"}, **figures, **times}
     assert told["places"][1]["source"] is None
     assert (await site.get("/api/stock?id=42")).status == 200
     assert site.counter.asked == [("main", "BW-001", None, True), (None, None, 42, False)]

@@ -92,7 +92,8 @@ async def status(
     finally:
         await state.close()
     at = now or datetime.now(UTC)
-    return [(one, watched.health(one, at)) for one, watched in zip(found, map(watch, chosen), strict=True)]
+    judges = list(map(watch, chosen))
+    return [(judge.named(one), judge.health(one, at)) for one, judge in zip(found, judges, strict=True)]
 
 
 async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:
@@ -141,11 +142,15 @@ async def history(config: Config, account: str | None, sku: str, limit: int) -> 
     """
     state = await _state(config)
     try:
-        names = [one.name for one in accounts_of(config, account)]
-        ids = [(name, product_id) for name in names for product_id in await state.products_with(name, sku)]
+        judges = {one.name: watch(one) for one in accounts_of(config, account)}
+        ids = [(name, product_id) for name in judges for product_id in await state.products_with(name, sku)]
         if not ids:
             _unknown(sku)
-        rows = [row for name, product_id in ids for row in await state.history(name, product_id, limit)]
+        rows: list[LedgerRow] = []
+        for name, product_id in ids:
+            places = judges[name].places.names((await state.snapshot(name, [])).locations)
+            found = await state.history(name, product_id, limit)
+            rows += [replace(row, location=places.get(row.change.place, "")) for row in found]
     finally:
         await state.close()
     return sorted(rows, key=lambda row: row.at, reverse=True)[:limit]

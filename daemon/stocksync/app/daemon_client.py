@@ -53,8 +53,9 @@ async def _get(session: aiohttp.ClientSession, url: str, params: Mapping[str, st
 def _answer(data: Mapping[str, Any]) -> StockAnswer:
     return StockAnswer(
         data["account"], data["product_id"], data["sku"], data["name"], data["tracked"], data["fresh"],
-        at=datetime.fromisoformat(data["at"]), places=[_place(one) for one in data["places"]],
+        at=_instant(data["at"]), places=[_place(one) for one in data["places"]],
         pushed=data["pushed"], note=data["note"],
+        confirmed_at=_instant(data["confirmed_at"]), changed_at=_instant(data["changed_at"]),
     )  # fmt: skip
 
 
@@ -67,7 +68,15 @@ def _place(one: Mapping[str, Any]) -> LocationStock:
         snapshot=figure_of(one["snapshot"]),
         target=_number(one["target"]),
         sent=figure_of(one.get("sent")),
+        in_target=one["in_target"],
+        confirmed_at=_instant(one["confirmed_at"]),
+        changed_at=_instant(one["changed_at"]),
+        remark=one["remark"],
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _number(text: str | None) -> Decimal | None:

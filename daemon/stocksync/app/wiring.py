@@ -87,8 +87,9 @@ def watch(one: AccountConfig) -> Watched:
     """Give what observers must know of an account."""
     guards = one.guards
     return Watched(
-        one.name, one.poll.interval, one.poll.deadline, one.drift.interval, guards.quarantined, guards.minimum_cells
-    )
+        one.name, one.poll.interval, one.poll.deadline, one.drift.interval, guards.quarantined, guards.minimum_cells,
+        _rules(one).places,
+    )  # fmt: skip
 
 
 @asynccontextmanager

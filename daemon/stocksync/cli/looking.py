@@ -128,7 +128,7 @@ def history(
 
 def _print_history(rows: list[LedgerRow], sku: str) -> None:
     if rows:
-        out.print(product.history(rows))
+        out.print(product.history(rows, out.width))
     else:
         out.print(f"no change of {sku} has been written yet")
 

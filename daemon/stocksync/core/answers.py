@@ -33,6 +33,8 @@ class Preview:
     """Product id to display name."""
     decided: Sequence[HeldPlan] = ()
     """What people decided on and is not written (approved), or stays as it is (rejected)."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The target's location value to the name that people know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,17 @@ class LocationStock:
     snapshot: Figure | None
     """What the target last acknowledged."""
     target: Decimal | None
-    """What stands in the target now; None where there is no row or the target is away."""
+    """What stands in the target now; None where there is no row, no number, or the target cannot be asked."""
     sent: Figure | None = None
     """What was written where the target made another figure (`snapshot`) of it."""
+    in_target: bool | None = None
+    """Whether the target has a row; None where it cannot be asked."""
+    confirmed_at: datetime | None = None
+    """When Qoyod last showed the figure; None where it never did."""
+    changed_at: datetime | None = None
+    """When the figure was first read as it is."""
+    remark: str = ""
+    """Held, quarantined or unknown, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,17 @@ class StockAnswer:
     name: str
     tracked: bool
     fresh: bool
-    """True: read from Qoyod just now. False: Qoyod was away and the snapshot answers."""
-    at: datetime
-    """When the source figures were read."""
+    """True: read from Qoyod just now. False: the snapshot answers, and `note` says why where Qoyod was asked."""
+    at: datetime | None
+    """When Qoyod last showed what is answered, which is `confirmed_at`; None for a product without figures."""
     places: Sequence[LocationStock]
     pushed: int = 0
     """Cells that were written because of this look-up."""
     note: str = ""
+    confirmed_at: datetime | None = None
+    """When Qoyod last showed these figures, as far as is certain; None where it never showed any."""
+    changed_at: datetime | None = None
+    """When the newest of them was first read as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,7 @@ class CellExplanation:
     place: str
     parts: SourceFigures
     read_at: datetime | None
+    """As `changed_at`, which says what it is."""
     steps: Sequence[Step]
     desired: Figure | None
     intent: Figure | None
@@ -128,6 +143,12 @@ class CellExplanation:
     """Held, quarantined or unknown, with the reason."""
     sent: Figure | None = None
     """What was written where the target made another figure (`acked`) of it."""
+    locations: Mapping[int, str] = field(default_factory=dict)
+    """The Qoyod locations behind it, id to name."""
+    confirmed_at: datetime | None = None
+    """When Qoyod last showed the figure, as far as is certain; None where it never did."""
+    changed_at: datetime | None = None
+    """When it was first read as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ class Difference:
 
     cause: Cause
     key: str
-    """For people: SKU or id, and place."""
+    """SKU or id, and place."""
     expected: str
     found: str
     units: Decimal
     """Size of the difference; 0 where one side is no number."""
+    location: str = ""
+    """The place's name."""
 
 
 @dataclass(slots=True)

@@ -1,10 +1,11 @@
 """Whether an account is well, and why not, in sentences for people."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stocksync.core.answers import Health
+from stocksync.core.policy import LocationMap
 from stocksync.core.status import AccountStatus
 
 Fault = tuple[str, str]
@@ -33,6 +34,13 @@ class Watched:
     quarantined: float = 0.05
     """Share of the cells that may be refused."""
     minimum_cells: int = 20
+    places: LocationMap = field(default_factory=LocationMap)
+
+    def named(self, status: AccountStatus) -> AccountStatus:
+        """Put the locations' names beside their ids."""
+        places = self.places.names(status.locations)
+        entries = [replace(entry, location=places.get(entry.place or "", "")) for entry in status.quarantine]
+        return replace(status, places=places, quarantine=entries)
 
     @property
     def limit(self) -> timedelta:

@@ -92,6 +92,15 @@ class LocationMap:
             return str(location)
         return mapped
 
+    def names(self, locations: Mapping[int, str]) -> dict[str, str]:
+        """Name each place by the locations that feed it: people know "Riyadh Outlet", not 3."""
+        found: dict[str, list[str]] = {}
+        for location, name in sorted(locations.items()):
+            place = self.of(location)
+            if place and name:
+                found.setdefault(place, []).append(name)
+        return {place: " + ".join(names) for place, names in found.items()}
+
     @property
     def ignores(self) -> bool:
         """Whether a location that feeds no place is nobody's business; else it waits for a person."""

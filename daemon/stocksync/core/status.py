@@ -29,8 +29,10 @@ class Quarantined:
     last_at: datetime
     retry_at: datetime
     sku: str = ""
-    """By which people know the product; filled where the entry is shown."""
+    """By which people know the product; filled where the entry is shown, as are the two below."""
     name: str = ""
+    location: str = ""
+    """The place's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class AccountStatus:
     """When the target last answered a cycle."""
     locations: Mapping[int, str] = field(default_factory=dict)
     """Qoyod's locations, id to name."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The target's location value to the name that people know; filled where the status is shown."""
     held_too: Sequence[HeldPlan] = ()
     """Further plans, such as healing that waits as well."""
 

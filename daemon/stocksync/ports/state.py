@@ -49,6 +49,8 @@ class Snapshot:
     """The target's layout that figures were last sent under; None before the first."""
     target: str | None = None
     """Fingerprint of the target that the acknowledgements belong to; None where none was ever told."""
+    last_complete: datetime | None = None
+    """When the last complete cycle ended."""
     corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
     """Cells whose row was found to hold another figure than was acknowledged, which stands in `cells` already."""
 
@@ -175,6 +177,8 @@ class LedgerRow:
     change: Change
     read_back: Figure | None = None
     """What the target made of `change.after`, where that is another figure."""
+    location: str = ""
+    """The place's name; filled where the row is shown."""
 
 
 class StateQueries(Protocol):

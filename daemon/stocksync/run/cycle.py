@@ -168,7 +168,8 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in reading.products.values()}
-    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared))
+    places = account.rules.places.names({**snapshot.locations, **reading.locations})
+    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared), places)
 
 
 def new_report(account: Account, lease: Lease | None, kind: str = "") -> CycleReport:

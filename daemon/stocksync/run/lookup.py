@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -12,17 +13,33 @@ from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
 from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import BadRow, Cell, Product, Reading, RowLocator, SourceFigures, TargetRow, Verdict
 from stocksync.core.policy import settle, total_of
-from stocksync.errors import NotFound, SourceError, StocksyncError
+from stocksync.errors import (
+    NotFound,
+    SourceError,
+    SourceRefused,
+    SourceUnavailable,
+    StocksyncError,
+    TargetError,
+    Unauthorized,
+)
 from stocksync.ports import Lease, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
 from stocksync.run.prepare import prepare_product
+from stocksync.run.remarks import remark_on, times_in
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.target_identity import snapshot_of
+from stocksync.run.target_row import read_live
 from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
 
+_SILENCES: Mapping[type[Exception], str] = {
+    Unauthorized: "Qoyod refuses the credential",
+    SourceRefused: "Qoyod refuses the question",
+    SourceUnavailable: "Qoyod does not answer",
+    SourceError: "Qoyod cannot be asked",
+}
 _PATIENCE = 5.0
 """Seconds a look-up waits for the cycle under way before it leaves the push to the next one."""
 
@@ -58,7 +75,8 @@ async def look_up(
     places, remark = await _places(account, product.sku, product, snapshot)
     return StockAnswer(
         account.name, product.id, product.sku, product.name, product.tracked,
-        fresh=True, at=product.read_at, places=places, pushed=pushed, note=note or remark,
+        fresh=True, at=product.read_at, places=places, pushed=pushed, note=remark or note,
+        confirmed_at=product.read_at if product.stock else None, changed_at=_newest(places),
     )  # fmt: skip
 
 
@@ -66,7 +84,8 @@ async def _ask(account: Account, query: Query) -> tuple[Product | None, str]:
     try:
         found = await _find(account, query)
     except SourceError as error:
-        return None, f"Qoyod does not answer, this is the snapshot: {error}"
+        words = next(words for kind, words in _SILENCES.items() if isinstance(error, kind))
+        return None, f"{words}, this is the snapshot: {error}"
     if found is None:
         raise NotFound(f"Qoyod knows no product with {query}")
     if isinstance(found, BadRow):
@@ -92,6 +111,8 @@ async def _push(account: Account, register: StateQueries, product: Product, leas
         return 0, "a cycle is writing; the next one pushes what is new"
     try:
         return await _push_locked(account, register, product, lease)
+    except TargetError as error:
+        return 0, f"the target cannot be asked: {error}; what has changed is written by the next poll"
     except StocksyncError as error:
         log.warning("lookup_not_pushed", account=account.name, product_id=product.id, error=str(error))
         return 0, f"not pushed: {error}"
@@ -141,12 +162,18 @@ async def _remembered(account: Account, register: StateQueries, query: Query, no
         raise NotFound(f"the snapshot knows no product with {query}" + (f"; {note}" if note else ""))
     product_id, known = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
     cells = {cell: remembered for cell, remembered in snapshot.cells.items() if cell.product_id == product_id}
-    read_at = max((remembered.source_at for remembered in cells.values()), default=account.clock.now())
     places, remark = await _places(account, known.sku, None, replace(snapshot, cells=cells))
+    # The answer as a whole is as old as its oldest figure.
+    confirmed = min((place.confirmed_at for place in places if place.confirmed_at), default=None)
     return StockAnswer(
         account.name, product_id, known.sku, known.name, known.tracked,
-        fresh=False, at=read_at, places=places, note=note or remark,
+        fresh=False, at=confirmed, places=places, note="; ".join(filter(None, (note, remark))),
+        confirmed_at=confirmed, changed_at=_newest(places),
     )  # fmt: skip
+
+
+def _newest(places: list[LocationStock]) -> datetime | None:
+    return max((place.changed_at for place in places if place.changed_at), default=None)
 
 
 async def _ids(account: Account, register: StateQueries, query: Query) -> list[int]:
@@ -162,7 +189,17 @@ async def _places(
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
     live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
-    return [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells], remark
+    places = [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells]
+    if not remark:
+        places = [replace(place, in_target=cell in live) for cell, place in zip(cells, places, strict=True)]
+    if product is not None:
+        # It was asked for just now; what it shows no longer keeps the time at which it was last seen.
+        places = [
+            replace(place, confirmed_at=product.read_at, changed_at=place.changed_at or product.read_at)
+            if cell in shown else place
+            for cell, place in zip(cells, places, strict=True)
+        ]  # fmt: skip
+    return places, remark
 
 
 def _parts_now(account: Account, product: Product) -> dict[Cell, SourceFigures]:
@@ -181,22 +218,16 @@ def _place(
     desired = remembered and figure_now(remembered, policy, known, fed=fed)
     if total is not None and not is_retired(known):
         desired = settle(total, policy).figure
+    confirmed_at, changed_at = times_in(snapshot, cell) if remembered else (None, None)
     return LocationStock(
         place=cell.place,
-        locations={location: "" for location, _ in parts or ()},
+        locations={location: snapshot.locations.get(location, "") for location, _ in parts or ()},
         source=total,
         desired=desired,
         snapshot=remembered.acked if remembered else None,
         target=live.quantity if live else None,
         sent=remembered.sent if remembered else None,
+        confirmed_at=confirmed_at,
+        changed_at=changed_at,
+        remark=remark_on(account, cell, snapshot) if remembered else "",
     )
-
-
-async def read_live(account: Account, refs: list[RowLocator]) -> tuple[Mapping[Cell, TargetRow], str]:
-    """Read cells from the target; with a remark instead of an error where it is away."""
-    try:
-        await account.shape()
-        return await account.target.read(refs), ""
-    except StocksyncError as error:
-        account.forget_shape()
-        return {}, f"the target does not answer: {error}"

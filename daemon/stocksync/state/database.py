@@ -111,6 +111,7 @@ class Database:
                 layout=await cells.layout_of(connection, account),
                 target=await target_identity.target_of(connection, account),
                 locations=await cells.load_locations(connection, account),
+                last_complete=await cycles.last_complete(connection, account),
             )
 
         with cells.collector_paused():

@@ -143,7 +143,7 @@ def _message(mood: str, word: str, sentence: str) -> Markup:
 
 
 _PRODUCT = Markup("""\
-<div class="headline"><h1><bdi>{name}</bdi></h1><p class="soft">as of {at}, {ago} ago</p></div>
+<div class="headline"><h1><bdi>{name}</bdi></h1><p class="soft">{times}</p></div>
 <div class="card">
 <div class="top"><h2><bdi>{sku}</bdi></h2> <span class="pill {mood}">{word}</span>
 <span class="soft">product {id} in account {account}</span></div>
@@ -160,13 +160,12 @@ def _product(found: StockAnswer, now: datetime) -> Markup:
     if found.pushed:
         notes.append(f"{found.pushed} changed figures were written to the target.")
     note = Markup('<section class="part"><p><bdi>{}</bdi></p></section>').format(" ".join(notes)) if notes else ""
-    head = ("Location", "Qoyod locations", "*Qoyod", "*Should be", "*Acknowledged", "*Target", "")
-    rows = [_place(place) for place in found.places]
+    head = ("Location", "*Qoyod", "*Should be", "*Written", "*Target", "", "Confirmed", "Changed")
+    rows = [_place(place, now) for place in found.places]
     places = table("Figures by location", head, rows) if rows else Markup("<p>Qoyod shows no figure: unknown.</p>")
     return _PRODUCT.format(
         name=found.name or found.sku or found.product_id,
-        at=clock(found.at),
-        ago=in_words(now - found.at),
+        times=_times(found, now),
         sku=found.sku or "no SKU",
         mood="good" if found.fresh else "warn",
         word="asked Qoyod just now" if found.fresh else "from the snapshot",
@@ -177,16 +176,37 @@ def _product(found: StockAnswer, now: datetime) -> Markup:
     )
 
 
-def _place(place: LocationStock) -> tuple[object, ...]:
-    names = joined((Markup("<bdi>{}</bdi>").format(name or key) for key, name in place.locations.items()), ", ")
-    same = place.desired is not None and show(place.desired) == show(place.target)
-    differs = "differs" if place.sent is None else "altered by the target"
-    verdict = Markup('<span class="dot {}">{}</span>').format("good" if same else "warn", "equal" if same else differs)
+def _times(found: StockAnswer, now: datetime) -> Markup | str:
+    if found.confirmed_at is None:
+        return "Qoyod has shown no figure of it"
+    confirmed = Markup("confirmed {}, {} ago").format(clock(found.confirmed_at), in_words(now - found.confirmed_at))
+    if found.changed_at is None:
+        return confirmed
+    return confirmed + Markup("; last changed {} ago").format(in_words(now - found.changed_at))
+
+
+def _place(place: LocationStock, now: datetime) -> tuple[object, ...]:
+    names = joined((Markup("<bdi>{}</bdi>").format(name) for name in place.locations.values() if name), " + ")
     written = place.snapshot if place.sent is None else place.sent
     figures = (place.source, place.desired, written, place.target)
+    ages = (at and f"{in_words(now - at)} ago" for at in (place.confirmed_at, place.changed_at))
     return (
-        Markup("<bdi>{}</bdi>").format(place.place or "all"),
-        names,
+        Markup("<bdi>{}</bdi> {}").format(place.place or "all", Markup('<span class="soft">{}</span>').format(names)),
         *(number(show(figure) or None) for figure in figures),
-        verdict if place.target is not None else "",
+        _verdict(place),
+        *(age or "never" for age in ages),
     )
+
+
+def _verdict(place: LocationStock) -> Markup:
+    same = place.desired is not None and show(place.desired) == show(place.target)
+    if place.in_target is None and place.target is None:
+        mood, word = "warn", "the target cannot be asked"
+    elif same:
+        mood, word = "good", "equal"
+    elif place.target is None:
+        mood, word = "warn", "not there" if not place.in_target else "no number"
+    else:
+        mood, word = "warn", "differs" if place.sent is None else "altered by the target"
+    dot = Markup('<span class="dot {}">{}</span>').format(mood, word)
+    return dot + Markup('<br><small class="why"><bdi>{}</bdi></small>').format(place.remark) if place.remark else dot

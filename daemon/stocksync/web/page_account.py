@@ -254,13 +254,18 @@ def _quarantine(status: AccountStatus, now: datetime) -> Markup:
 
 def _set_aside(row: Quarantined, now: datetime) -> Sequence[object]:
     return (
-        row.product_id or "no id",
-        _BDI.format(row.place if row.place is not None else "all"),
+        _BDI.format(row.sku or row.product_id or "no id"),
+        _located(row.place, row.location),
         row.side,
         Markup('<td class="why"><bdi>{}</bdi></td>').format(row.reason[:500]),
         in_words(now - row.first_at),
         number(row.attempts),
     )
+
+
+def _located(place: str | None, name: str) -> Markup:
+    """Give a location value with the name that people know."""
+    return Markup('<bdi>{}</bdi> <bdi class="soft">{}</bdi>').format(place or "all", "" if name == place else name)
 
 
 def _drift(name: str, audit: AuditReport | None, now: datetime) -> Markup:
@@ -270,7 +275,12 @@ def _drift(name: str, audit: AuditReport | None, now: datetime) -> Markup:
         content: Markup = Markup("<p>The last audit failed: <bdi>{}</bdi></p>").format(audit.error[:500])
         return _DETAILS.format(f"drift-{name}", "Drift", "unknown", content)
     rows = [
-        (_BDI.format(each.key), each.cause.value, _BDI.format(each.expected), _BDI.format(each.found))
+        (
+            Markup('<bdi>{}</bdi> <bdi class="soft">{}</bdi>').format(each.key, each.location),
+            each.cause.value,
+            _BDI.format(each.expected),
+            _BDI.format(each.found),
+        )
         for each in audit.examples[:_MOST_ROWS]
     ]
     causes = ", ".join(f"{cause.replace('_', ' ')}: {count:,}" for cause, count in audit.cells.items() if count)

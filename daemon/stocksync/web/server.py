@@ -172,7 +172,8 @@ class Web:
 
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
         now = self._now()
-        return [(status, self._accounts[status.account].health(status, now)) for status in await self._statuses()]
+        pairs = [(self._accounts[status.account], status) for status in await self._statuses()]
+        return [(judge.named(status), judge.health(status, now)) for judge, status in pairs]
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from stocksync.cli.format.words import (
     count,
     facts,
     listed,
+    located,
     many,
     orphaned,
     table,
@@ -143,7 +144,7 @@ def _quarantine(values: Sequence[Quarantined], total: int, now: datetime) -> Ite
     yield Text("  set aside, the oldest first", style="bold")
     for value in values:
         product = value.sku or (f"product {value.product_id}" if value.product_id else "a row without an id")
-        where = f" @ {clean(value.place)}" if value.place else ""
+        where = f" @ {located(value.place, value.location)}" if value.place else ""
         tried = f"  {value.side}, tried {many(value.attempts, 'time')}, for {in_words(now - value.first_at)}"
         yield Text.assemble((f"  {clean(product)}{where}", "bold"), (tried, FAINT))
         yield Text(f"    {clean(value.reason)}", style=WARN)
@@ -180,7 +181,6 @@ def _audit_tables(value: AuditReport) -> Iterator[RenderableType]:
     yield causes
     examples = table("  cell", "expected", "found", "cause", right=("expected", "found"))
     for each in value.examples[:_EXAMPLES]:
-        examples.add_row(
-            *(Text(text) for text in (f"  {clean(each.key)}", clean(each.expected), clean(each.found), each.cause))
-        )
+        cell = Text("  ").append_text(located(each.key, each.location))
+        examples.add_row(cell, *(Text(text) for text in (clean(each.expected), clean(each.found), each.cause)))
     yield from (Text(), examples) if value.examples else ()

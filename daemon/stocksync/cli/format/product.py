@@ -1,6 +1,6 @@
 """One product: its stock from all sides, how each figure came about, and its history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,20 +19,24 @@ from stocksync.cli.format.words import (
     clock,
     facts,
     figure,
+    located,
     table,
     zone,
 )
 from stocksync.core.answers import CellExplanation, Explanation, LocationStock, StockAnswer
-from stocksync.core.model import TargetRow, show
+from stocksync.core.model import Kind, TargetRow, show
 from stocksync.ports import LedgerRow
+
+_WIDE = 100
 
 
 def stock(value: StockAnswer, now: datetime) -> RenderableType:
     """Show the figures of one product."""
-    fresh = (
-        ("from Qoyod just now", GOOD) if value.fresh else (f"Qoyod is away; remembered from {ago(value.at, now)}", WARN)
-    )
-    parts: list[RenderableType] = [_title(value.account, value.product_id, value.sku, value.name, fresh)]
+    fresh = ("from Qoyod just now", GOOD) if value.fresh else ("from the snapshot", WARN)
+    parts: list[RenderableType] = [
+        _title(value.account, value.product_id, value.sku, value.name, fresh),
+        Text(f"  {_times(value.confirmed_at, value.changed_at, now)}", style=FAINT),
+    ]
     if not value.tracked:
         parts.append(Text("  Qoyod does not track its stock", style=WARN))
     made = table(
@@ -41,6 +45,8 @@ def stock(value: StockAnswer, now: datetime) -> RenderableType:
     for place in value.places:
         made.add_row(*_place(place))
     parts.append(made if value.places else Text("  no stock is known", style=WARN))
+    remarked = [place for place in value.places if place.remark]
+    parts += [Text.assemble((f"  {_where(one.place)}: ", "bold"), (clean(one.remark), WARN)) for one in remarked]
     if value.pushed:
         parts.append(Text(f"  {WELL} wrote {cells(value.pushed)} because of this look-up", style=GOOD))
     if value.note:
@@ -61,13 +67,14 @@ def explanation(value: Explanation, now: datetime) -> RenderableType:
     return Group(*parts)
 
 
-def history(rows: Sequence[LedgerRow]) -> RenderableType:
-    """Show applied changes, newest first."""
-    made = table(
-        f"written ({zone()})", "SKU", "location", "before", "after", "kind", "cause", "cycle", right=("before", "after")
-    )
+def history(rows: Sequence[LedgerRow], width: int = 120) -> RenderableType:
+    """Show applied changes, newest first; cycle ids only where there is room for them."""
+    cycle = ("cycle",) if width >= _WIDE else ()
+    titles = (f"written ({zone()})", "SKU", "location", "before", "after", "cause", *cycle)
+    made = table(*titles, right=("before", "after"))
     for row in rows:
-        made.add_row(clock(row.at), *_ledger(row), Text(row.cycle_id, style=FAINT))
+        ids = (Text(row.cycle_id, style=FAINT, no_wrap=True),) if cycle else ()
+        made.add_row(Text(clock(row.at), no_wrap=True), *_ledger(row), *ids)
     return made
 
 
@@ -77,9 +84,7 @@ def _title(account: str, product_id: int, sku: str, name: str, aside: tuple[str,
 
 
 def _place(value: LocationStock) -> tuple[Text | str, ...]:
-    names = ", ".join(clean(name) or f"id {number}" for number, name in sorted(value.locations.items()))
-    where = f"  {clean(value.place)}" if value.place else "  all"
-    title = Text.assemble(where, (f"  {names}" if names and names != value.place else "", FAINT))
+    title = Text("  ").append_text(located(value.place, _names(value.locations)))
     figures = (value.source, value.desired, value.snapshot if value.sent is None else value.sent, value.target)
     return (title, *(figure(each) for each in figures), _compared(value))
 
@@ -87,17 +92,31 @@ def _place(value: LocationStock) -> tuple[Text | str, ...]:
 def _compared(value: LocationStock) -> Text:
     if isinstance(value.desired, Decimal) and value.target == value.desired:
         return Text(WELL, style=GOOD)
+    if value.in_target is None and value.target is None:
+        return Text("cannot be asked", style=WARN)
     if value.target is None:
-        return Text("not there", style=WARN)
+        return Text("no number" if value.in_target else "not there", style=WARN)
     return Text("differs" if value.sent is None else "altered by the target", style=WARN)
 
 
+def _times(confirmed: datetime | None, changed: datetime | None, now: datetime) -> str:
+    if confirmed is None or changed is None:
+        return "Qoyod has shown no figure of it"
+    return f"confirmed {ago(confirmed, now)}, last changed {ago(changed, now)}"
+
+
+def _names(locations: Mapping[int, str]) -> str:
+    return " + ".join(name for _, name in sorted(locations.items()) if name)
+
+
+def _where(place: str) -> str:
+    return clean(place) or "all locations"
+
+
 def _cell(value: CellExplanation, now: datetime) -> list[RenderableType]:
-    read = f"read {ago(value.read_at, now)}" if value.read_at else "never read"
-    title = Text.assemble(("  ", ""), (clean(value.place) or "all locations", "bold"), (f"  {read}", FAINT))
-    steps = table("    step", "figure", "why", right=("figure",))
-    for step in value.steps:
-        steps.add_row(Text(f"    {clean(step.name)}"), Text(clean(step.value)), Text(clean(step.why), style=FAINT))
+    times = _times(value.confirmed_at, value.changed_at, now)
+    name = located(_where(value.place), _names(value.locations))
+    title = Text.assemble("  ", Text(str(name), style="bold"), (f"  {times}", FAINT))
     ends = facts(
         ("  should be", figure(value.desired)),
         ("  about to be", figure(value.intent, "")),
@@ -105,7 +124,21 @@ def _cell(value: CellExplanation, now: datetime) -> list[RenderableType]:
         ("  target", _live(value)),
         ("  remark", Text(clean(value.remark), style=WARN)),
     )
-    return [title, steps, ends]
+    return [title, *_steps(value), ends]
+
+
+def _steps(value: CellExplanation) -> list[RenderableType]:
+    """Show the raw figures and each step that changes something; the others in one line."""
+    made = table("    step", "figure", "why", right=("figure",))
+    before, idle = "", []
+    for step in value.steps:
+        if step.name != "raw" and step.value == before:
+            idle.append(step.name)
+            continue
+        made.add_row(Text(f"    {clean(step.name)}"), Text(clean(step.value)), Text(clean(step.why), style=FAINT))
+        before = step.value
+    unbent = [Text(f"    {', '.join(idle)}: nothing changes", style=FAINT)] if idle else []
+    return [made, *unbent] if value.steps else []
 
 
 def _live(value: CellExplanation) -> Text:
@@ -126,8 +159,11 @@ def _live(value: CellExplanation) -> Text:
 def _ledger(row: LedgerRow) -> tuple[Text | str, ...]:
     change = row.change
     before = Text("nothing", style=FAINT) if change.before is None else Text(show(change.before))
-    texts = (Text(clean(change.sku)), Text(clean(change.place)))
+    texts = (Text(clean(change.sku)), located(change.place, row.location))
     after = figure(change.after)
     if row.read_back is not None:
         after.append(f", became {show(row.read_back)}", style=WARN)
-    return (*texts, before, after, change.kind.value, clean(change.cause))
+    cause = Text(clean(change.cause))
+    if change.kind is not Kind.UPDATE:
+        cause.append(f" ({change.kind})", style=WARN if change.kind.destructive else FAINT)
+    return (*texts, before, after, cause)

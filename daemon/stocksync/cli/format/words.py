@@ -66,6 +66,12 @@ def zone() -> str:
     return datetime.now().astimezone().strftime("%Z")
 
 
+def located(place: str, name: str) -> Text:
+    """Give a location value with the name that people know."""
+    known = clean(name)
+    return Text.assemble(clean(place) or "all", (f"  {known}" if known and known != place else "", FAINT))
+
+
 def listed(counts: Mapping[str, int], style: str = "") -> Text:
     """Give counts by name, most first: `55 update, 3 insert`."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
