@@ -26,6 +26,7 @@ from stocksync.state.types import database_now
 
 KEPT = timedelta(days=90)
 TTL = timedelta(minutes=5)
+SHORT = timedelta(seconds=1)
 CELL = Cell(11, "MAIN")
 CHANGE = Change(11, "MAIN", "BW-001", None, Decimal(5), ((3, Decimal(5)),))
 Opener = Callable[..., Awaitable[Database]]
@@ -101,6 +102,36 @@ async def test_a_writer_frozen_in_a_commit_cannot_keep_the_account(
         assert await two.claim("main", "two", TTL) == Lease("main", "two", 2)
         await frozen.invalidate()
     assert (await two.status(["main"]))[0].consecutive_failures == 0
+
+
+@pytest.mark.parametrize("commit", ["renew", "intend", "transaction"])
+async def test_a_commit_that_waited_for_the_lease_s_row_until_the_lease_ran_out_is_refused(
+    served, opened: Opener, commit: str
+) -> None:
+    state = await opened(served[1])
+    lease = await state.claim("main", "one", SHORT)
+    again = {"renew": _renew, "intend": _intend, "transaction": _transaction}[commit]
+    async with state.engine.connect() as holding:
+        await leases.fence(holding, lease)
+        committing = asyncio.create_task(again(state, lease))
+        await waiting(served, 1)
+        await asyncio.sleep(SHORT.total_seconds())
+        await holding.rollback()
+        with pytest.raises(LeaseLost, match="has run out"):
+            await committing
+
+
+async def _renew(state, lease) -> None:
+    await state.renew(lease, TTL)
+
+
+async def _intend(state, lease) -> None:
+    await state.intend(lease, "c1", [CHANGE])
+
+
+async def _transaction(state, lease) -> None:
+    async with state.transaction(lease) as transaction:
+        await transaction.acknowledge("c1", BatchResult(applied=[CHANGE]))
 
 
 async def test_a_frozen_writer_whose_renewal_queues_behind_its_own_commit_is_not_given_the_lease_after_it(
