@@ -9,7 +9,7 @@ from stocksync.app.wiring import watch
 from stocksync.config import Config
 from stocksync.core.answers import StockAnswer
 from stocksync.errors import StateUnavailable
-from stocksync.observe import heartbeat
+from stocksync.observe import heartbeat, standard_error
 from stocksync.observe.metrics import Metrics
 from stocksync.web.server import Lookup, Web, serve
 
@@ -53,7 +53,7 @@ async def serving(config: Config) -> AsyncIterator[Endpoint]:
 
     """
     watched = [watch(one) for one in config.accounts]
-    state, metrics = AwaitedState(config, heartbeat.utc_now), Metrics(watched)
+    state, metrics = AwaitedState(config, heartbeat.utc_now), Metrics(watched, standard_error.dropped)
     beat = heartbeat.Heartbeat(metrics)
     endpoint = Endpoint(state, metrics, heartbeat.StateView(state, [one.name for one in watched], metrics))
     web = Web(

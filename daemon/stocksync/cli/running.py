@@ -22,6 +22,7 @@ from stocksync.cli.program import (
 from stocksync.cli.terminal import err, note, out, print_json, progress
 from stocksync.core.model import Verdict
 from stocksync.core.report import CycleReport, Outcome
+from stocksync.observe.standard_error import unblock
 from stocksync.simulator.server import API_KEY, Simulator, run_simulator
 
 _WELL = {Outcome.DONE, Outcome.HELD, Outcome.EMPTY}
@@ -36,6 +37,7 @@ def run(config: ConfigFile = None, *, debug: Debug = False) -> None:
     $ stocksync run
     $ stocksync run --config /etc/stocksync/config.toml
     """
+    unblock()
     wait_for(app.run(settings(config, debug=debug, daemon=True)))
 
 

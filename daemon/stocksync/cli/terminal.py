@@ -1,5 +1,6 @@
 """Standard output for results, standard error for everything else."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +17,24 @@ Report = Callable[[str, int, int], None]
 """Called with (account, done, total) while pages are read."""
 
 
+def _open_missing() -> None:
+    """Give a process that was started without its streams some: else a database may be opened as number 2."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPE_WIDTH
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
+_open_missing()
 out = _console(stderr=False)
 err = _console(stderr=True)
 

@@ -114,5 +114,6 @@ METRICS: tuple[Declared, ...] = (
         "How late a task that asked for one second of sleep was woken.",
         _LAG_SECONDS,
     ),
+    Declared("log_lines_dropped_total", "counter", (), "Log lines that were lost because nobody read standard error."),
     Declared("build_info", "info", ("version", "python"), "The running version; always 1."),
 )

@@ -1,7 +1,7 @@
 """What happens, as Prometheus metrics on a registry of our own."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -33,12 +33,13 @@ _CROSS_CHECKS = ("same", "moved", "different", "inconclusive")
 class Metrics:
     """An Observer. It holds series only for the accounts it watches, and none after `retire`."""
 
-    def __init__(self, accounts: Iterable[Watched] = ()) -> None:
+    def __init__(self, accounts: Iterable[Watched] = (), lines_dropped: Callable[[], int] = int) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double every series, and no rule reads them
         self.registry = CollectorRegistry()
         self._made = {metric.name: _make(metric, self.registry) for metric in METRICS}
         self._words: dict[tuple[str, str], set[str]] = {}
         self._accounts: dict[str, Watched] = {}
+        self._lines_dropped, self._lines_counted = lines_dropped, 0
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._made["build_info"].labels(__version__, platform.python_version()).set(1)
@@ -62,6 +63,7 @@ class Metrics:
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Give what is scraped, and its content type, as the `Accept` header asks."""
+        self._count_dropped_lines()
         try:
             encode, content_type = choose_encoder(accept)
             return encode(self.registry), content_type
@@ -168,6 +170,11 @@ class Metrics:
         """Note that the event loop turned, and how many seconds late."""
         self._made["heartbeat_timestamp_seconds"].set(at.timestamp())
         self._made["event_loop_lag_seconds"].observe(late)
+
+    def _count_dropped_lines(self) -> None:
+        # Not told by the log itself: it must wait for nobody, and nobody for it.
+        before, self._lines_counted = self._lines_counted, self._lines_dropped()
+        self._made["log_lines_dropped_total"].inc(self._lines_counted - before)
 
     def retire(self, account: str) -> None:
         """Forget an account; what still ends for it later is not counted."""
