@@ -368,6 +368,19 @@ async def test_plans_are_listed_by_account(state, lease) -> None:
     assert [held.plan_id for held in await state.held("other")] == ["p9"]
 
 
+async def test_what_a_reading_had_no_time_for_is_known_until_the_next_reading(state, lease) -> None:
+    assert await state.left_unread("main") == ()
+    spans = ((2, 7), (12, 16))
+    read = {"verdict": Verdict.PARTIAL, "ended_at": T0}
+    await state.end(lease, report("c1", unread=spans, **read))
+    assert await state.left_unread("main") == spans
+    await state.begin(lease, report("c2", T0 + timedelta(minutes=1)))
+    await state.end(lease, report("c2", T0 + timedelta(minutes=1), ended_at=T0, error="Qoyod: 502"))
+    assert await state.left_unread("main") == spans, "nothing was read since"
+    await state.end(lease, report("c3", T0 + timedelta(minutes=2), **read))
+    assert await state.left_unread("main") == ()
+
+
 async def test_cycles_make_attempt_success_and_failures_apart(state, lease) -> None:
     full = done("c1", counts=Counts(read=2, applied=2), phases={"read": 1.25}, guards={"zeroed": 3}, epoch=1)
     await state.begin(lease, report("c1"))

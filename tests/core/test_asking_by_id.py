@@ -1,13 +1,16 @@
 """How many of the missing are asked for by id, by a Qoyod that takes its time or fails for some."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
 from making import NOW, known, product, reading
+from virtual_time import virtually
 
+from stocksync.core.crosscheck import Check
 from stocksync.core.model import BadRow
 from stocksync.errors import SourceUnavailable
-from stocksync.run.verification import ask_for_absent
+from stocksync.run.verification import ask_for_absent, cross_check
 
 
 @dataclass
@@ -104,3 +107,56 @@ async def test_a_witness_that_is_garbled_or_fails_is_replaced_twice():
 
     for broken, gone in (({2}, {10}), ({2, 3}, set())):
         assert (await run(Garbled(gone={10}, broken=broken), memory(10)))[1] == gone
+
+
+class Silent:
+    """Shows products by id until `speaks` is over, then never answers; the clock is the loop's."""
+
+    def __init__(self, speaks=0, **stock):
+        self.speaks, self.stock = speaks, stock
+
+    def now(self):
+        return NOW
+
+    def monotonic(self):
+        return asyncio.get_running_loop().time()
+
+    async def product(self, product_id):
+        self.speaks -= 1
+        if self.speaks < 0:
+            await asyncio.Event().wait()
+        return product(product_id, {3: self.stock.get("figure", 1)})
+
+
+def test_a_cross_check_that_nobody_answers_ends_in_time_and_proves_nothing():
+    async def work():
+        silent = Silent()
+        checked = await cross_check(silent, LISTED.products.values(), silent, until=30)
+        assert silent.monotonic() == 30
+        assert checked.results == [Check.INCONCLUSIVE] * 4
+        assert not checked.distrusted
+        assert not checked.objection
+
+    virtually(work)
+
+
+def test_a_product_that_differed_before_the_time_was_up_is_not_believed():
+    async def work():
+        silent = Silent(speaks=1, figure=2)
+        silent.again = silent.product
+        checked = await cross_check(silent, [LISTED.products[1]], silent, until=30)
+        assert checked.distrusted == {1}
+
+    virtually(work)
+
+
+@pytest.mark.parametrize("speaks", range(4))
+def test_questions_that_nobody_answers_end_in_time_and_delete_nothing(speaks):
+    async def work():
+        silent = Silent(speaks)
+        absent = await ask_for_absent(silent, LISTED, memory(10, 11, 12), silent, until=30)
+        assert silent.monotonic() == 30
+        assert not absent.alive
+        assert not any(entry.gone_at for entry in absent.updates.values())
+
+    virtually(work)

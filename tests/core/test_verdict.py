@@ -101,8 +101,10 @@ def test_a_deletion_hidden_by_an_insertion_is_not_called_complete() -> None:
 def test_the_reasons_stay_short_where_everything_is_wrong() -> None:
     pages = [replace(page, echo=1) for page in pages_of(list(range(1, 400)))]
     assert all(len(reason) < 200 for reason in judge(pages).reasons)
-    failures = [Evidence(n, error="reset") for n in range(1, 300)]
+    failures = [Evidence(n, error=f"reset {n}") for n in range(1, 300)]
     assert len(judge(failures).reasons) == 6
+    alike = [Evidence(n, error="reset") for n in range(1, 300)]
+    assert judge(alike).reasons == ("pages 1, 2, 3, 4, 5 and 294 more: reset",)
 
 
 class _Shop:

@@ -140,8 +140,8 @@ async def test_a_writer_whose_lease_another_has_taken_writes_nothing(shop: Shop)
     state = shop.house.state
     read = shop.account.source.read
 
-    async def slow_read(progress: Any = None) -> Any:
-        reading = await read(progress)
+    async def slow_read(*args: Any, **kwargs: Any) -> Any:
+        reading = await read(*args, **kwargs)
         await shop.expire_lease()
         from datetime import timedelta  # noqa: PLC0415
 

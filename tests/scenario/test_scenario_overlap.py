@@ -21,8 +21,8 @@ async def test_an_older_read_of_one_entry_never_overwrites_a_newer_figure_of_ano
     whole = shop.house.accounts["main"]
     read = whole.source.read
 
-    async def read_and_dawdle(progress: Any = None) -> Any:
-        reading = await read(progress)
+    async def read_and_dawdle(*args: Any, **kwargs: Any) -> Any:
+        reading = await read(*args, **kwargs)
         shop.catalogue.stock_take(2, 1, 7)
         await shop.cycle("other1")
         return reading

@@ -242,10 +242,10 @@ async def test_an_older_read_never_overwrites_a_newer_figure_of_a_look_up(shop: 
     await shop.cycle()
     read = shop.account.source.read
 
-    async def read_and_dawdle(progress: Any = None) -> Any:
+    async def read_and_dawdle(*args: Any, **kwargs: Any) -> Any:
         from stocksync.run.lookup import Query, look_up  # noqa: PLC0415
 
-        reading = await read(progress)
+        reading = await read(*args, **kwargs)
         shop.catalogue.stock_take(2, 1, 7)
         lease = await shop.house.state.claim("main", shop.house.owner, timedelta(seconds=10))
         answer = await look_up(shop.account, shop.house.state, Query("P-02"), lease)

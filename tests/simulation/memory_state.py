@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from memory_status import counted, oldest_named
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_with
 from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
@@ -188,6 +189,10 @@ class MemoryState:
         mine.target = target
         self.crash_points("after meet")
         return forgotten
+
+    async def left_unread(self, account: str) -> PageSpans:
+        read = [cycle for cycle in self._of(account).cycles.values() if cycle.verdict is not None]
+        return max(read, key=lambda cycle: cycle.started_at).unread if read else ()
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         mine = self._fenced(lease)

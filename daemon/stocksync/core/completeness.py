@@ -7,13 +7,16 @@ twice, and seen), or where page k, asked for again after that, still showed the 
 less: a deletion and an insertion between two pages leave them as they were.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from stocksync.core.model import Verdict
 
 _NAMED = 5
+
+PageSpans = tuple[tuple[int, int], ...]
+"""Page numbers as (first, last), ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,37 @@ def _barren(found: dict[int, Evidence]) -> Judgement:
     return Judgement(Verdict.INCONSISTENT, ("page 1 holds no rows and no readable pagination",), doubtful=(1,))
 
 
+def spans_of(pages: Iterable[int]) -> PageSpans:
+    """Give page numbers as spans."""
+    spans: list[tuple[int, int]] = []
+    for page in sorted(set(pages)):
+        if spans and spans[-1][1] == page - 1:
+            spans[-1] = (spans[-1][0], page)
+        else:
+            spans.append((page, page))
+    return tuple(spans)
+
+
+def still_to_read(due: PageSpans, unread: Collection[int]) -> PageSpans:
+    """Give what the next reading begins with: what is left of the pages due before, and only then all that are left.
+
+    In this way each page has its turn, however few of them one reading has time for.
+    """
+    left = [page for page in unread if within(due, page)]
+    return spans_of(left or unread)
+
+
+def within(spans: PageSpans, page: int) -> bool:
+    """Whether a page is in one of the spans."""
+    return any(first <= page <= last for first, last in spans)
+
+
 def _failures(failed: Sequence[Evidence]) -> tuple[str, ...]:
-    named = [f"page {e.page}: {e.error}" for e in failed[:_NAMED]]
-    more = len(failed) - len(named)
+    alike: dict[str, list[int]] = {}
+    for evidence in failed:
+        alike.setdefault(evidence.error, []).append(evidence.page)
+    named = [f"{_pages(pages)}: {error}" for error, pages in list(alike.items())[:_NAMED]]
+    more = len(failed) - sum(len(pages) for pages in list(alike.values())[:_NAMED])
     return (*named, f"and {more} more pages") if more else tuple(named)
 
 

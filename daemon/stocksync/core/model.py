@@ -99,6 +99,8 @@ class Reading:
     pages: int
     started_at: datetime
     ended_at: datetime
+    unread: tuple[tuple[int, int], ...] = ()
+    """Pages, as (first, last), that there was no time for: the next reading begins with them."""
 
 
 class SnapshotCell(NamedTuple):

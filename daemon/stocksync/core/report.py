@@ -68,6 +68,8 @@ class CycleReport:
     error: str = ""
     """One line for people; empty where the outcome is not a failure."""
     pages: int = 0
+    unread: tuple[tuple[int, int], ...] = ()
+    """Pages, as (first, last), with which the next reading begins, as there was no time for them."""
     total: int | None = None
     counts: Counts = field(default_factory=Counts)
     products: dict[str, int] = field(default_factory=dict)

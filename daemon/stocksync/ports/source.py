@@ -1,9 +1,11 @@
 """Qoyod, as a cycle needs it."""
 
+import math
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Protocol
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.model import (
     BadRow,
     Product,
@@ -28,8 +30,13 @@ class Source(Protocol):
     Every call may raise Unauthorized, SourceRefused or SourceUnavailable.
     """
 
-    async def read(self, progress: Progress | None = None) -> Reading:
-        """Read every page; faults of single pages end in the verdict, not in an exception."""
+    async def read(
+        self, progress: Progress | None = None, *, until: float = math.inf, first: PageSpans = ()
+    ) -> Reading:
+        """Read every page; faults of single pages end in the verdict, not in an exception.
+
+        At `until`, by the monotonic clock, it stops with what it has; it begins with the pages of `first`.
+        """
 
     async def product(self, product_id: int, priority: Priority = Priority.CHECK) -> Product | BadRow | None:
         """Look one product up; None only where Qoyod said `Product not found`."""

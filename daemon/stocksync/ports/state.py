@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import (
@@ -119,6 +120,9 @@ class State(Protocol):
         With them go its open intents, its refused rows and its held plans. The first target that is ever told is
         believed to be the one that has acknowledged.
         """
+
+    async def left_unread(self, account: str) -> PageSpans:
+        """Give the pages that the last reading had no time for."""
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle was attempted."""

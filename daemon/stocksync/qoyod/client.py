@@ -1,11 +1,13 @@
 """The `Source` port over Qoyod's API."""
 
+import math
 from collections.abc import Mapping
 from random import Random, SystemRandom
 
 import aiohttp
 import structlog
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.model import BadRow, Product, Reading
 from stocksync.errors import SourceRefused
 from stocksync.ports import Clock, Observer, Priority, Progress
@@ -49,8 +51,10 @@ class QoyodSource:
             random=random or SystemRandom(),
         )
 
-    async def read(self, progress: Progress | None = None) -> Reading:
-        """Read every page.
+    async def read(
+        self, progress: Progress | None = None, *, until: float = math.inf, first: PageSpans = ()
+    ) -> Reading:
+        """Read every page, those of `first` before the others, or as many as there is time for before `until`.
 
         Raises:
             Unauthorized: the credential was refused.
@@ -58,7 +62,7 @@ class QoyodSource:
             SourceUnavailable: neither page 1 nor page 2 could be had.
 
         """
-        return await ReadPass(self._calls, self._settings, self._clock, progress).read()
+        return await ReadPass(self._calls, self._settings, self._clock, progress, until, first).read()
 
     async def first_page(self) -> Reading:
         """Read page 1 alone, to see that the list can be read; its verdict is `empty` or `partial`."""

@@ -5,13 +5,14 @@ is met twice rather than never; why that matters stands in core/verdict.py.
 """
 
 import asyncio
+import math
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
-from stocksync.core.completeness import Evidence, Judgement, judge
+from stocksync.core.completeness import Evidence, Judgement, PageSpans, judge, still_to_read, within
 from stocksync.core.model import BadRow, Product, Reading, Verdict
 from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Priority, Progress
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 _ROUNDS = 2
 _MANY = 0.1
 _BEYOND_REASON = 3
+_LATE = "not read in time; the next reading goes on there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ class ReadPass:
     settings: SourceSettings
     clock: Clock
     progress: Progress | None
+    until: float = math.inf
+    """When to stop with what there is, by the monotonic clock."""
+    due: PageSpans = ()
+    """Pages that the reading before had no time for: these are read first."""
     evidence: dict[int, Evidence] = field(default_factory=dict)
     pages: dict[int, Page] = field(default_factory=dict)
     failures: int = 0
@@ -91,7 +97,9 @@ class ReadPass:
         """Read every page, resolve doubts, and judge."""
         started_at = self.clock.now()
         await self._first()
-        await self._walk(self._rest())
+        rest = self._rest()
+        await self._walk(number for number in rest if within(self.due, number))
+        await self._walk(number for number in rest if not within(self.due, number))
         judgement = self._judge()
         tried: set[int] = set()
         for _ in range(_ROUNDS):
@@ -152,7 +160,15 @@ class ReadPass:
         ordered = sorted(numbers, reverse=True)
         size = max(1, -(-len(ordered) // self.settings.concurrency))
         stretches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
-        await _together([self._stretch(stretch) for stretch in stretches])
+        try:
+            async with asyncio.timeout(self._left()):
+                await _together([self._stretch(stretch) for stretch in stretches])
+        except TimeoutError:
+            for number in ordered:
+                self.evidence.setdefault(number, Evidence(number, error=_LATE))
+
+    def _left(self) -> float | None:
+        return None if math.isinf(self.until) else max(0.0, self.until - self.clock.monotonic())
 
     async def _stretch(self, numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -218,6 +234,7 @@ class ReadPass:
             pages=len(self.pages),
             started_at=started_at,
             ended_at=self.clock.now(),
+            unread=still_to_read(self.due, [e.page for e in self.evidence.values() if e.error == _LATE]),
         )
 
     def _tell(self, reading: Reading) -> None:

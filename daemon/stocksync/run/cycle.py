@@ -10,6 +10,7 @@ import structlog
 
 from stocksync.core.answers import Preview
 from stocksync.core.model import Reading, RowLocator, Verdict
+from stocksync.core.pace import READING_SHARE
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
 from stocksync.ports import Lease, Progress
@@ -23,6 +24,9 @@ from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
 
+_ASKING_SHARE = (1 + READING_SHARE) / 2
+"""Share of the deadline after which Qoyod is asked nothing more: the rest is for writing."""
+
 
 class Cycle:
     """One run over one account under one lease."""
@@ -33,6 +37,7 @@ class Cycle:
         self._lease = lease
         self._progress = progress
         self._full = full
+        self._began = account.clock.monotonic()
         self.report = new_report(account, lease)
 
     async def run(self) -> CycleReport:
@@ -43,6 +48,7 @@ class Cycle:
 
         """
         account, report = self._account, self.report
+        self._began = account.clock.monotonic()
         with structlog.contextvars.bound_contextvars(account=account.name, cycle_id=report.cycle_id):
             account.observer.attempted(account.name, report.started_at)
             try:
@@ -95,17 +101,23 @@ class Cycle:
                 snapshot = await snapshot_of(account, self._lease)
                 if self._full:
                     snapshot = await compared(account, snapshot)
-                prepared = await prepare(account, reading, snapshot, seed=report.epoch + report.started_at.second)
+                seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
+                prepared = await prepare(account, reading, snapshot, seed, until)
                 describe(report, prepared, account.limits)
             await self._carry_out(prepared)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
 
     async def _read(self) -> Reading:
-        reading = await self._account.source.read(self._progress)
-        report = self.report
+        account, report = self._account, self.report
+        due = await account.state.left_unread(account.name)
+        reading = await account.source.read(self._progress, until=self._share(READING_SHARE), first=due)
         report.verdict, report.reasons = reading.verdict, reading.reasons
-        report.pages, report.total = reading.pages, reading.total
+        report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
         return reading
+
+    def _share(self, share: float) -> float:
+        """Give the instant, by the monotonic clock, at which so much of the deadline is over."""
+        return self._began + share * self._account.settings.deadline.total_seconds()
 
     async def _carry_out(self, prepared: CyclePlan) -> None:
         account, lease, cycle_id = self._account, self._lease, self.report.cycle_id

@@ -1,9 +1,11 @@
 """From a reading to a plan: what `plan` shows and `once` carries out. Nothing here writes."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from stocksync.core import absence
+from stocksync.core.crosscheck import sample
 from stocksync.core.cycle_plan import Plan, make_plan
 from stocksync.core.desired_state import DesiredState, believable, desires_of, want_gone, want_open_intents, yield_skus
 from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
@@ -38,13 +40,19 @@ class CyclePlan:
         return self.reading.verdict is Verdict.COMPLETE
 
 
-async def prepare(account: Account, reading: Reading, snapshot: Snapshot, seed: int) -> CyclePlan:
-    """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result."""
+async def prepare(
+    account: Account, reading: Reading, snapshot: Snapshot, seed: int, until: float = math.inf
+) -> CyclePlan:
+    """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result.
+
+    From `until` on, by the monotonic clock, Qoyod is asked nothing more.
+    """
     snapshot, layout = await _under_layout(account, snapshot)
-    absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock)
+    absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock, until)
     desires, found = await _compare(account, reading, snapshot, absent)
     changing = [change.cell for change in (*found.changes, *found.negative)]
-    checked = await cross_check(account.source, reading, changing, account.settings.cross_check, seed)
+    checking = sample(reading, changing, account.settings.cross_check, seed)
+    checked = await cross_check(account.source, checking, account.clock, until)
     if checked.newer or checked.distrusted:
         reading = _corrected(reading, checked)
         desires, found = await _compare(account, reading, snapshot, absent)
@@ -167,8 +175,15 @@ def is_managed(remembered: SnapshotCell) -> bool:
 
 
 def _is_familiar(reading: Reading, snapshot: Snapshot) -> bool:
-    """Whether most known products were read; where not, this may be another tenant's catalogue."""
-    return 2 * len(snapshot.products.keys() & reading.products.keys()) >= len(snapshot.products)
+    """Whether most known products were read; where not, this may be another tenant's catalogue.
+
+    Of a part of the list only what is known of its pages can be expected.
+    """
+    expected: Collection[int] = snapshot.products.keys()
+    if reading.verdict is Verdict.PARTIAL:
+        pages = {product.page for product in reading.products.values()}
+        expected = {product_id for product_id, known in snapshot.products.items() if known.page in pages}
+    return 2 * len(reading.products.keys() & expected) >= len(expected)
 
 
 def _is_first(cell: Cell, snapshot: Snapshot) -> bool:

@@ -1,13 +1,15 @@
 """Questions put to Qoyod before a reading is acted upon: cross-check and absence."""
 
+import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from stocksync.core import absence
-from stocksync.core.crosscheck import Check, agree, sample, verdict_on
-from stocksync.core.model import BadRow, Cell, Product, Reading, SnapshotProduct
+from stocksync.core.crosscheck import Check, agree, verdict_on
+from stocksync.core.model import BadRow, Product, Reading, SnapshotProduct
 from stocksync.errors import SourceRefused, SourceUnavailable
 from stocksync.ports import Clock, Source
 
@@ -21,6 +23,7 @@ _FRAME = 5
 """Suspects between two questions for the witness."""
 _ASKING = 50.0
 """Seconds after which no further question is begun."""
+_NO_TIME = "no time is left before poll.deadline"
 _SAME_MINUTE = 60.0
 """Seconds within which both of the witness's answers must frame the suspects'."""
 
@@ -41,17 +44,25 @@ class CrossCheckResult:
 
 
 async def cross_check(
-    source: Source, reading: Reading, changing: Iterable[Cell], size: int, seed: int
+    source: Source, listed: Iterable[Product], clock: Clock, until: float = math.inf
 ) -> CrossCheckResult:
-    """Compare a sample with its look-ups by id, reading both sides again before a difference counts."""
+    """Compare products with their look-ups by id, reading both sides again before a difference counts.
+
+    At `until`, by the monotonic clock, it ends with what it has.
+    """
     checked = CrossCheckResult()
-    for product in sample(reading, changing, size, seed):
+    for product in listed:
         try:
-            await _check(source, product, checked)
-        except (SourceUnavailable, SourceRefused) as error:
+            async with _before(until, clock):
+                await _check(source, product, checked)
+        except (SourceUnavailable, SourceRefused, TimeoutError) as error:
             checked.results.append(Check.INCONCLUSIVE)
-            log.warning("cross_check_failed", product_id=product.id, error=str(error))
+            log.warning("cross_check_failed", product_id=product.id, error=str(error) or _NO_TIME)
     return checked
+
+
+def _before(until: float, clock: Clock) -> asyncio.Timeout:
+    return asyncio.timeout(None if math.isinf(until) else max(0.0, until - clock.monotonic()))
 
 
 async def _check(source: Source, listed: Product, checked: CrossCheckResult) -> None:
@@ -59,17 +70,17 @@ async def _check(source: Source, listed: Product, checked: CrossCheckResult) -> 
     if isinstance(looked_up, Product) and agree(listed, looked_up):
         checked.results.append(Check.SAME)
         return
+    checked.distrusted.add(listed.id)
     relisted = await source.again(listed)
     looked_up = await source.product(listed.id)
     if relisted is None or not isinstance(looked_up, Product):
         checked.results.append(Check.INCONCLUSIVE)
-        checked.distrusted.add(listed.id)
     elif agree(relisted, looked_up):
         checked.results.append(Check.MOVED)
         checked.newer[listed.id] = replace(looked_up, page=listed.page)
+        checked.distrusted.discard(listed.id)
     else:
         checked.results.append(Check.DIFFERENT)
-        checked.distrusted.add(listed.id)
         log.warning(
             "cross_check_differs", product_id=listed.id, listed=_show(relisted), by_id=_show(looked_up)
         )  # fmt: skip
@@ -87,13 +98,13 @@ class Absent:
 
 
 async def ask_for_absent(
-    source: Source, reading: Reading, known: Mapping[int, SnapshotProduct], clock: Clock
+    source: Source, reading: Reading, known: Mapping[int, SnapshotProduct], clock: Clock, until: float = math.inf
 ) -> Absent:
-    """Count what is missing, and ask by id for what two complete readings lacked."""
+    """Count what is missing, and ask by id for what two complete readings lacked, until the given instant."""
     absent = Absent(updates=dict(absence.missing_from(reading, known)))
     suspects = absence.suspects(absent.updates)
     if suspects:
-        asking = _Asking(source, clock, absence.witnesses_for(reading, known))
+        asking = _Asking(source, clock, absence.witnesses_for(reading, known), until)
         await asking.ask(_frames(suspects, absent.updates))
         absent.unresolved = _left(suspects, absent.updates, asking)
         _conclude(absent, asking, clock)
@@ -136,13 +147,15 @@ class _Asking:
     source: Source
     clock: Clock
     witnesses: list[int]
+    latest: float
+    """When even a question that waits for its answer is given up."""
     answers: dict[int, Product | BadRow | None] = field(default_factory=dict)
     failed: set[int] = field(default_factory=set)
     """Asked for without an answer, while the witness answered."""
 
     async def ask(self, frames: Iterable[list[int]]) -> None:
         """Ask frame by frame, until all are asked, the witness is silent, or the time is up."""
-        until = self.clock.monotonic() + _ASKING
+        until = min(self.latest, self.clock.monotonic() + _ASKING)
         witness = await self._first_witness(until)
         for frame in frames:
             if witness is None or self.clock.monotonic() >= until or not await self._ask_frame(frame, witness, until):
@@ -175,7 +188,10 @@ class _Asking:
 
     async def _answer(self, product_id: int) -> Product | BadRow | Exception | None:
         try:
-            return await self.source.product(product_id)
+            async with _before(self.latest, self.clock):
+                return await self.source.product(product_id)
+        except TimeoutError:
+            return SourceUnavailable(_NO_TIME)
         except (SourceUnavailable, SourceRefused) as error:
             log.warning("question_failed", product_id=product_id, error=str(error))
             return error

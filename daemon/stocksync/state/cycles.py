@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.report import CycleReport
 from stocksync.state import approvals
@@ -70,6 +71,14 @@ async def last_cycles(connection: AsyncConnection, account: str, limit: int) -> 
     ended = (cycles.c.account == account, cycles.c.ended_at.is_not(None))
     query = select(cycles.c.report).where(*ended).order_by(cycles.c.started_at.desc()).limit(limit)
     return [report_of(text) for (text,) in (await connection.execute(query)).all()]
+
+
+async def left_unread(connection: AsyncConnection, account: str) -> PageSpans:
+    """Give the pages that the last reading had no time for."""
+    read = (cycles.c.account == account, cycles.c.ended_at.is_not(None), cycles.c.verdict.is_not(None))
+    query = select(cycles.c.report).where(*read).order_by(cycles.c.started_at.desc()).limit(1)
+    last = (await connection.execute(query)).scalar_one_or_none()
+    return () if last is None else report_of(last).unread
 
 
 async def _store(connection: AsyncConnection, report: CycleReport) -> None:

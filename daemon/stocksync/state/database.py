@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
@@ -129,6 +130,10 @@ class Database:
             return await target_identity.meet(connection, lease.account, target)
 
         return await self._session.write(work)
+
+    async def left_unread(self, account: str) -> PageSpans:
+        """Give the pages that the last reading had no time for."""
+        return await self._session.read(lambda connection: cycles.left_unread(connection, account))
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle was attempted."""
