@@ -191,7 +191,7 @@ class MemoryState:
         return forgotten
 
     async def left_unread(self, account: str) -> PageSpans:
-        read = [cycle for cycle in self._of(account).cycles.values() if cycle.verdict is not None]
+        read = [cycle for cycle in self.store.of(account).cycles.values() if cycle.verdict is not None]
         return max(read, key=lambda cycle: cycle.started_at).unread if read else ()
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
