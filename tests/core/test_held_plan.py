@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stocksync.core.cycle_plan import make_plan
 from stocksync.core.guards import Guard, GuardContext, Limits
-from stocksync.core.held_plan import Decision, HeldChange, HeldPlan, headline, largest_falls, plan_with
+from stocksync.core.held_plan import Decision, HeldChange, HeldPlan, headline, largest_falls, plan_for, plan_with
 from stocksync.core.model import Change, Kind, Removal
 from stocksync.errors import NotFound
 
@@ -110,6 +110,27 @@ def test_approved_ordinary_changes_are_applied_one_by_one_while_trade_goes_on(pl
     assert [lapsed.cells for lapsed in later.lapsed] == [{one.cell for one in moved}]
     flood = plan([change(n, 5, 9) for n in range(70)], plans=[approved])
     assert flood.guards == {"changed": 70}
+
+
+def test_what_each_guard_holds_is_released_by_itself(plan):
+    removals = [change(n, 7, Removal.DELETED) for n in range(40, 70)]
+    approved = decided(plan([*ZEROES, *removals]).held)
+    joined = plan([*ZEROES, *removals, change(99, 7, Removal.DELETED)], plans=[approved])
+    assert [one.after for one in joined.apply] == [D(0)] * 16, "nothing has joined the zeroes"
+    assert len(joined.held.changes) == 31
+    assert [lapsed.cells for lapsed in joined.lapsed] == [{one.cell for one in removals}]
+
+
+def test_a_part_of_a_plan_can_be_decided_alone(plan):
+    others = [change(n) for n in range(20, 85)]
+    held = plan([*ZEROES, *others]).held
+    zeroes = held.under(Guard.ZEROED)
+    assert [one.change for one in zeroes.changes] == ZEROES
+    assert list(held.under(Guard.CHANGED).reasons) == ["changed"], "no zero is called a mere change"
+    result = plan([*ZEROES, *others], plans=[decided(zeroes), held.under(Guard.CHANGED)])
+    assert {one.after for one in result.apply} == {D(0)}
+    assert [one.change for one in result.held.changes] == others
+    assert result.held.plan_id == held.plan_id
 
 
 def test_trade_beside_an_approved_wipe_does_not_lose_it(plan):
@@ -211,6 +232,24 @@ def test_a_plan_is_found_by_the_beginning_of_its_id_if_only_one_begins_so(plan):
             plan_with([held, other], asked)
     with pytest.raises(NotFound, match="several"):
         plan_with([held, replace(held, plan_id=held.plan_id[:4] + "z")], held.plan_id[:4])
+
+
+def test_a_plan_is_meant_by_its_account_or_guard_where_only_one_waits(plan):
+    held = plan(ZEROES).held
+    other = replace(held, account="branch", plan_id="0ther")
+    assert plan_for([held, other], "", "branch", None) == other
+    assert plan_for([held], "", None, Guard.ZEROED) == held
+    assert plan_for([decided(held), other], "", None, None) == other, "nobody is asked about what is decided"
+    assert plan_for([decided(held), other], held.plan_id[:4], None, None) == decided(held)
+    for known, account, guard, said in [
+        ([held, other], None, None, "several plans wait: name one by its id .*16 figures would go to 0"),
+        ([held], "main", Guard.DELETED, "nothing of main under the guard deleted waits"),
+        ([], "main", None, "nothing of main waits"),
+    ]:
+        with pytest.raises(NotFound, match=said):
+            plan_for(known, "", account, guard)
+    with pytest.raises(NotFound):
+        plan_for([held], held.plan_id, "branch", None)
 
 
 FIGURES = st.sampled_from([D(-1), D(0), D(3), D(5), Removal.DEACTIVATED, Removal.DELETED])

@@ -11,7 +11,8 @@ from memory_status import counted, oldest_named
 
 from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
-from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_with
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_for
 from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
 from stocksync.core.report import CycleReport, orphaned_by
 from stocksync.errors import LeaseLost, PlanChanged
@@ -302,15 +303,18 @@ class MemoryState:
     async def offer(self, plan: HeldPlan) -> None:
         _hold(self.store.of(plan.account), plan, (), plan.cause)
 
-    async def decide(self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None) -> HeldPlan:
-        found = plan_with(await self.held(), plan_id)
+    async def decide(
+        self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None, guard: Guard | None = None
+    ) -> HeldPlan:
+        found = plan_for(await self.held(), plan_id, None, guard)
         if fingerprint not in {None, found.fingerprint}:
             raise PlanChanged(f"the figures of plan {found.plan_id} have changed")
         self.crash_points("before decide")
         mine = self.store.of(found.account)
         decision = Decision.APPROVED if approved else Decision.REJECTED
         decided = replace(found, decision=decision, decided_by=by, decided_at=self.clock.now())
-        mine.plans = [plan for plan in mine.plans if plan.plan_id != found.plan_id] + [decided]
+        left = [plan.only(plan.cells - found.cells) if plan.plan_id == found.plan_id else plan for plan in mine.plans]
+        mine.plans = [*(plan for plan in left if plan.changes), decided]
         mine.decisions.append(decided)
         self.crash_points("after decide")
         return decided

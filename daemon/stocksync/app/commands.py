@@ -13,6 +13,7 @@ from stocksync.app.wiring import Runtime, accounts_of, open_runtime, watch
 from stocksync.config import Config
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
+from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound, StateInUse
@@ -189,8 +190,8 @@ async def held(config: Config, account: str | None) -> list[HeldPlan]:
         await state.close()
 
 
-async def decide(config: Config, shown: HeldPlan, decision: Decision, by: str) -> HeldPlan:
-    """Record a person's decision on a plan as it was shown; the next cycle acts on it.
+async def decide(config: Config, shown: HeldPlan, decision: Decision, by: str, guard: Guard | None = None) -> HeldPlan:
+    """Record a person's decision on a plan, or on a guard's part of it, as it was shown; the next cycle acts on it.
 
     Raises:
         NotFound: no plan of this id is held (any more).
@@ -199,7 +200,7 @@ async def decide(config: Config, shown: HeldPlan, decision: Decision, by: str) -
     """
     state = await _state(config)
     try:
-        decided = await state.decide(shown.plan_id, decision is Decision.APPROVED, by, shown.fingerprint)
+        decided = await state.decide(shown.plan_id, decision is Decision.APPROVED, by, shown.fingerprint, guard)
     finally:
         await state.close()
     event = f"plan_{decision}"

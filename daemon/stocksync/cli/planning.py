@@ -24,13 +24,21 @@ from stocksync.cli.program import (
 from stocksync.cli.terminal import out, print_json, progress
 from stocksync.config import Config
 from stocksync.core.answers import Preview
-from stocksync.core.held_plan import Decision, plan_with
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.report import Outcome
 
 _ROWS = 30
 
 PlanId = Annotated[
-    str, typer.Argument(metavar="ID", help="As `stocksync plan` and `stocksync status` show it, or its beginning.")
+    str,
+    typer.Argument(
+        metavar="ID", help="As `stocksync plan` and `stocksync status` show it, or its beginning.", show_default=False
+    ),
+]
+OfGuard = Annotated[
+    Guard | None,
+    typer.Option("--guard", "-g", metavar="GUARD", help="Only what this guard decides on.", show_default=False),
 ]
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who decides, for the record.", show_default="you")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask: for scripts.")]
@@ -76,8 +84,10 @@ def show_previews(previews: Sequence[Preview], *, as_json: bool, limit: int = _R
 
 
 def approve(
-    plan_id: PlanId,
+    plan_id: PlanId = "",
     config: ConfigFile = None,
+    account: Account = None,
+    guard: OfGuard = None,
     *,
     by: By = "",
     yes: Yes = False,
@@ -90,13 +100,18 @@ def approve(
 
     $ stocksync approve 3f9c2a81
     $ stocksync approve 3f9c --by "Huda, warehouse" --yes
+    $ stocksync approve --account main --guard zeroed
     """
-    _decide(settings(config, debug=debug), plan_id, Decision.APPROVED, by=by, yes=yes, as_json=as_json)
+    loaded = settings(config, debug=debug)
+    shown = _meant(loaded, plan_id, known(loaded, account), guard)
+    _decide(loaded, shown, guard, Decision.APPROVED, by=by, yes=yes, as_json=as_json)
 
 
 def reject(
-    plan_id: PlanId,
+    plan_id: PlanId = "",
     config: ConfigFile = None,
+    account: Account = None,
+    guard: OfGuard = None,
     *,
     by: By = "",
     yes: Yes = False,
@@ -107,16 +122,25 @@ def reject(
 
     $ stocksync reject 3f9c2a81 --by "Huda, warehouse"
     """
-    _decide(settings(config, debug=debug), plan_id, Decision.REJECTED, by=by, yes=yes, as_json=as_json)
+    loaded = settings(config, debug=debug)
+    shown = _meant(loaded, plan_id, known(loaded, account), guard)
+    _decide(loaded, shown, guard, Decision.REJECTED, by=by, yes=yes, as_json=as_json)
 
 
-def _decide(config: Config, plan_id: str, decision: Decision, *, by: str, yes: bool, as_json: bool) -> None:
-    shown = plan_with(wait_for(app.held(config, None)), plan_id)
+def _meant(config: Config, plan_id: str, account: str | None, guard: Guard | None) -> HeldPlan:
+    if not (plan_id or account or guard):
+        raise typer.BadParameter("give a plan's id, or --account, or --guard", param_hint="ID")
+    return plan_for(wait_for(app.held(config, None)), plan_id, account, guard)
+
+
+def _decide(
+    config: Config, shown: HeldPlan, guard: Guard | None, decision: Decision, *, by: str, yes: bool, as_json: bool
+) -> None:
     if not as_json:
         out.print(rendered_plan.summary(shown))
     if not yes and out.is_terminal and sys.stdin.isatty():
         typer.confirm(f"{'Approve' if decision is Decision.APPROVED else 'Reject'} this?", abort=True)
-    decided = wait_for(app.decide(config, shown, decision, by or _who()))
+    decided = wait_for(app.decide(config, shown, decision, by or _who(), guard))
     if as_json:
         print_json(rendered_plan.decided_record(decided))
     else:

@@ -76,11 +76,9 @@ class _Planning:
         released = {change.cell for change in one_by_one}
         left = [change for change in left if change.cell not in released]
         held, flowing = self._judge(left, len(rejected))
-        whole = [one for one in held if not one.one_by_one]
-        if whole and all(self._approval(one.change) for one in whole):
+        whole = self._approved_whole(held)
+        if whole:
             held, flowing = self._judge(_other_than(left, whole), len(rejected))
-        else:
-            whole = []
         apply = [*flowing, *one_by_one, *(one.change for one in whole)]
         return self._conclude(held, apply, rejected, still)
 
@@ -95,6 +93,15 @@ class _Planning:
     def _approval(self, change: Change) -> tuple[HeldPlan, HeldChange] | None:
         found = self._approved.get(_key(change))
         return found if found is not None and _is_as_shown(change, found[1].change) else None
+
+    def _approved_whole(self, held: Sequence[HeldChange]) -> list[HeldChange]:
+        """Give what destroys and was approved as it stands now, guard by guard: nothing new has joined it."""
+        released: list[HeldChange] = []
+        for guard in Guard:
+            together = [one for one in held if one.strictest is guard and not one.one_by_one]
+            if all(self._approval(one.change) for one in together):
+                released += together
+        return released
 
     def _undecidable(self, changes: Sequence[Change]) -> list[HeldChange]:
         """Keep what this reading must not touch: a doubted one, or one that lacks pages and so shows guards less."""

@@ -29,6 +29,11 @@ class HeldChange:
     guards: tuple[Guard, ...]
 
     @property
+    def strictest(self) -> Guard:
+        """The guard by whose rule it is released."""
+        return min(self.guards, key=list(Guard).index)
+
+    @property
     def one_by_one(self) -> bool:
         """Whether an approval releases it by itself; else only all such changes together, as they were shown."""
         return ONE_BY_ONE.issuperset(self.guards)
@@ -72,6 +77,14 @@ class HeldPlan:
         """Cut the plan to some of its cells."""
         wanted = set(cells)
         return replace(self, changes=tuple(held for held in self.changes if held.change.cell in wanted))
+
+    def under(self, guard: Guard) -> "HeldPlan":
+        """Cut the plan to what this guard decides on: the changes that no stricter guard holds."""
+        changes = tuple(held for held in self.changes if held.strictest is guard)
+        named = {each.value for held in changes for each in held.guards}
+        return replace(
+            self, changes=changes, reasons={name: why for name, why in self.reasons.items() if name in named}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +185,29 @@ def plan_with(known: Iterable[HeldPlan], plan_id: str) -> HeldPlan:
     changes = {held.change.cell: held for part in reversed(parts) for held in part.changes}
     reasons = {guard: why for part in reversed(parts) for guard, why in part.reasons.items()}
     return replace(parts[0], reasons=reasons, changes=tuple(changes[cell] for cell in sorted(changes)))
+
+
+def plan_for(known: Iterable[HeldPlan], plan_id: str, account: str | None, guard: Guard | None) -> HeldPlan:
+    """Find the plan that a person means: by its id or the beginning of it, else by what waits of an account or guard.
+
+    With a guard it is cut to what that guard decides on.
+
+    Raises:
+        NotFound: there is none, or several.
+
+    """
+    theirs = [plan for plan in known if account in {None, plan.account}]
+    waiting = [plan for plan in theirs if plan.decision is Decision.WAITING]
+    mine = [plan_with(theirs, plan_id)] if plan_id else waiting
+    found = mine if guard is None else [plan.under(guard) for plan in mine]
+    found = [plan for plan in found if plan.changes]
+    if len(found) == 1:
+        return found[0]
+    whose = "".join((f" of {account}" if account else "", f" under the guard {guard}" if guard else ""))
+    if not found:
+        raise NotFound(f"nothing{whose} waits for a person; `stocksync plan` shows what is held")
+    choices = "; ".join(f"{plan.plan_id} of {plan.account}: {headline(plan)}" for plan in found)
+    raise NotFound(f"several plans wait: name one by its id ({choices})")
 
 
 def approval_of(plan: HeldPlan) -> str:

@@ -226,7 +226,7 @@ def _cells(status: AccountStatus) -> dict[str, int]:
     counts = {
         "managed": status.managed,
         "unknown": status.unknown,
-        "held": len(status.held.changes) if status.held else 0,
+        "held": len({cell for plan in status.waiting for cell in plan.cells}),
         "quarantined": status.refused,
     }
     # Locations that feed nothing have no row in the state: the newest cycle that compared counted them.

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
+from stocksync.core.guards import Guard
 from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import (
     Cell,
@@ -209,8 +210,15 @@ class StateQueries(Protocol):
     async def offer(self, plan: HeldPlan) -> None:
         """Store a plan that is shown to a person, so that its id means something."""
 
-    async def decide(self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None) -> HeldPlan:  # noqa: FBT001
-        """Record a person's decision on a plan, by its id or the beginning of it.
+    async def decide(
+        self,
+        plan_id: str,
+        approved: bool,  # noqa: FBT001
+        by: str,
+        fingerprint: str | None = None,
+        guard: Guard | None = None,
+    ) -> HeldPlan:
+        """Record a person's decision on a plan, by its id or the beginning of it; with `guard` on what that one holds.
 
         Raises:
             NotFound: no plan of this id is held (any more), or several begin so.

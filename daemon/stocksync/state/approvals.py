@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.held_plan import Decision, HeldPlan, plan_with
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.model import Cell, Change, show
 from stocksync.errors import PlanChanged
 from stocksync.state.codec import plan_blob, plan_of
@@ -35,13 +36,8 @@ async def hold(
         await _end(connection, and_(decided_cells.c.account == account, _of(ended)), keys)
     if plan is not None:
         plan = await _undecided(connection, plan)
-    if plan is None:
-        await connection.execute(delete(waiting_plans).where(mine))
-        return
-    blob = plan_blob(plan)
-    if before is None or (before.plan_id, before.plan) != (plan.plan_id, blob):
-        row = {"account": account, "cause": cause, "plan_id": plan.plan_id, "created_at": plan.created_at, "plan": blob}
-        await connection.execute(upsert(waiting_plans, connection, replacing(waiting_plans)), row)
+    if plan is None or before is None or (before.plan_id, before.plan) != (plan.plan_id, plan_blob(plan)):
+        await _replace_waiting(connection, account, cause, plan)
 
 
 async def plans(connection: AsyncConnection, account: str | None = None) -> list[HeldPlan]:
@@ -54,9 +50,15 @@ async def plans(connection: AsyncConnection, account: str | None = None) -> list
 
 
 async def decide(
-    connection: AsyncConnection, plan_id: str, decision: Decision, by: str, fingerprint: str | None = None
+    connection: AsyncConnection,
+    plan_id: str,
+    decision: Decision,
+    by: str,
+    *,
+    fingerprint: str | None = None,
+    guard: Guard | None = None,
 ) -> HeldPlan:
-    """Record a person's decision on the plan of this id, or of the only id that begins so.
+    """Record a person's decision on the plan of this id, or of the only id that begins so, or on a guard's part of it.
 
     Raises:
         NotFound: no such plan waits or stands.
@@ -65,13 +67,16 @@ async def decide(
     """
     waiting = [_waiting(row) for row in (await connection.execute(select(waiting_plans).with_for_update())).all()]
     standing = await _decided(connection, None)
-    found = plan_with([*waiting, *(plan for _, plan in standing)], plan_id)
+    found = plan_for([*waiting, *(plan for _, plan in standing)], plan_id, None, guard)
     if fingerprint is not None and found.fingerprint != fingerprint:
         raise PlanChanged(f"the figures of plan {found.plan_id} have changed since they were shown: look again")
-    await connection.execute(delete(waiting_plans).where(waiting_plans.c.plan_id == found.plan_id))
+    for plan in waiting:
+        if plan.plan_id == found.plan_id:
+            await _replace_waiting(connection, plan.account, plan.cause, plan.only(plan.cells - found.cells))
     for number, plan in standing:
         if plan.plan_id == found.plan_id:
-            await connection.execute(delete(decided_cells).where(decided_cells.c.decision_id == number))
+            keys = [(*held.change.cell, show(held.change.after)) for held in plan.only(found.cells).changes]
+            await _end(connection, decided_cells.c.decision_id == number, keys)
     at = (await connection.execute(select(database_now()))).scalar_one()
     decided = replace(found, decision=decision, decided_by=by, decided_at=at)
     await _record(connection, decided)
@@ -102,6 +107,16 @@ async def forget(connection: AsyncConnection, account: str, before: datetime) ->
     stands = exists().where(decided_cells.c.decision_id == decisions.c.id)
     old = and_(decisions.c.account == account, decisions.c.decided_at < before)
     await connection.execute(delete(decisions).where(old, ~stands))
+
+
+async def _replace_waiting(connection: AsyncConnection, account: str, cause: str, plan: HeldPlan | None) -> None:
+    if plan is None or not plan.changes:
+        mine = and_(waiting_plans.c.account == account, waiting_plans.c.cause == cause)
+        await connection.execute(delete(waiting_plans).where(mine))
+        return
+    row = {"account": account, "cause": cause, "plan_id": plan.plan_id, "created_at": plan.created_at}
+    row["plan"] = plan_blob(plan)
+    await connection.execute(upsert(waiting_plans, connection, replacing(waiting_plans)), row)
 
 
 async def _record(connection: AsyncConnection, plan: HeldPlan) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
+from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.report import CycleReport
@@ -265,11 +266,12 @@ class Database:
         approved: bool,  # noqa: FBT001  the port's shape
         by: str,
         fingerprint: str | None = None,
+        guard: Guard | None = None,
     ) -> HeldPlan:
         """Record a person's decision; NotFound where no plan of this id is held."""
         decision = Decision.APPROVED if approved else Decision.REJECTED
         return await self._session.write(
-            lambda connection: approvals.decide(connection, plan_id, decision, by, fingerprint)
+            lambda connection: approvals.decide(connection, plan_id, decision, by, fingerprint=fingerprint, guard=guard)
         )
 
     async def decisions(self, account: str, product_id: int) -> list[HeldPlan]:
