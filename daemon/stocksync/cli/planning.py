@@ -21,7 +21,7 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.terminal import out, print_json, progress
+from stocksync.cli.terminal import err, out, print_json, progress
 from stocksync.config import Config
 from stocksync.core.answers import Preview
 from stocksync.core.guards import Guard
@@ -136,10 +136,11 @@ def _meant(config: Config, plan_id: str, account: str | None, guard: Guard | Non
 def _decide(
     config: Config, shown: HeldPlan, guard: Guard | None, decision: Decision, *, by: str, yes: bool, as_json: bool
 ) -> None:
-    if not as_json:
-        out.print(rendered_plan.summary(shown))
-    if not yes and out.is_terminal and sys.stdin.isatty():
-        typer.confirm(f"{'Approve' if decision is Decision.APPROVED else 'Reject'} this?", abort=True)
+    asks = not yes and out.is_terminal and sys.stdin.isatty()
+    if asks or not as_json:
+        (err if as_json else out).print(rendered_plan.summary(shown))
+    if asks:
+        typer.confirm(f"{'Approve' if decision is Decision.APPROVED else 'Reject'} this?", abort=True, err=True)
     decided = wait_for(app.decide(config, shown, decision, by or _who(), guard))
     if as_json:
         print_json(rendered_plan.decided_record(decided))

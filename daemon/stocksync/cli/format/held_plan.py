@@ -56,7 +56,7 @@ def summary(plan: HeldPlan) -> RenderableType:
 
 def decided(plan: HeldPlan) -> Text:
     """Confirm a decision."""
-    what = f"{plan.decision}: {cells(len(plan.changes))} of {clean(plan.account)}, by {clean(plan.decided_by)}"
+    what = f"{plan.decision} by {clean(plan.decided_by)}: {headline(plan)} in {clean(plan.account)}"
     return Text.assemble(("✓ ", "green"), what, (f"; {_follows(plan)}", "dim"))
 
 
@@ -82,13 +82,17 @@ def decided_record(plan: HeldPlan) -> dict[str, object]:
 
 
 def decisions(plans: Sequence[HeldPlan]) -> RenderableType:
-    """List decisions that touched a product, newest first."""
-    made = table(f"decided ({zone()})", "decision", "plan", "by", "this product", "waited since")
+    """List decisions that touched a product, newest first, each with what it decided about that product."""
+    parts = [Text("decided on", style="bold")]
     for plan in plans:
-        when = clock(plan.decided_at) if plan.decided_at else ""
-        rows = Text("; ".join(clean(str(held.change)) for held in plan.changes[:_FALLS]))
-        made.add_row(when, plan.decision.value, plan.plan_id, clean(plan.decided_by), rows, clock(plan.created_at))
-    return made
+        when = f"{clock(plan.decided_at)} {zone()}" if plan.decided_at else ""
+        style = GOOD if plan.decision is Decision.APPROVED else ""
+        parts.append(Text.assemble(f"  {when}  ", (plan.decision.value, style), f" by {clean(plan.decided_by)}"))
+        parts.append(Text(f"    plan {plan.plan_id}, which waited since {clock(plan.created_at)}", style=FAINT))
+        parts += [Text(f"    {clean(str(held.change))}") for held in plan.changes[:_FALLS]]
+        more = len(plan.changes) - _FALLS
+        parts += [Text(f"    … and {count(more)} more", style=FAINT)] if more > 0 else []
+    return Group(*parts)
 
 
 def changes(
@@ -105,7 +109,7 @@ def changes(
 
 
 def _head(plan: HeldPlan) -> Iterator[RenderableType]:
-    yield Text.assemble((f"{WAITS} ", WARN), (f"held: {headline(plan)} of {clean(plan.account)}", "bold yellow"))
+    yield Text.assemble((f"{WAITS} ", WARN), (f"held in {clean(plan.account)}: {headline(plan)}", "bold yellow"))
     if plan.cause == "heal":
         yield Text("  what was edited in the target would be put back", style=WARN)
     for guard, sentence in plan.reasons.items():

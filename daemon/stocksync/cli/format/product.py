@@ -72,6 +72,7 @@ def history(rows: Sequence[LedgerRow], width: int = 120) -> RenderableType:
     cycle = ("cycle",) if width >= _WIDE else ()
     titles = (f"written ({zone()})", "SKU", "location", "before", "after", "cause", *cycle)
     made = table(*titles, right=("before", "after"))
+    made.columns[0].min_width = len(clock(rows[0].at)) if rows else 0
     for row in rows:
         ids = (Text(row.cycle_id, style=FAINT, no_wrap=True),) if cycle else ()
         made.add_row(Text(clock(row.at), no_wrap=True), *_ledger(row), *ids)
