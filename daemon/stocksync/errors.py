@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from stocksync.known_secrets import hidden
 
+SEE_CHECK = "; see `stocksync check`"
+"""Ends a message that `check` explains; `check` itself leaves it out."""
+
 
 class StocksyncError(Exception):
     """Base of all expected failures; `exit_code` is what a command ends with.
@@ -27,6 +30,10 @@ class ConfigurationError(StocksyncError):
         """Take one problem or all of them, one line each."""
         self.problems = tuple(hidden(each) for each in ((problems,) if isinstance(problems, str) else problems))
         super().__init__("\n".join(self.problems))
+
+
+class DriverMissing(ConfigurationError):
+    """The Python package that speaks to this kind of database is not installed."""
 
 
 class SourceError(StocksyncError):
@@ -73,6 +80,10 @@ class SchemaBehind(StateError):
     """The state database's schema is not the one this version needs."""
 
     exit_code = 2
+
+
+class SchemaNewer(SchemaBehind):
+    """The state database was made by a newer version."""
 
 
 class LeaseLost(StateError):

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.util import LRUCache
 
 from stocksync.dsn import DRIVERS, connect_args, cured, parse
-from stocksync.errors import ConfigurationError
+from stocksync.errors import ConfigurationError, DriverMissing
 
 _FAREWELL_SECONDS = 5.0
 _READ_ONLY = "stocksync_read_only"
@@ -51,8 +51,11 @@ class Fault(Enum):
         return self not in {Fault.MISSING, Fault.DATA, Fault.REFUSED}
 
 
-def open_engine(url: str, where: str) -> AsyncEngine:
+def open_engine(url: str, where: str, *, wal: bool = False) -> AsyncEngine:
     """Open an engine; nothing is connected yet.
+
+    `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
+    read the file could no longer do so.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -68,12 +71,14 @@ def open_engine(url: str, where: str) -> AsyncEngine:
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]
-        raise ConfigurationError(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
+        raise DriverMissing(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
     except ValueError as error:
         raise ConfigurationError(f"{where}: {error}") from error
     engine.sync_engine.url = parsed  # whole, to be compared with others
     if backend == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        if wal:
+            event.listen(engine.sync_engine, "connect", _write_ahead)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
@@ -104,6 +109,14 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Open a transaction that writes: it holds SQLite's write lock from the first instruction."""
     async with engine.begin() as connection, _dropped_when_cancelled(connection):
         yield connection
+
+
+@asynccontextmanager
+async def rehearsing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction that writes and is rolled back at its end, whatever happened in it."""
+    async with engine.connect() as connection, connection.begin() as transaction, _dropped_when_cancelled(connection):
+        yield connection
+        await transaction.rollback()
 
 
 @asynccontextmanager
@@ -163,9 +176,14 @@ def _cut(connection: Any, _record: object, _error: BaseException | None) -> None
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  SQLAlchemy's DBAPI adapter is untyped
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401  as above
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
 
 

@@ -13,6 +13,7 @@ from stocksync.cli.running import exit_code
 from stocksync.core.answers import (
     CellExplanation,
     CheckResult,
+    CheckState,
     Explanation,
     Health,
     LocationStock,
@@ -205,10 +206,15 @@ def test_history_shows_before_after_and_cause():
 
 
 def test_findings_say_what_to_do():
-    shown = text(finding.finding(CheckResult("main: target", well=False, what="no column qty", todo="map another")))
+    failed = CheckResult("main: target", CheckState.FAILED, "no column qty", "map another")
+    shown = text(finding.finding(failed))
     assert "✗  main: target" in shown
     assert "→ map another" in shown
-    assert "1 of 1 needs you" in text(finding.verdict([CheckResult("x", well=False, what="y")]))
+    warned, well = replace(failed, state=CheckState.WARNING), replace(failed, state=CheckState.WELL)
+    assert "!  main: target" in text(finding.finding(warned))
+    assert "1 of 3 needs you" in text(finding.verdict([failed, warned, well]))
+    assert "1 warning" in text(finding.verdict([warned, well]))
+    assert "all is well" in text(finding.verdict([well]))
 
 
 def test_foreign_text_cannot_command_the_terminal():

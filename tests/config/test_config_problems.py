@@ -80,7 +80,7 @@ url = "oracle://db"
         ),
         (
             "[accounts.locations]\nmap = { main = 'MAIN' }",
-            'accounts.main.locations.map.main: must be a whole number (got "main")',
+            'accounts.main.locations.map.main: must be the id of a Qoyod location: write { 1 = "MAIN" }',
         ),
         ("[accounts.locations]\nmap = { 3 = '' }", "accounts.main.locations.map.3: must not be empty"),
         (

@@ -1,6 +1,7 @@
 """What a target does when its database says no, goes away, or waits for us too long."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal as D
@@ -20,6 +21,8 @@ COLUMNS = Columns("quantity", "product_id")
 DDL = "CREATE TABLE stock (product_id BIGINT PRIMARY KEY, quantity NUMERIC(20, 4))"
 SHORT = Timeouts(timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=5))
 BOTH = [Change(1, "", "A", D(1), D(10), ()), Change(2, "", "B", D(1), D(20), ())]
+
+NEW = Change(3, "", "C", None, D(30), ())
 
 
 async def agree() -> None:
@@ -233,14 +236,15 @@ async def test_a_revoked_right_is_told_beforehand_and_mended_without_a_restart(
     shop, grant = _shopkeeper(kind, server, name)
     engine = open_engine(f"{url.split('://', maxsplit=1)[0]}://{shop}:secret@127.0.0.1:{server.port}/{name}", "test")
     target = _target(engine)
-    notes = " ".join((await target.inspect()).notes)
-    assert "UPDATE would be refused" in notes
-    assert "INSERT would be refused" in notes
-    assert "SELECT would be refused" not in notes
+    refused = await target.rehearse([*BOTH, NEW])
+    assert all(trial.blocks for trial in refused)
+    told = " ".join(f"{trial.what} → {trial.todo}" for trial in refused)
+    assert re.search(r"UPDATE.* would fail.*INSERT.* would fail|UPDATE, INSERT would fail", told)
+    assert re.search(r"GRANT .*UPDATE.* ON stock TO shop_", told)
     with pytest.raises(TargetUnavailable, match="refuses"):
         await target.write(BOTH, agree)
     server.sql(grant, name)
-    assert (await target.inspect()).notes == ()
+    assert await target.rehearse([*BOTH, NEW]) == []
     assert len((await target.write(BOTH, agree)).applied) == 2
     await engine.dispose()
 

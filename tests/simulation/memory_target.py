@@ -9,7 +9,7 @@ from typing import Any
 
 from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import RowsRefused, TargetUnavailable
-from stocksync.ports import BatchResult, Capabilities, Fence
+from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 
 Key = tuple[str, str]
 
@@ -74,6 +74,17 @@ class MemoryTarget:
             can_deactivate=True,
             can_scan=True,
         )
+
+    async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
+        self._answer()
+        plan = _Plan(self.table, self._row_key)
+        written = self._arrange(plan, sample)
+        trials = [Trial(why, blocks=False) for _, why in written.ambiguous]
+        try:
+            plan.check(self.table.limit)
+        except RowsRefused as error:
+            trials.append(Trial(str(error)))
+        return trials
 
     async def stale(self) -> bool:
         return False

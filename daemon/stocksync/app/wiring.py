@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -47,6 +47,14 @@ class SystemClock:
     def monotonic(self) -> float:
         """Give seconds that only ever grow."""
         return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How long and how often one request to Qoyod is tried, where somebody waits for the answer."""
+
+    seconds: float
+    attempts: int
 
 
 @dataclass(slots=True)
@@ -93,8 +101,10 @@ def watch(one: AccountConfig) -> Watched:
 
 
 @asynccontextmanager
-async def open_runtime(config: Config, observer: Observer, state: Database | None = None) -> AsyncIterator[Runtime]:
-    """Open state, session, sources and targets; close them all at the end.
+async def open_runtime(
+    config: Config, observer: Observer, state: Database | None = None, *, tries: Tries | None = None
+) -> AsyncIterator[Runtime]:
+    """Open state, session, sources and targets; close them all at the end. `tries` bounds each request to Qoyod.
 
     Raises:
         ConfigurationError, SchemaBehind, StateUnavailable: what is there cannot be worked with.
@@ -109,7 +119,7 @@ async def open_runtime(config: Config, observer: Observer, state: Database | Non
         stack.push_async_callback(state.close)
         session = open_session()
         stack.push_async_callback(session.close)
-        builder = _Builder(config, state, session, observer, SystemClock(), stack)
+        builder = _Builder(config, state, session, observer, SystemClock(), stack, tries)
         yield Runtime(config, state, builder.accounts(config.accounts), _owner())
 
 
@@ -121,6 +131,7 @@ class _Builder:
     observer: Observer
     clock: SystemClock
     stack: AsyncExitStack
+    tries: Tries | None = None
 
     def accounts(self, configured: Iterable[AccountConfig]) -> dict[str, Account]:
         budgets: dict[str, Budget] = {}
@@ -156,6 +167,11 @@ class _Builder:
             account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
             filter=Filter(poll.filter.sku or None, poll.filter.category_id), proxy=one.proxy,
         )  # fmt: skip
+        if self.tries is not None:
+            each = self.tries.seconds
+            settings = replace(
+                settings, request_timeout=each, connect_timeout=each, read_timeout=each, attempts=self.tries.attempts
+            )
         credential = self._credential(one)
         return QoyodSource(settings, self.session, budgets[tenant], credential, self.observer, self.clock)
 

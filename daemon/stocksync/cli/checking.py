@@ -1,57 +1,77 @@
-"""`check`: what is well, and what to do about the rest."""
+"""`check`: what is well, what may hurt, and what to do about the rest."""
 
 import contextlib
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from stocksync import app
 from stocksync.cli.format.finding import finding, verdict
-from stocksync.cli.program import AsJson, ConfigFile, Debug, settings, wait_for
+from stocksync.cli.program import Account, AsJson, ConfigFile, Debug, known, settings, wait_for
 from stocksync.cli.terminal import out, print_json
 from stocksync.config import Config
-from stocksync.core.answers import CheckResult
+from stocksync.core.answers import CheckResult, CheckState
 from stocksync.errors import ConfigurationError
 
+Timeout = Annotated[
+    float, typer.Option("--timeout", min=1, metavar="SECONDS", help="For all of it; each try has 10 s.")
+]
 
-def check(config: ConfigFile = None, *, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Try each part for real: credential, locations, one page, target table and its rights, state database.
 
-    Writes no stock. Ends with 1 where a part is not well, 2 where the configuration itself is wrong.
+def check(
+    config: ConfigFile = None,
+    account: Account = None,
+    *,
+    timeout: Timeout = 60.0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Rehearse a cycle: credential, locations, one page, and a look-up, an update and an insert that are rolled back.
+
+    Writes no stock. ✓ is well, ! works and may hurt, ✗ would fail: then it ends with 1. Ends with 2 where the
+    configuration itself is wrong.
 
     $ stocksync check
     $ stocksync check --config new.toml
+    $ stocksync check --account main --timeout 20
     """
     try:
         loaded = settings(config, debug=debug)
     except ConfigurationError as error:
-        findings = [CheckResult("configuration", well=False, what=problem) for problem in error.problems]
-        _tell(findings, as_json=as_json)
+        results = [CheckResult("configuration", CheckState.FAILED, problem) for problem in error.problems]
+        _tell(results, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
-    findings = wait_for(_try(loaded, as_json=as_json))
+    name = known(loaded, account)
+    results = wait_for(_try(loaded, name, timeout, as_json=as_json))
     if as_json:
-        print_json(findings)
+        print_json([_plain(each) for each in results])
     else:
         out.print()
-        out.print(verdict(findings))
-    raise typer.Exit(0 if all(each.well for each in findings) else 1)
+        out.print(verdict(results))
+    raise typer.Exit(0 if all(each.well for each in results) else 1)
 
 
-async def _try(config: Config, *, as_json: bool) -> list[CheckResult]:
+async def _try(config: Config, account: str | None, seconds: float, *, as_json: bool) -> list[CheckResult]:
     found: list[CheckResult] = []
     quiet = as_json or not out.is_terminal
     with contextlib.nullcontext() if quiet else out.status("trying each part …"):
-        async for each in app.check(config):
+        async for each in app.check(config, account, seconds):
             found.append(each)
             if not as_json:
                 out.print(finding(each))
     return found
 
 
-def _tell(findings: list[CheckResult], *, as_json: bool) -> None:
+def _tell(results: Sequence[CheckResult], *, as_json: bool) -> None:
     if as_json:
-        print_json(findings)
+        print_json([_plain(each) for each in results])
         return
-    for each in findings:
+    for each in results:
         out.print(finding(each))
     out.print()
-    out.print(verdict(findings))
+    out.print(verdict(results))
+
+
+def _plain(each: CheckResult) -> dict[str, Any]:
+    return {"part": each.part, "state": each.state, "well": each.well, "what": each.what, "todo": each.todo}

@@ -45,6 +45,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     problems.lines += [*strangers(environ, data), *strange]
     config = _validate(data, environ, problems)
     problems.raise_any()
+    config.read_from(file)
     return config
 
 
@@ -99,10 +100,14 @@ def _sound(data: dict[str, Any], problems: _Problems) -> Config:
         try:
             return Config.model_validate(data)
         except ValidationError as errors:
+            seen: set[Loc] = set()
             for error in errors.errors(include_url=False):
                 if error["type"] == "default_factory_not_called":  # follows from another problem of its section
                     continue
                 loc = tuple(part for part in error["loc"] if part != "[key]")
+                if loc in seen:  # a wrong key's value went with it
+                    continue
+                seen.add(loc)
                 text, also = text_of(error), tuple[Loc, ...]()
                 if error["type"] == "extra_forbidden":
                     text, also = stranger(loc, path_of(loc, data))

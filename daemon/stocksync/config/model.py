@@ -6,6 +6,7 @@ Each key declares its type, its default and one sentence; the example file and t
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PrivateAttr
@@ -75,6 +76,16 @@ class Config(Section):
     log: LogConfig = Field(default_factory=LogConfig)
     accounts: tuple[AccountConfig, ...] = ()
     _tenants: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file it was read from; None where the environment alone describes it."""
+        return self._file
+
+    def read_from(self, file: Path | None) -> None:
+        """Note the file it was read from."""
+        self._file = file
 
     def bind(self, path: str, environ: Mapping[str, str]) -> None:
         """Tell every section where it stands and whose environment it reads."""

@@ -9,6 +9,8 @@ from stocksync.config.text import decoded, stray
 from stocksync.errors import ConfigurationError
 from stocksync.known_secrets import remember
 
+_BY_SYSTEMD = "it is set by systemd, for a service with LoadCredential=; elsewhere name another file"
+
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
@@ -33,34 +35,42 @@ class SecretRef:
         """
         value = self._variable() if self.env else self._content()
         if "\n" in value or "\r" in value or "\0" in value:
-            raise ConfigurationError(f"{self._key}: the secret must be a single line")
+            raise ConfigurationError(f"{self.key}: the secret must be a single line")
         if "://" not in value:  # a URL is read apart by `dsn`, and its password alone is secret
             remember(value)
         if problem := stray(value):
-            raise ConfigurationError(f"{self._key}: {problem}")
+            raise ConfigurationError(f"{self.key}: {problem}")
         return value
 
     @property
-    def _key(self) -> str:
+    def key(self) -> str:
+        """The key of the configuration that names the place."""
         return f"{self.path}_{'env' if self.env else 'file'}"
+
+    @property
+    def location(self) -> Path | None:
+        """The file, where it is one."""
+        # systemd hands credentials over in a directory whose name it alone knows: $CREDENTIALS_DIRECTORY/qoyod
+        return Path(Template(self.file).safe_substitute(self.environ)) if self.file and not self.env else None
 
     def _variable(self) -> str:
         value = self.environ.get(self.env, "").strip().strip("\ufeff").strip()
         if not value:
             state = "empty" if self.env in self.environ else "not set"
-            raise ConfigurationError(f"{self._key}: the environment variable {self.env} is {state}; export it first")
+            raise ConfigurationError(f"{self.key}: the environment variable {self.env} is {state}; export it first")
         return value
 
     def _content(self) -> str:
-        # systemd hands credentials over in a directory whose name it alone knows: $CREDENTIALS_DIRECTORY/qoyod
         name = Template(self.file).safe_substitute(self.environ)
         try:
             value = decoded(Path(name).read_bytes()).strip()
         except (OSError, ValueError) as error:
+            if "$" in name:
+                raise ConfigurationError(f"{self.key}: {name.partition('/')[0]} is not set: {_BY_SYSTEMD}") from error
             why = (error.strerror or "cannot be read") if isinstance(error, OSError) else str(error)
-            raise ConfigurationError(f"{self._key}: {why}{self._shown(name)}; put the secret there") from error
+            raise ConfigurationError(f"{self.key}: {why}{self._shown(name)}; put the secret there") from error
         if not value:
-            raise ConfigurationError(f"{self._key}: the file is empty{self._shown(name)}; put the secret there")
+            raise ConfigurationError(f"{self.key}: the file is empty{self._shown(name)}; put the secret there")
         return value
 
     @staticmethod

@@ -1,7 +1,7 @@
 """What every section of the configuration has in common."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -34,6 +34,17 @@ class Section(BaseModel):
             if isinstance(value, Section):
                 value.bind(f"{path}.{name}".lstrip("."), environ)
 
+    def secrets(self) -> Iterator[SecretRef]:
+        """Give the place of every secret that this section and those in it name."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for inner in value if isinstance(value, tuple) else (value,):
+                if isinstance(inner, Section):
+                    yield from inner.secrets()
+            key, _, kind = name.rpartition("_")
+            if value and kind in {"env", "file"} and key:
+                yield self.secret_at(key)
+
     def secret_at(self, key: str) -> SecretRef:
         """Give the place of a secret from `key`_env and `key`_file; false where neither is given."""
         env, file = getattr(self, f"{key}_env"), getattr(self, f"{key}_file", "")
@@ -49,6 +60,12 @@ class DatabaseSection(Section):
     """Name of an environment variable that holds the URL."""
     url_file: str = ""
     """A file that holds the URL."""
+
+    @property
+    def key(self) -> str:
+        """What a person changes to name another database: the variable, else the key of the configuration."""
+        secret = self.secret_at("url")
+        return secret.env or (secret.key if secret else f"{self._path}.url")
 
     def dsn(self) -> str:
         """Give the URL of the database, read anew.

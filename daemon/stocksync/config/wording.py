@@ -54,6 +54,8 @@ def path_of(loc: Loc, data: Any) -> str:  # noqa: ANN401  the raw configuration,
 
 def text_of(error: ErrorDetails) -> str:
     """Say what is wrong with a value, and what it was unless that might give a secret away."""
+    if "[key]" in error["loc"]:
+        return 'must be the id of a Qoyod location: write { 1 = "MAIN" }, Qoyod\'s id first' + _got(error)
     word = _TEXTS.get(error["type"])
     text = word(error.get("ctx", {})) if word else error["msg"]
     return text + _got(error)

@@ -4,10 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import Change, Figure, SourceFigures, TargetRow
 from stocksync.core.report import CycleReport
+
+
+class CheckState(StrEnum):
+    """How one part of `check` stands."""
+
+    WELL = "well"
+    WARNING = "warning"
+    """It works, and may hurt."""
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +25,16 @@ class CheckResult:
     """One line of `check`."""
 
     part: str
-    """configuration, state, metrics port, main: credential, main: locations, main: one page, main: target."""
-    well: bool
+    """configuration, state, http, main: credential, main: locations, main: products, main: target, main: poll."""
+    state: CheckState
     what: str
     todo: str = ""
     """What a person does about it, where it is not well."""
+
+    @property
+    def well(self) -> bool:
+        """Whether it works, perhaps with a warning."""
+        return self.state is not CheckState.FAILED
 
 
 @dataclass(frozen=True, slots=True)

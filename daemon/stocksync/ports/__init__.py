@@ -15,9 +15,10 @@ from stocksync.ports.state import (
     Transaction,
     Vault,
 )
-from stocksync.ports.target import AsyncPages, BatchResult, Capabilities, Fence, Target
+from stocksync.ports.target import MADE_UP, AsyncPages, BatchResult, Capabilities, Fence, Target, Trial
 
 __all__ = [
+    "MADE_UP",
     "AccountStatus",
     "AsyncPages",
     "BatchResult",
@@ -38,5 +39,6 @@ __all__ = [
     "StateQueries",
     "Target",
     "Transaction",
+    "Trial",
     "Vault",
 ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import IntEnum
 from typing import Protocol
 
@@ -52,6 +53,9 @@ class Source(Protocol):
 
     async def first_page(self) -> Reading:
         """Read page 1 alone, to see that the list can be read; its verdict is `empty` or proves nothing."""
+
+    def skew(self) -> timedelta | None:
+        """How far Qoyod's clock stood before ours at its last answer; None before one named the time."""
 
     def start_empty(self) -> None:
         """Forget saved-up budget: another process may have spent it in the last minute."""

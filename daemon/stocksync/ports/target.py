@@ -36,8 +36,24 @@ class Capabilities:
     """What a quantity goes through: its column's type, or the statement that writes it."""
     loose: bool = False
     """True where the target finds rows by SKU in a way of its own, which may take several SKUs for one."""
+    unmade: bool = False
+    """True where the table is still to be made."""
     notes: tuple[str, ...] = ()
     """For `check`: rights, missing index, and the like."""
+
+
+MADE_UP = "made_up"
+"""The cause of a change that only a rehearsal asks for: its product or its figure is not Qoyod's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Something that a rehearsal met: what would fail, or may hurt, and its cure."""
+
+    what: str
+    todo: str = ""
+    blocks: bool = True
+    """False: figures are written all the same."""
 
 
 @dataclass(slots=True)
@@ -97,6 +113,9 @@ class Target(Protocol):
             LeaseLost: from the fence; nothing was written.
 
         """
+
+    async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
+        """Do what a cycle does with such changes, in a transaction that is rolled back; give what was met."""
 
     async def close(self) -> None:
         """Give the connections back."""

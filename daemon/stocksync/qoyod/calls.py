@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from random import Random
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.errors import SourceRefused, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Observer, Priority
 from stocksync.qoyod.budget import Budget
@@ -99,6 +100,9 @@ class ApiCalls:
         self._clock = clock
         self._random = random
         self._ticks = 0
+        self.skew: timedelta | None = None
+        """How far the server's clock stood before ours at its last answer."""
+        self._told_of_skew = False
         self._reported: tuple[bool, datetime | None] | None = None
 
     async def get(self, request: Request, understand: Callable[[Answer], T]) -> T:
@@ -161,6 +165,7 @@ class ApiCalls:
             async with asyncio.timeout(self._settings.request_timeout + _GRACE):
                 response = await self._transport.get(request.path, request.params, headers)
             code = str(response.status)
+            self._note_date(response)
         except TransportFault as fault:
             code = fault.code
             raise SourceUnavailable(str(fault)) from fault
@@ -199,6 +204,18 @@ class ApiCalls:
         seconds = retry_after(response.headers, self._clock.now())
         self._observer.throttled(self._settings.account, seconds)
         self._budget.penalize(seconds, began)
+
+    def _note_date(self, response: Response) -> None:
+        """Compare the clocks: ours decides which figure is newer, and how old it is called."""
+        date = _date(response.headers.get("date", ""))
+        if date is None:
+            return
+        self.skew = date - self._clock.now()
+        wrong = abs(self.skew) > CLOCK_SKEW
+        if wrong and not self._told_of_skew:
+            seconds = round(self.skew.total_seconds())
+            log.warning("clock_differs", account=self._settings.account, qoyod_before_us_seconds=seconds)
+        self._told_of_skew = wrong
 
     def _note_answer(self, response: Response) -> None:
         """A page of some proxy proves nothing about the credential."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from random import Random, SystemRandom
 
 import aiohttp
@@ -67,6 +68,10 @@ class QoyodSource:
     async def first_page(self) -> Reading:
         """Read page 1 alone, to see that the list can be read; its verdict is `empty` or `partial`."""
         return await ReadPass(self._calls, self._settings, self._clock, None).read_first()
+
+    def skew(self) -> timedelta | None:
+        """How far Qoyod's clock stood before ours at its last answer; None before one named the time."""
+        return self._calls.skew
 
     def start_empty(self) -> None:
         """Forget saved-up budget: another process may have spent it in the last minute."""

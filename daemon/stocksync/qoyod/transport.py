@@ -1,6 +1,7 @@
 """How a request reaches Qoyod: a small protocol, and aiohttp behind it."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -148,13 +149,25 @@ def _fault(error: Exception, url: URL) -> TransportFault:
     if isinstance(error, asyncio.TimeoutError):
         return TransportFault("timeout", f"{where} did not answer in time")
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError | ssl.CertificateError):
-        return TransportFault("tls", f"no secure connection to {where}: {error}")
+        plain = "WRONG_VERSION_NUMBER" in str(error) or "record layer failure" in str(error)
+        words = "it speaks no TLS there; is it http:// instead of https://?" if plain else str(error)
+        return TransportFault("tls", f"no secure connection to {where}: {words}")
     if isinstance(error, aiohttp.ClientConnectorError):
         proxy = isinstance(error, aiohttp.ClientProxyConnectionError)
         what, check = ("the proxy", "the account's proxy") if proxy else (where, "base_url and the network")
-        return TransportFault("proxy" if proxy else "connect", f"no connection to {what}: {error}; check {check}")
+        words = f"no connection to {what}: {_cause(error)}; check {check}"
+        return TransportFault("proxy" if proxy else "connect", words)
     if isinstance(error, aiohttp.ClientPayloadError):
         return TransportFault("truncated", f"the answer of {where} broke off")
     if isinstance(error, aiohttp.ClientConnectionError | OSError):
         return TransportFault("reset", f"{where} closed the connection")
     return TransportFault("fault", f"{where}: {type(error).__name__}")
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> str:
+    # aiohttp's own text repeats host and port and the state of its TLS.
+    if isinstance(error.os_error, socket.gaierror):
+        return "no such host can be found"
+    if isinstance(error.os_error, ConnectionRefusedError):
+        return "connection refused"
+    return error.os_error.strerror or str(error.os_error)

@@ -323,4 +323,6 @@ def _shown(raw: bytes) -> str:
 
 
 def _unreadable(body: bytes, error: Exception) -> PageUnreadable:
+    if body.lstrip()[:1] == b"<":
+        return PageUnreadable(f"a web page came instead of data (a proxy, a captive portal?): {_shown(body[:400])}")
     return PageUnreadable(f"Qoyod's answer could not be understood ({error}): {_shown(body[:400])}")

@@ -309,19 +309,19 @@ async def open_state(
         ConfigurationError: the URL is unusable.
 
     """
-    opened = engine or open_engine(url, "state.url")
+    opened = engine or open_engine(url, "state.url", wal=True)
     try:
         await _ready(opened)
     except BaseException:
         if engine is None:
-            await opened.dispose()
+            await close_engine(opened)
         raise
     return Database(Session(opened, patience), keep_ledger)
 
 
 async def _ready(engine: AsyncEngine) -> None:
     problem = await problem_of_engine(engine)
-    if problem and engine.dialect.name == "sqlite" and "newer" not in problem:
+    if problem and engine.dialect.name == "sqlite":
         await migrate_engine(engine)
         problem = None
     if problem:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import stocksync
-from stocksync.errors import StateUnavailable
+from stocksync.errors import ConfigurationError, SchemaNewer
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.private import make_private
 from stocksync.state.schema import VERSION_TABLE
@@ -31,11 +31,13 @@ async def migrate(url: str) -> None:
 
     Raises:
         StateUnavailable: it cannot be reached.
-        ConfigurationError: the URL is unusable.
+        SchemaNewer: a newer version made it.
+        ConfigurationError: the URL is unusable, or its file may not be written.
 
     """
-    engine = open_engine(url, "state.url")
+    engine = open_engine(url, "state.url", wal=True)
     try:
+        await problem_of_engine(engine)
         await migrate_engine(engine)
     finally:
         await engine.dispose()
@@ -46,10 +48,11 @@ async def schema_problem(url: str) -> str | None:
 
     Raises:
         StateUnavailable: it cannot be reached.
-        ConfigurationError: the URL is unusable.
+        SchemaNewer: a newer version made it.
+        ConfigurationError: the URL is unusable, or its file may not be written.
 
     """
-    engine = open_engine(url, "state.url")
+    engine = open_engine(url, "state.url", wal=True)
     try:
         return await problem_of_engine(engine)
     finally:
@@ -78,23 +81,25 @@ async def problem_of_engine(engine: AsyncEngine) -> str | None:
     if current is None:
         return f"the state database has no tables of stocksync yet; {_HOW}"
     if current not in {script.revision for script in scripts.walk_revisions()}:
-        return f"the state database was made by a newer stocksync (schema {current}); install that version"
+        raise SchemaNewer(
+            f"the state database was made by a newer stocksync (schema {current}):"
+            " install that version, or name another database in state.url"
+        )
     return f"the state database is behind: it has schema {current}, needed is {scripts.get_current_head()}; {_HOW}"
 
 
 def _check_place(url: URL) -> None:
-    # SQLite would say no more than "unable to open database file".
+    # SQLite would say no more than "unable to open database file"; and no waiting mends any of these.
     if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
         return
     path = Path(str(url.database)).absolute()
     if path.is_dir():
-        raise StateUnavailable(
-            f"the state database cannot be used now: {path} is a directory; name a file in state.url"
-        )
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise StateUnavailable(
-            f"the state database cannot be used now: the directory {path.parent} does not exist or is not writable"
-        )
+        raise ConfigurationError(f"state.url: {path} is a directory; name a file")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"state.url: the folder {path.parent} does not exist; make it, or name another")
+    for needed, rights in ((path.parent, os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
+        if needed.exists() and not os.access(needed, rights):
+            raise ConfigurationError(f"state.url: {needed} is not writable for this user")
 
 
 def _upgrade(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
+from stocksync.errors import SEE_CHECK, ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.sqlengine import Fault, fault_of, reading, reason
 from stocksync.targets.settings import Timeouts
 
@@ -95,9 +95,9 @@ def _ours(error: Exception, where: str) -> Exception:
         case Fault.DATA | Fault.CANCELLED:
             return (Taken if _is_taken(error) else RowsRefused)(words)
         case Fault.REFUSED:
-            return Objection(f"{where}: the database refuses: {words}; see `stocksync check`", words, code_of(error))
+            return Objection(f"{where}: the database refuses: {words}{SEE_CHECK}", words, code_of(error))
         case Fault.MISSING:
-            return ConfigurationError(f"{where}: {words}; has the table been changed? see `stocksync check`")
+            return ConfigurationError(f"{where}: {words}; has the table been changed?{SEE_CHECK}")
         case fault:
             return TargetUnavailable(f"{where}: {_SAYS[fault]}: {words}")
 

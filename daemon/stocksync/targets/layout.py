@@ -29,6 +29,8 @@ class Layout:
     active: Flag | None
     unique: bool
     """Whether an index sees to it that no two rows have one key."""
+    lacking: tuple[str, ...]
+    """Columns that a new row must give and that no field is mapped to."""
     notes: tuple[str, ...]
     types: dict[str, str]
     """Every column's type, as reflected: another one calls for another look."""

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
-from stocksync.ports import BatchResult, Capabilities, Fence
-from stocksync.sqlengine import close_engine, reading, writing
+from stocksync.ports import BatchResult, Capabilities, Fence, Trial
+from stocksync.sqlengine import close_engine, reading, rehearsing, writing
 from stocksync.targets import dialects, rows
 from stocksync.targets.batch import Batch, Row, arrange, row_key, sort_out
 from stocksync.targets.codecs import UnsuitableValue
@@ -21,7 +21,8 @@ from stocksync.targets.faults import Conflict, Objection, Taken, is_of_rows, pat
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.own_table import unmade
 from stocksync.targets.reflect import NoTable, column_types, create, reflect
-from stocksync.targets.settings import MatchBy, Missing, TargetSettings
+from stocksync.targets.rehearsal import rehearse_table
+from stocksync.targets.settings import MatchBy, Missing, TargetSettings, rehearsed
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,12 @@ class MappedTarget:
             return False
         async with self._patiently(), reading(self._engine) as connection:
             return await connection.run_sync(column_types, self._settings) != known.types
+
+    async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
+        """Do what a cycle does with such changes, in a transaction that is rolled back."""
+        async with self._patiently(), rehearsing(self._engine) as connection:
+            await dialects.guard(connection, rehearsed(self._settings.patience))
+            return await rehearse_table(connection, self._settings, sample)
 
     async def make(self) -> None:
         """Make our own table, where it is asked for and not there."""

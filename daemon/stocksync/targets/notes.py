@@ -6,15 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 
 from stocksync.targets.layout import Layout
-from stocksync.targets.rights import missing_rights
-from stocksync.targets.settings import Missing, TargetSettings
+from stocksync.targets.settings import TargetSettings
 
 
-def notes_on(
-    connection: Connection, layout: Layout, reflected: Mapping[str, Any], settings: TargetSettings
-) -> Iterator[str]:
-    """Tell of a missing index, inexact figures, columns that inserts lack, no transactions, missing rights."""
-    inserts = settings.missing is Missing.INSERT
+def notes_on(connection: Connection, layout: Layout, settings: TargetSettings) -> Iterator[str]:
+    """Tell of a missing index, inexact figures, no transactions."""
     if not layout.unique:
         names = ", ".join(key.column.name for key in layout.keys)
         yield (
@@ -26,19 +22,12 @@ def notes_on(
             f"{settings.table}: column {layout.quantity.column.name!r} cannot keep every figure: a 4-byte float has"
             " about 7 digits, 16777217.3 becomes another number; NUMERIC(20, 6) keeps them"
         )
-    if inserts:
-        yield from _lacking(layout, reflected, settings)
     yield from _engine(connection, layout)
-    yield from missing_rights(connection, layout.table, inserts=inserts)
 
 
-def _lacking(layout: Layout, reflected: Mapping[str, Any], settings: TargetSettings) -> Iterator[str]:
-    mapped = {column.name for column in layout.table.columns}
-    needed = [name for name, column in reflected.items() if name not in mapped and _must_be_given(column)]
-    if needed:
-        names = ", ".join(needed)
-        advice = 'rows are updated, but new ones will be refused; missing = "skip" leaves them to you'
-        yield f"{settings.table}: {names} must be given and is not mapped: {advice}"
+def lacking(reflected: Mapping[str, Any], mapped: set[str]) -> tuple[str, ...]:
+    """Name the columns that a new row must give and that no field is mapped to."""
+    return tuple(name for name, column in reflected.items() if name not in mapped and _must_be_given(column))
 
 
 def _must_be_given(column: Mapping[str, Any]) -> bool:

@@ -41,6 +41,7 @@ def unmade(settings: TargetSettings) -> Capabilities:
         creates=settings.missing is Missing.INSERT,
         can_deactivate=fields.active is not None,
         can_scan=True,
+        unmade=True,
         notes=(f"the table {settings.table} is not there yet, the first write makes it",),
     )
 

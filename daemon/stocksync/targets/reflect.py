@@ -11,9 +11,13 @@ from stocksync.errors import ConfigurationError
 from stocksync.targets.keys import CharacterSet
 from stocksync.targets.layout import Layout
 from stocksync.targets.mapping import Mapping, choice
-from stocksync.targets.notes import notes_on
+from stocksync.targets.notes import lacking, notes_on
 from stocksync.targets.own_table import own_table
 from stocksync.targets.settings import MatchBy, TargetSettings
+
+_SCHEMAS = 50
+"""How many are looked through for a table that is not where it was named."""
+_OF_THE_SERVER = {"information_schema", "pg_catalog", "mysql", "performance_schema", "sys"}
 
 
 class NoTable(ConfigurationError):
@@ -74,8 +78,16 @@ def _no_table(inspector: Inspector, settings: TargetSettings) -> str:
         ]
     else:
         there = [*inspector.get_table_names(), *inspector.get_view_names()]
+    if elsewhere := None if dot or settings.create_table else _schema_of(inspector, settings.table):
+        written = f'table = "{elsewhere}.{settings.table}"'
+        return f"{settings.where}.table: {settings.table!r} is not here, it is in schema {elsewhere}: write {written}"
     hint = "" if there else "; create_table = true makes one"
     return f"{settings.where}.table: there is no table {settings.table!r}{choice(settings.table, there)}{hint}"
+
+
+def _schema_of(inspector: Inspector, table: str) -> str | None:
+    schemas = [schema for schema in inspector.get_schema_names() if schema not in _OF_THE_SERVER][:_SCHEMAS]
+    return next((schema for schema in schemas if _exists(inspector, table, schema)), None)
 
 
 def _layout(
@@ -102,10 +114,11 @@ def _layout(
         updated_at=updated_at,
         active=active,
         unique=_is_unique(inspector, found, {key.column.name for key in (match, place) if key is not None}),
+        lacking=lacking(reflected, {part.column.name for part in parts}),
         notes=(),
         types=_types(reflected.values()),
     )
-    return replace(layout, notes=tuple(notes_on(connection, layout, reflected, settings)))
+    return replace(layout, notes=tuple(notes_on(connection, layout, settings)))
 
 
 def _letters(connection: Connection, found: tuple[str, str | None]) -> dict[str, CharacterSet]:

@@ -1,6 +1,6 @@
 """What a target is told to be: plain values, checked where they meet the database."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -63,6 +63,11 @@ class Timeouts:
     statement: timedelta = timedelta(seconds=60)
     total: timedelta = timedelta(seconds=90)
     """Ours with the database: for a whole write transaction, or a step of reading. A dead route answers nothing."""
+
+
+def rehearsed(patience: Timeouts) -> Timeouts:
+    """Give the time limits of a rehearsal, which gives way to who does real work."""
+    return replace(patience, lock=min(patience.lock, timedelta(seconds=2)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A target that no mapping fits: the user's own SQL."""
 
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,13 +14,16 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, RowsRefused
-from stocksync.ports import BatchResult, Capabilities, Fence
-from stocksync.sqlengine import close_engine, reading, writing
+from stocksync.ports import BatchResult, Capabilities, Fence, Trial
+from stocksync.sqlengine import close_engine, reading, rehearsing, writing
 from stocksync.targets import dialects
 from stocksync.targets.faults import Conflict, Objection, is_of_rows, patiently
-from stocksync.targets.settings import Statements, TargetSettings
+from stocksync.targets.settings import Statements, TargetSettings, rehearsed
 from stocksync.targets.statement_batch import StatementBatch, statement_for
+from stocksync.targets.statement_rehearsal import rehearse_statements
 
+_CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
+"""PostgreSQL's own cast of a bound parameter, which SQLAlchemy takes for neither."""
 _NAMES = ("product_id", "sku", "location", "quantity")
 
 
@@ -52,12 +56,17 @@ class StatementsTarget:
             can_scan=False,
             layout=self._texts["write"].text,
             loose="product_id" not in binds,
-            notes=() if "read" in self._texts else ("without a `read` statement neither audit nor look-up sees it",),
         )
 
     async def stale(self) -> bool:
         """Tell of no change: own statements have no columns of ours."""
         return False
+
+    async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
+        """Run each statement as a cycle does, in a transaction that is rolled back."""
+        async with self._patiently(), rehearsing(self._engine) as connection:
+            await dialects.guard(connection, rehearsed(self._settings.patience))
+            return await rehearse_statements(connection, self._settings, self._texts, sample)
 
     async def make(self) -> None:
         """Make nothing: own statements have a table of their own."""
@@ -141,7 +150,7 @@ class StatementsTarget:
 def _parsed(statements: Statements, settings: TargetSettings, dialect: str) -> dict[str, TextClause]:
     given = {name: getattr(statements, name) for name in ("write", "read", "deactivate", "delete")}
     problems = [] if given["write"] else [f"{settings.where}.statements.write: it is needed"]
-    texts = {name: text(sql.strip().rstrip(";")) for name, sql in given.items() if sql}
+    texts = {name: text(_CAST.sub(r":\1\\:\\:", sql.strip().rstrip(";"))) for name, sql in given.items() if sql}
     for name, clause in texts.items():
         problems += _unknown(f"{settings.where}.statements.{name}", clause, quantity=name == "write")
     if problems:

@@ -1,32 +1,43 @@
 """The lines of `check`."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from stocksync.cli.format.words import BAD, FAILS, GOOD, WARN, WELL, clean
-from stocksync.core.answers import CheckResult
+from stocksync.cli.format.words import BAD, FAILS, GOOD, WAITS, WARN, WELL, clean, many
+from stocksync.cli.format.wrapping import Hanging
+from stocksync.core.answers import CheckResult, CheckState
 
 _PART_WIDTH = 22
+_MARKS = {
+    CheckState.WELL: (WELL, GOOD, ""),
+    CheckState.WARNING: (WAITS, f"bold {WARN}", ""),
+    CheckState.FAILED: (FAILS, BAD, BAD),
+}
 
 
-def finding(value: CheckResult) -> Table:
-    """Show one part: well or not, and what to do."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=1)
-    grid.add_column(min_width=_PART_WIDTH, no_wrap=True)
-    grid.add_column(overflow="fold")
-    mark = Text(WELL, style=GOOD) if value.well else Text(FAILS, style=BAD)
-    grid.add_row(mark, Text(clean(value.part), style="bold"), Text(clean(value.what), style="" if value.well else BAD))
+def finding(value: CheckResult) -> RenderableType:
+    """Show one part: well, well with a warning, or not; and what to do."""
+    mark, style, words = _MARKS[value.state]
+    part = Text(clean(value.part).ljust(_PART_WIDTH), style="bold")
+    first, *more = value.what.splitlines() or [""]
+    indent = _PART_WIDTH + 5
+    lines = [Hanging(Text.assemble((mark, style), "  ", part, "  ", (clean(first), words)), indent)]
+    lines += [Hanging(Text(" " * indent + clean(line), style=words), indent) for line in more]
     if value.todo:
-        grid.add_row("", "", Text(f"→ {clean(value.todo)}", style=WARN))
-    return grid
+        lines.append(Hanging(Text(" " * indent + f"→ {clean(value.todo)}", style="bold"), indent + 2))
+    return Group(*lines)
 
 
 def verdict(values: Sequence[CheckResult]) -> Text:
     """Sum up."""
-    bad = sum(not value.well for value in values)
+    states = Counter(value.state for value in values)
+    bad, warned = states[CheckState.FAILED], states[CheckState.WARNING]
     if bad:
         return Text(f"{bad} of {len(values)} need{'s' if bad == 1 else ''} you", style=f"bold {BAD}")
+    if warned:
+        words = f"it works, with {many(warned, 'warning')}; `stocksync plan` shows what would be written"
+        return Text(words, style=f"bold {GOOD}")
     return Text("all is well; `stocksync plan` shows what would be written", style=f"bold {GOOD}")

@@ -1,0 +1,94 @@
+"""`check`, the machine's part: the address that people and Prometheus look at, and files that hold secrets."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+
+from stocksync.config import Config
+from stocksync.core.answers import CheckResult, CheckState
+
+_ASK_SECONDS = 2.0
+_WORLD = 0o007
+_LISTENING = "0A"
+
+
+def secret_results(config: Config) -> Iterator[CheckResult]:
+    """Warn of files with a secret that anybody on the machine may read."""
+    for secret in config.secrets():
+        file = secret.location
+        if file is None:
+            continue
+        with suppress(OSError):
+            mode = file.stat().st_mode & 0o777
+            if mode & _WORLD:
+                what = f"{secret.key}: everybody on this machine may read {file} (mode {mode:04o})"
+                yield CheckResult("secrets", CheckState.WARNING, what, f"chmod 600 {file}")
+
+
+async def http_result(config: Config) -> CheckResult:
+    """Try to listen where the daemon will."""
+    host, port = config.http.address
+    address = config.http.listen
+    try:
+        _bind(host, port)
+    except OSError as error:
+        if await _is_ours(host, port):
+            return CheckResult("http", CheckState.WELL, f"{address} is served by a stocksync that runs")
+        holder = holder_of(port)
+        what = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}{holder}"
+        return CheckResult("http", CheckState.FAILED, what, "end that process, or choose another http.listen")
+    if not config.http.token and not _is_loopback(host):
+        what = f"{address} can be reached from other machines and no token is set: the page and /api/ will be refused"
+        return CheckResult("http", CheckState.WARNING, what, "set http.token_env, or listen on 127.0.0.1")
+    return CheckResult("http", CheckState.WELL, f"{address} is free")
+
+
+def holder_of(port: int) -> str:
+    """Name the process that listens on a port, where the system tells."""
+    inodes = {inode for table in ("tcp", "tcp6") for inode in _listening(Path("/proc/net") / table, port)}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
+                return f" by process {process.name} ({(process / 'comm').read_text().strip()})"
+    return ""
+
+
+def _listening(table: Path, port: int) -> Iterator[str]:
+    with suppress(OSError):
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                yield f"socket:[{fields[9]}]"
+
+
+def _bind(host: str, port: int) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        # As the daemon does it: a port of connections that are only being forgotten is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen(1)
+
+
+async def _is_ours(host: str, port: int) -> bool:
+    reached = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else host  # noqa: S104
+    timeout = aiohttp.ClientTimeout(total=_ASK_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{reached}:{port}/metrics") as answer,
+        ):
+            return "stocksync_build_info" in await answer.text()
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

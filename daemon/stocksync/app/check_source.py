@@ -1,0 +1,78 @@
+"""`check`, Qoyod's part: credential, locations, the list, and whether the poll can keep its pace."""
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+
+from stocksync.config import AccountConfig
+from stocksync.core.answers import CheckResult, CheckState
+from stocksync.core.desired_state import CLOCK_SKEW
+from stocksync.core.model import Reading, Verdict
+from stocksync.core.policy import LocationMap
+
+WELL, WARNING, FAILED = CheckState.WELL, CheckState.WARNING, CheckState.FAILED
+
+
+def location_result(name: str, places: LocationMap, found: Mapping[int, str]) -> CheckResult:
+    """Hold the location map against the tenant's own locations."""
+    part = f"{name}: locations"
+    named = ", ".join(f"{location} {label}".strip() for location, label in sorted(found.items())) or "none"
+    strange = sorted(places.map.keys() - found.keys())
+    if strange:
+        ids = ", ".join(str(location) for location in strange)
+        what = f"locations.map names {ids}, which this tenant does not have; it has {named}"
+        return CheckResult(part, FAILED, what, "correct the ids in locations.map, or use the key of the tenant meant")
+    return CheckResult(part, WELL, f"{named}; see that they are yours")
+
+
+def products_result(name: str, page: Reading, *, filtered: bool) -> CheckResult:
+    """Judge the first page."""
+    part = f"{name}: products"
+    if page.verdict is Verdict.EMPTY:
+        what = "Qoyod answers that it found nothing: the catalogue is empty, or this is the wrong key or filter"
+        cure = "see that poll.filter fits a product" if filtered else "see that the key is of the tenant meant"
+        return CheckResult(part, WARNING, what, cure)
+    shown = len(page.products) + len(page.bad_rows)
+    total = "an unknown number of" if page.total is None else page.total
+    what = f"{total} products, {shown} on the first page"
+    if not page.bad_rows:
+        return CheckResult(part, WELL, what)
+    what += f", {len(page.bad_rows)} of them unreadable: {page.bad_rows[0].reason}"
+    return CheckResult(part, WARNING if page.products else FAILED, what, "unreadable products are set aside")
+
+
+def pace_result(one: AccountConfig, total: int | None) -> CheckResult | None:
+    """Tell where the list cannot be read within the interval or the deadline."""
+    poll = one.poll
+    pages = math.ceil((total or 0) / poll.per_page)
+    # The first page costs nothing of the budget's pace: it is there from the start.
+    needed = timedelta(seconds=pages * 60 / poll.requests_per_minute)
+    reading = (
+        f"{total} products are {pages} page{'' if pages == 1 else 's'};"
+        f" at {poll.requests_per_minute} requests a minute a poll takes {_seconds(needed)}"
+    )
+    if needed > poll.deadline:
+        what = f"{reading}: it would be cancelled by poll.deadline = {_seconds(poll.deadline)}"
+        return CheckResult(f"{one.name}: poll", FAILED, what, "raise poll.deadline and poll.interval")
+    if needed > poll.interval:
+        what = f"{reading}: poll.interval = {_seconds(poll.interval)} cannot be kept"
+        return CheckResult(f"{one.name}: poll", WARNING, what, "raise poll.interval or poll.requests_per_minute")
+    return None
+
+
+def clock_result(name: str, skew: timedelta | None) -> CheckResult | None:
+    """Tell of clocks that differ: figures are ordered and aged by ours."""
+    if skew is None or abs(skew) <= CLOCK_SKEW:
+        return None
+    way = "behind" if skew > timedelta(0) else "ahead of"
+    what = f"this machine's clock is {_span(abs(skew))} {way} Qoyod's"
+    return CheckResult(f"{name}: clock", WARNING, what, "set the clock (timedatectl set-ntp true)")
+
+
+def _seconds(value: timedelta) -> str:
+    return f"{value.total_seconds():.3g} s" if value < timedelta(minutes=2) else _span(value)
+
+
+def _span(value: timedelta) -> str:
+    days = round(value / timedelta(days=1))
+    return f"{days} days" if days > 1 else f"{value.total_seconds() / 60:.0f} min"

@@ -1,0 +1,151 @@
+"""Why a database cannot be opened, in the words of who has to mend it; never a driver's own."""
+
+import errno
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from stocksync.errors import SEE_CHECK
+from stocksync.sqlengine import reason
+
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+_EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+_WRONG_PASSWORD = frozenset({"28P01", 1045})
+_NO_ROLE = frozenset({"28000"})
+_NO_DATABASE = frozenset({"3D000", 1049})
+_NO_ACCESS = frozenset({1044})
+_BY_HOST = frozenset({1130})
+_READ_ONLY = frozenset({"25006", 1290, 1792, 1836})
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One database that is to be opened."""
+
+    url: URL
+    key: str
+    """What a person changes: a key of the configuration, or the variable or file that it names."""
+
+    @property
+    def server(self) -> str:
+        """Name the kind of server and its address."""
+        return f"{_NAMES.get(self.url.get_backend_name(), 'database')} at {self.address}"
+
+    @property
+    def address(self) -> str:
+        """Host and port, or what stands for them: several hosts, a socket's folder."""
+        elsewhere = self.url.query.get("host") or self.url.query.get("unix_socket")
+        if elsewhere and not self.url.host:
+            return str(elsewhere)
+        return f"{self.url.host or 'localhost'}:{self.url.port or _PORTS.get(self.url.get_backend_name(), 0)}"
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database."""
+        named = self.url.get_backend_name() == "sqlite" and self.url.database not in {None, "", ":memory:"}
+        return Path(str(self.url.database).removeprefix("file:").partition("?")[0]).absolute() if named else None
+
+    def describe(self) -> str:
+        """Name the database without user and password."""
+        if self.path is not None:
+            return f"sqlite, {self.path}"
+        return f"{self.server}, database {self.url.database}"
+
+    def words(self, error: BaseException) -> tuple[str, str]:
+        """Say what is wrong and what to do about it."""
+        if self.path is not None and (said := self._of_file(self.path, error)):
+            return said
+        for cause in causes(error):
+            if (said := self._of_code(_code(cause), reason(cause))) or (said := self._of_network(cause)):
+                return said
+        return str(error).replace(SEE_CHECK, ""), ""
+
+    def _of_code(self, code: object, words: str) -> tuple[str, str] | None:
+        user, database, key = self.url.username, self.url.database, self.key
+        escapes = "an @ : / ? # or % in it is written %40 %3A %2F %3F %23 %25"
+        said = {
+            _WRONG_PASSWORD: (f"refuses the password of user {user}", f"correct the password in {key}; {escapes}"),
+            _NO_ROLE: (f"lets no user {user} in", f"name in {key} a role that is there and may log in"),
+            _NO_DATABASE: (f"has no database {database}", f"correct its name in {key}, or create it"),
+            _NO_ACCESS: (
+                f"lets user {user} not into database {database}",
+                f"GRANT SELECT, INSERT, UPDATE ON {database}.* TO {user}",
+            ),
+            _BY_HOST: ("lets nobody in from this machine", f"allow user {user} from here"),
+            _READ_ONLY: (
+                f"takes no writes: {words}",
+                f"{key} must lead to a server, a session and a user that may write",
+            ),
+        }
+        return next(((f"{self.server} {what}", todo) for codes, (what, todo) in said.items() if code in codes), None)
+
+    def _of_network(self, cause: BaseException) -> tuple[str, str] | None:
+        if isinstance(cause, socket.gaierror):
+            return f"no host {self.url.host} can be found", f"correct the host in {self.key}"
+        if isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause) or _refused(cause):
+            return f"no {self.server} (connection refused)", f"start it, or correct host and port in {self.key}"
+        if isinstance(cause, TimeoutError):
+            return f"{self.server} does not answer", f"see whether a firewall is between, or correct {self.key}"
+        return None
+
+    def _of_file(self, path: Path, error: BaseException) -> tuple[str, str] | None:
+        text = " ".join(str(cause) for cause in causes(error))
+        if "not a database" in text:
+            return f"{path} is not a SQLite database", f"correct {self.key}"
+        if path.is_dir():
+            return f"{path} is a directory", f"name a file in {self.key}"
+        if not path.parent.is_dir():
+            return f"the folder {path.parent} does not exist", f"mkdir -p {path.parent}, or correct {self.key}"
+        if "readonly" in text or "unable to open" in text or "not writable" in text:
+            return unwritable(path)
+        return None
+
+
+def unwritable(path: Path) -> tuple[str, str]:
+    """Say who owns what may not be written, and who we are."""
+    barred = path if path.exists() and not os.access(path, os.W_OK) else path.parent
+    kind = "folder" if barred.is_dir() else "file"
+    owner, me = _name(barred.stat().st_uid), _name(os.geteuid())
+    what = f"the {kind} {barred} may not be written: it is owned by {owner}, and this is user {me}"
+    return what, f"chown {me} {barred}, or run as {owner}"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error and what lies behind it."""
+    while error is not None:
+        yield error
+        original = getattr(error, "orig", None)
+        if isinstance(original, BaseException):
+            yield original
+        error = error.__cause__ or error.__context__
+
+
+def driver_missing(url: URL) -> tuple[str, str]:
+    """Say which driver is missing."""
+    backend = url.get_backend_name()
+    return f"the {_NAMES[backend]} driver is not installed", f"pip install 'stocksync[{_EXTRAS[backend]}]'"
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _code(error: BaseException) -> object:
+    arguments: tuple[Any, ...] = getattr(error, "args", ())
+    if arguments and isinstance(arguments[0], int) and not isinstance(error, OSError):
+        return arguments[0]
+    return getattr(error, "sqlstate", None)
+
+
+def _refused(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ECONNREFUSED

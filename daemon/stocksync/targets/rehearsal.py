@@ -1,0 +1,176 @@
+"""What a cycle does with a table, done in a transaction that its caller rolls back."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.model import Change, Removal
+from stocksync.ports import MADE_UP, Trial
+from stocksync.targets import rows
+from stocksync.targets.batch import Batch, RowChange, arrange, sort_out
+from stocksync.targets.codecs import UnsuitableValue
+from stocksync.targets.layout import Layout, RowKey
+from stocksync.targets.own_table import own_table
+from stocksync.targets.reflect import NoTable, create, reflect
+from stocksync.targets.rights import keeps_what_is_rolled_back, missing_rights
+from stocksync.targets.settings import MatchBy, Missing, TargetSettings
+from stocksync.targets.trials import CREATE, LOCK, Attempts, is_expected
+
+_UPDATES = 3
+_INSERTS = 12
+_LISTED = 5
+
+
+async def rehearse_table(
+    connection: AsyncConnection, settings: TargetSettings, sample: Sequence[Change]
+) -> list[Trial]:
+    """Make the table where it is to be made; look up, lock, update and insert rows as the sample asks."""
+    attempts = Attempts(connection, settings)
+    layout = await _layout(connection, settings, attempts)
+    if layout is None:
+        return attempts.found()
+    attempts.lacking = layout.lacking
+    batch = arrange(layout, settings.match_by, sample, datetime.now(UTC))
+    unfit = [*_places(layout, settings, sample)] or [*_misfits(batch)]
+    if not await connection.run_sync(_rolls_back, layout):
+        return [*unfit, *await connection.run_sync(missing_rights, layout, settings)]
+    return [*unfit, *await _Rehearsal(connection, settings, layout, attempts).run(batch)]
+
+
+async def _layout(connection: AsyncConnection, settings: TargetSettings, attempts: Attempts) -> Layout | None:
+    """Find the table, or make it; None where that is refused, or cannot be undone and so was only asked for."""
+    try:
+        return await connection.run_sync(reflect, settings)
+    except NoTable:
+        if not settings.create_table:
+            raise
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        await attempts.run(CREATE, lambda: _create_in_vain(connection, settings), savepoint=False)
+        return None
+    if not await attempts.run(CREATE, lambda: connection.run_sync(create, settings)):
+        return None
+    return await connection.run_sync(reflect, settings)
+
+
+async def _create_in_vain(connection: AsyncConnection, settings: TargetSettings) -> None:
+    # MySQL commits a CREATE at once. It judges the rights first and the columns after them: with one column named
+    # twice nothing is made, and the number of the error tells which of the two was wrong.
+    name = connection.dialect.identifier_preparer.format_table(own_table(settings, connection.dialect))
+    try:
+        await connection.exec_driver_sql(f"CREATE TABLE {name} (a INTEGER, a INTEGER)".replace("%", "%%"))
+    except DBAPIError as error:
+        if not is_expected(error):
+            raise
+
+
+def _rolls_back(connection: Connection, layout: Layout) -> bool:
+    """Whether nothing stays of what is rolled back: MySQL keeps it in some tables, a trigger's or a view's too."""
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        return True
+    inspector = inspect(connection)
+    name, schema = layout.table.name, layout.table.schema
+    if name in inspector.get_view_names(schema):
+        return False
+    options = inspector.get_table_options(name, schema)
+    engine = str(options.get("mysql_engine") or options.get("mariadb_engine") or "")
+    triggers = text(
+        "SELECT COUNT(*) FROM information_schema.triggers"
+        " WHERE event_object_table = :name AND event_object_schema = COALESCE(:schema, DATABASE())"
+    )
+    fires = connection.execute(triggers, {"name": name, "schema": schema}).scalar_one()
+    return engine.casefold() == "innodb" and not (fires and keeps_what_is_rolled_back(connection))
+
+
+def _places(layout: Layout, settings: TargetSettings, sample: Iterable[Change]) -> Iterator[Trial]:
+    """Hold each place against its column."""
+    column, refused = layout.place, dict[str, list[str]]()
+    for place in sorted({change.place for change in sample}) if column is not None else ():
+        try:
+            column.encode(place) if column is not None else None
+        except UnsuitableValue as error:
+            refused.setdefault(str(error), []).append(place)
+    cure = f"correct accounts.{settings.account}.locations.map, or map location to another column"
+    name = "" if column is None else column.column.name
+    for why, places in refused.items():
+        named = ", ".join(map(repr, places[:_LISTED])) + (", …" if len(places) > _LISTED else "")
+        yield Trial(f"no figure of {named} can be written: column {name!r}: {why}", cure)
+
+
+def _misfits(batch: Batch) -> Iterator[Trial]:
+    reasons = Counter(why for change, why in batch.misfits if change.cause != MADE_UP)
+    fit = sum(order.change.cause != MADE_UP for order in batch.orders)
+    tried = fit + reasons.total()
+    for why, times in reasons.most_common(3):
+        yield Trial(f"{times} of {tried} figures tried would be set aside: {why}", blocks=not fit)
+
+
+@dataclass(slots=True)
+class _Rehearsal:
+    connection: AsyncConnection
+    settings: TargetSettings
+    layout: Layout
+    attempts: Attempts
+
+    async def run(self, batch: Batch) -> list[Trial]:
+        figures = [order for order in batch.orders if isinstance(order.change.after, Decimal)]
+        removals = [order for order in batch.orders if isinstance(order.change.after, Removal)]
+        found: rows.Found = {}
+
+        async def look_up() -> None:
+            finds = [order.finds for order in figures]
+            found.update(await rows.look_up(self.connection, self.layout, finds, lambda: None))
+
+        if not await self.attempts.run("SELECT", look_up):
+            return self.attempts.found()
+        there = {key: row.rows for key, row in found.items()}
+        await self._updated(figures, there)
+        await self._inserted([order for order in figures if order.key not in there])
+        for order in removals:
+            await self._executed("UPDATE" if order.sets else "DELETE", order, there=1, made_up=True)
+        return [*self.attempts.found(), *self._of_rows(figures, there)]
+
+    async def _updated(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> None:
+        """Lock and update rows that are there; where there is none, the statements alone say what is allowed."""
+        chosen = _spread([order for order in figures if there.get(order.key) == 1]) or figures[:1]
+        await self.attempts.run(LOCK, lambda: rows.lock(self.connection, self.layout, Batch(list(chosen))))
+        for order in chosen:
+            await self._executed("UPDATE", order, there=1, made_up=not there.get(order.key))
+
+    async def _inserted(self, new: Sequence[RowChange]) -> None:
+        """Insert a row for each place: of a product of Qoyod's, and one made up only where all of those have rows."""
+        if self.settings.missing is not Missing.INSERT:
+            return
+        chosen: dict[str, RowChange] = {}
+        for order in sorted(new, key=lambda order: order.change.cause == MADE_UP):
+            chosen.setdefault(order.change.place, order)
+        for order in list(chosen.values())[:_INSERTS]:
+            await self._executed("INSERT", order, there=0, made_up=order.change.cause == MADE_UP)
+
+    async def _executed(self, step: str, order: RowChange, *, there: int, made_up: bool) -> None:
+        work = sort_out(self.layout, self.settings.missing, Batch([order]), Counter({order.key: there}))
+        await self.attempts.run(step, lambda: rows.execute(self.connection, self.layout, work), made_up=made_up)
+
+    def _of_rows(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> Iterator[Trial]:
+        real = [order for order in figures if order.change.cause != MADE_UP]
+        several = sum(there.get(order.key, 0) > 1 for order in real)
+        if several:
+            what = f"{several} of {len(real)} figures tried would be set aside: several rows match"
+            yield Trial(what, "leave one row of each product and location, under a unique index", blocks=False)
+        if real and self.settings.missing is Missing.SKIP and not any(order.key in there for order in real):
+            what = f'the table has no row for any of the {len(real)} figures tried, and missing = "skip" makes none'
+            by = "sku" if self.settings.match_by is MatchBy.PRODUCT_ID else "product_id"
+            yield Trial(what, f'is match_by = "{by}" meant, or missing = "insert"?', blocks=False)
+
+
+def _spread(orders: Sequence[RowChange]) -> list[RowChange]:
+    """Choose rows whose figures are as different as can be: a constraint may refuse some."""
+    if len(orders) <= _UPDATES:
+        return list(orders)
+    ordered = sorted(orders, key=lambda order: order.change.after if isinstance(order.change.after, Decimal) else 0)
+    return [ordered[0], ordered[len(ordered) // 2], ordered[-1]]

@@ -1,0 +1,121 @@
+"""Attempts within a transaction that is rolled back: what the database refuses, and what a person does about it."""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.ports import Trial
+from stocksync.sqlengine import Fault, fault_of, reason
+from stocksync.targets.faults import code_of
+from stocksync.targets.rights import give_a_value
+from stocksync.targets.settings import TargetSettings
+
+CREATE = "CREATE TABLE"
+LOCK = "SELECT … FOR UPDATE"
+
+_DENIED = {"42501", 1044, 1142, 1143, 1227, 1370}
+_DENIED_OBJECT = re.compile(r'permission denied for (sequence|schema|function|view) "?([^"\s]+)')
+_NEEDS_VALUE = {"23502", 1364, 1048}
+_MISSING_PARENT = {"23503", 1216, 1452}
+_OF_ITS_VALUES = {*_MISSING_PARENT, "23505", "23514", 1062, 4025}
+_OF_ITS_VALUES_ON_SQLITE = re.compile(r"(UNIQUE|FOREIGN KEY|CHECK) constraint failed")
+_DUPLICATE_COLUMN = {1060}
+
+
+@dataclass(slots=True)
+class _Refusal:
+    code: object
+    fault: Fault
+    steps: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Runs one statement after the other, each within a savepoint, and collects what was refused."""
+
+    connection: AsyncConnection
+    settings: TargetSettings
+    lacking: tuple[str, ...] = ()
+    """Columns that must be given and are not mapped."""
+    _refused: dict[str, _Refusal] = field(default_factory=dict)
+    _passed: Counter[str] = field(default_factory=Counter)
+
+    async def run(
+        self, step: str, action: Callable[[], Awaitable[Any]], *, made_up: bool = False, savepoint: bool = True
+    ) -> bool:
+        """Try one step; what stands only in a row that was made up for the rehearsal is no refusal."""
+        try:
+            async with self.connection.begin_nested() if savepoint else nullcontext():
+                await action()
+        except (StatementError, OverflowError, UnicodeError) as error:
+            fault = Fault.DATA if isinstance(error, OverflowError | UnicodeError) else fault_of(error)
+            if fault in {Fault.AWAY, Fault.BUSY, Fault.CONFLICT, Fault.READ_ONLY, Fault.CANCELLED}:
+                raise
+            if not (made_up and _is_of_its_values(error)):
+                self._refused.setdefault(reason(error), _Refusal(code_of(error), fault)).steps[step] += 1
+            return False
+        self._passed[step] += not made_up
+        return True
+
+    def found(self) -> list[Trial]:
+        """Give what was refused, one finding for one cause."""
+        return [self._trial(words, refusal) for words, refusal in self._refused.items()]
+
+    def _trial(self, words: str, refusal: _Refusal) -> Trial:
+        steps = list(refusal.steps)
+        if refusal.fault is Fault.LOCKED:
+            cure = "end that transaction"
+            return Trial(f"{', '.join(steps)} waited in vain: {words}", cure, blocks=False)
+        if refusal.fault is Fault.DATA and any(self._passed[step] for step in steps):
+            tried = sum(self._passed[step] + refusal.steps[step] for step in steps)
+            what = f"{refusal.steps.total()} of {tried} rows tried would be set aside: {words}"
+            return Trial(what, self._cure(words, refusal.code, steps), blocks=False)
+        return Trial(f"{', '.join(steps)} would fail: {words}", self._cure(words, refusal.code, steps))
+
+    def _cure(self, words: str, code: object, steps: list[str]) -> str:
+        where, table = self.settings.where, self.settings.table
+        if code in _DENIED or "permission denied" in words:
+            return f"let an administrator of the database run: {self._grant(words, steps)}"
+        if code in _NEEDS_VALUE or "NOT NULL constraint" in words:
+            return give_a_value(self.lacking)
+        if code in _MISSING_PARENT or "FOREIGN KEY" in words:
+            return f"make the rows it refers to first, or correct accounts.{self.settings.account}.locations.map"
+        if self.settings.statements is not None:
+            return f"correct {where}.statements"
+        return f"correct {where} or the table {table}"
+
+    def _grant(self, words: str, steps: list[str]) -> str:
+        user = self.connection.engine.url.username or "the user"
+        if named := _DENIED_OBJECT.search(words):
+            kind, name = named.groups()
+            if steps == [CREATE]:
+                return f"GRANT CREATE ON SCHEMA {name} TO {user} (or name a schema of its own in target.table)"
+            right = {"sequence": "USAGE", "schema": "USAGE", "function": "EXECUTE"}.get(kind)
+            return f"GRANT {right} ON {kind.upper()} {name} TO {user}" if right else f"GRANT SELECT ON {name} TO {user}"
+        if steps == [CREATE]:
+            return f"GRANT CREATE ON {self.connection.engine.url.database}.* TO {user}"
+        if self.settings.statements is not None:
+            return f"GRANT the rights that this statement needs TO {user}"
+        rights = [right for right in ("SELECT", "UPDATE", "INSERT", "DELETE") if any(right in step for step in steps)]
+        # A row lock asks for the right to update, of one column at least.
+        if LOCK in steps and "UPDATE" not in rights:
+            rights.append("UPDATE")
+        return f"GRANT {', '.join(rights)} ON {self.settings.table} TO {user}"
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether MySQL refused only the column that a rehearsed CREATE names twice."""
+    return isinstance(error, DBAPIError) and code_of(error) in _DUPLICATE_COLUMN
+
+
+def _is_of_its_values(error: BaseException) -> bool:
+    """Whether other values may well go in: a parent that is not there, a key that is taken, a range."""
+    if "no partition" in str(error):
+        return False
+    return code_of(error) in _OF_ITS_VALUES or bool(_OF_ITS_VALUES_ON_SQLITE.search(str(error)))
