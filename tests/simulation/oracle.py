@@ -56,6 +56,8 @@ class Oracle:
     struck: int = 0
     """Answers that a fault had a hand in."""
     _shown: dict[Cell, list[tuple[float, Decimal]]] = field(default_factory=lambda: defaultdict(list))
+    _by_id: dict[Cell, list[tuple[float, Decimal]]] = field(default_factory=lambda: defaultdict(list))
+    """What was shown to whoever asked for the product, as a look-up does beside the cycle."""
     _listed: dict[tuple[str, Cell], float] = field(default_factory=dict)
     """When a process last saw a cell on a list page."""
     _written_as_of: dict[Cell, float] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class Oracle:
             figures = _figures(row)
             for cell, figure in figures.items():
                 self._shown[cell].append((now, figure))
+                if single:
+                    self._by_id[cell].append((now, figure))
                 if single and self.distrusted.get(cell.product_id, (0.0, {}))[1].get(cell.place) == figure:
                     del self.distrusted[cell.product_id]  # by id it says the same now
                 if not single:
@@ -102,7 +106,8 @@ class Oracle:
             if change.cause == "deleted" or change.cause.startswith("approved"):
                 continue
             at, listed = self.distrusted.get(change.product_id, (-1.0, {}))
-            if began is not None and at >= began.at and change.after == listed.get(change.place):
+            doubted = began is not None and at >= began.at and change.after == listed.get(change.place)
+            if doubted and not self._was_told(change, began.at):
                 self.note(f"{change} at {now:.1f}, though list and look-up differed in that cycle")
             since = self._written_as_of.get(change.cell, float("-inf"))
             shown = self._shown.get(change.cell, [])
@@ -114,6 +119,9 @@ class Oracle:
                 self.note(f"{change} at {now:.1f} is older than what was written before, as of {since:.1f}")
             else:
                 self.note(f"{change} was never shown")
+
+    def _was_told(self, change: Change, since: float) -> bool:
+        return any(at >= since and figure == change.after for at, figure in self._by_id[change.cell])
 
     def see_report(self, report: CycleReport, began: Began, rows: Sequence[LedgerRow], managed: int) -> None:
         """Judge what a cycle, and what look-ups and healing since the last one, applied beside the guards."""
@@ -149,6 +157,8 @@ class Oracle:
         """After a complete cycle each cell holds what was shown since the cycle began, or what waits for a person."""
         counts = report.counts
         quiet = report.complete and report.outcome is Outcome.DONE and not counts.quarantined and not counts.unpushed
+        # A product whose cross-check came to no end is left for the next cycle.
+        quiet = quiet and "inconclusive" not in report.cross_checks
         if not quiet or self.struck != began.faults or self.weather.by_sku:
             return
         waiting = set(held)

@@ -1,15 +1,13 @@
 """The processes of a world: daemons that freeze and die, people who decide, and the wires between them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from memory_state import MemoryState
-from memory_target import MemoryTarget
 from virtual_time import LoopClock
 
 from stocksync.core.desired_state import Rules
@@ -74,12 +72,14 @@ class Wire:
         return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
 
 
-class SimulatedTarget(MemoryTarget):
+class SimulatedTarget:
     """A target whose server rolls idle transactions back, and whose commits the oracle sees."""
 
-    def __init__(self, world: "World", owner: str, crash: Callable[[str], None]) -> None:
-        super().__init__(world.table, by_sku=world.weather.by_sku, crash_points=crash)
-        self._world, self._owner = world, owner
+    def __init__(self, inner: Any, world: "World", owner: str) -> None:
+        self._inner, self._world, self._owner = inner, world, owner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:
         world, clock = self._world, self._world.clock
@@ -97,12 +97,12 @@ class SimulatedTarget(MemoryTarget):
                 world.oracle.reached.add("idle transaction rolled back")
                 raise TargetUnavailable("the server ended the idle transaction")
 
-        written = await super().write(changes, fence_then_idle, transaction)
+        written: BatchResult = await self._inner.write(changes, fence_then_idle, transaction)
         world.oracle.see_commit(self._owner, written.applied, clock.monotonic())
         if transaction is None:
-            lease = world.store.of("main")
-            if lease.owner != self._owner or lease.expires_at <= clock.now():
-                world.oracle.note(f"{self._owner} wrote without the lease, {lease.owner or 'nobody'} holds it")
+            owner, expires_at = world.databases.lease()
+            if owner != self._owner or expires_at <= clock.now():
+                world.oracle.note(f"{self._owner} wrote without the lease, {owner or 'nobody'} holds it")
         return written
 
 
@@ -177,10 +177,10 @@ class Daemon:
         settings = SourceSettings("main", per_page=4, concurrency=2, attempts=3)
         budget, credential = Budget(PER_MINUTE, world.clock), KeyCredential("api_key", lambda: "key")
         source = QoyodSource(settings, Wire(self), budget, credential, self, clock, random)
-        self.state = MemoryState(world.clock, world.store, crash_points=self.crash)
+        self.state, target = world.databases.open(self.crash)
         self.account = Account(
             name="main", source=source,
-            target=Gated(SimulatedTarget(world, name, self.crash), self, TargetUnavailable),
+            target=Gated(SimulatedTarget(target, world, name), self, TargetUnavailable),
             state=Gated(self.state, self, StateUnavailable), shared=world.weather.shared,
             rules=Rules(Policy(), LocationMap()), limits=Limits(minimum_cells=world.weather.minimum_cells),
             settings=_settings(heal=world.weather.meddled, cross_check=world.weather.cross_check),
@@ -250,6 +250,7 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await self.world.databases.leave(self.state)
 
     def attempted(self, _account: str, _at: datetime) -> None:
         """Note what stands when a cycle begins."""
@@ -262,10 +263,9 @@ class Daemon:
 
     def leading(self, _account: str, epoch: int | None) -> None:
         """Note take-overs, above all those of a batch that was begun."""
-        store = self.world.store.of("main")
         if epoch is not None and epoch > 1:
             self.world.oracle.reached.add("took over")
-            if any(row.intent is not None for row in store.cells.values()):
+            if any(row.intent is not None for row in self.world.databases.cells().values()):
                 self.world.oracle.reached.add("took over in mid-batch")
 
     def skipped(self, _account: str, reason: str) -> None:
@@ -299,12 +299,13 @@ class Person:
     async def decide(self, *, approved: bool) -> None:
         """Say yes or no to the plan that is held, as it is shown now."""
         world = self._world
-        state = MemoryState(world.clock, world.store)
+        state, _ = world.databases.open(lambda _point: None)
         for plan in await state.held("main"):
             if approved:
                 world.oracle.approved |= {(one.change.cell, one.change.after) for one in plan.changes}
             await state.decide(plan.plan_id, approved, "huda")
             world.oracle.reached.add("a person approved" if approved else "a person rejected")
+        await world.databases.leave(state)
 
 
 def digest_of(lines: Sequence[str]) -> str:

@@ -10,11 +10,15 @@ import pytest
 import structlog
 from planted import PLANTED, RARE, Plant
 from states import NAMED
-from world import live
+from world import live, live_in_sqlite
 
 CHUNKS, SEEDS_PER_CHUNK = 12, 20
 ENOUGH = 250
 """Seeds within which a broken promise must show, and every named state must be reached."""
+IN_SQLITE = (1, 4)
+"""Worlds that a run of the tests lives through with our own SQL; the second has state and target in one file."""
+SQL_EVERY = 50
+"""One in so many worlds of the soak is lived through with our own SQL too, which takes ten times as long."""
 _HERE = Path(__file__).parent
 
 
@@ -33,15 +37,21 @@ def _unmeasured():
     sys.settrace(tracer)
 
 
-def _live(seed):
-    broken = live(seed).broken
-    assert not broken, f"seed {seed} (replay: STOCKSYNC_SEED={seed} pytest -k replay_of): {broken[:3]}"
+def _live(seed, through=live):
+    broken = through(seed).broken
+    name = f"STOCKSYNC_SEED={seed} pytest -k replay_of{'_sql' if through is live_in_sqlite else '_a_seed'}"
+    assert not broken, f"seed {seed} (replay: {name}): {broken[:3]}"
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_promise_is_broken(chunk):
     for seed in range(chunk * SEEDS_PER_CHUNK, (chunk + 1) * SEEDS_PER_CHUNK):
         _live(seed)
+
+
+@pytest.mark.parametrize("seed", IN_SQLITE)
+def test_no_promise_is_broken_by_our_own_sql(seed):
+    _live(seed, live_in_sqlite)
 
 
 def test_every_named_state_is_reached():
@@ -70,13 +80,25 @@ def test_replay_of_a_seed():
     _live(int(os.environ["STOCKSYNC_SEED"]))
 
 
+@pytest.mark.skipif("STOCKSYNC_SEED" not in os.environ, reason="replays the seed that STOCKSYNC_SEED names")
+def test_replay_of_sql():
+    _live(int(os.environ["STOCKSYNC_SEED"]), live_in_sqlite)
+
+
 @pytest.mark.soak
 def test_no_promise_is_broken_in_ten_thousand_worlds():
     until = time.monotonic() + float(os.environ.get("STOCKSYNC_SOAK_SECONDS", "600"))
     seed = first = int(os.environ.get("STOCKSYNC_SEED", "1000000"))
     while seed < first + 10_000 or time.monotonic() < until:
         _live(seed)
+        if seed % SQL_EVERY == 0:
+            _live(seed, live_in_sqlite)
         seed += 1
+
+
+@pytest.mark.soak
+def test_a_seed_is_the_same_life_with_our_own_sql():
+    assert live_in_sqlite(0).digest == live_in_sqlite(0).digest
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)

@@ -6,7 +6,6 @@ the databases are in memory, and those are held to the contract of the real ones
 
 import asyncio
 import uuid
-from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from statistics import median
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import structlog
+from databases import Databases, InMemory, InSqlite, in_sqlite
 from memory_state import MemoryStore
 from memory_target import MemoryRow, MemoryTable
 from oracle import Began, Oracle
@@ -46,7 +46,7 @@ class Lived(NamedTuple):
 class World:
     """The business, its Qoyod, and the databases: what survives every process."""
 
-    def __init__(self, seed: int, clock: LoopClock) -> None:
+    def __init__(self, seed: int, clock: LoopClock, databases: Databases | None = None) -> None:
         self.random = Random(seed)
         self.weather = draw(self.random)
         self.clock = clock
@@ -56,6 +56,7 @@ class World:
         self.catalogue = Catalogue(self.random.randint(4, 9), 2, seed=seed, mix=mix)
         self.api = Api(self.catalogue, credentials=Credentials("key"), limit=RateLimit(PER_MINUTE + 5), largest_page=4)
         self.store, self.table = MemoryStore(), MemoryTable()
+        self.databases = databases or InMemory(clock, self.store, self.table, by_sku=self.weather.by_sku)
         self.undo: tuple[int, int, Decimal] | None = None
         """The last stock take, to be taken back: a figure that returns is what a lost write hides behind."""
         self.reports: list[CycleReport] = []
@@ -68,26 +69,25 @@ class World:
     @property
     def managed(self) -> int:
         """How many cells hold a quantity of ours."""
-        rows = self.store.of("main").cells.values()
+        rows = self.databases.cells().values()
         return sum(row.acked is not None and not isinstance(row.acked, Removal) for row in rows)
 
     def note_attempt(self, name: str) -> None:
         """Remember what stood when this process's cycle began."""
-        cycles = sorted(self.store.of("main").cycles.values(), key=lambda report: report.started_at)
-        totals = [total for report in cycles if (total := report.usual_total) is not None][-10:]
+        totals = self.databases.totals()
         usual = median(totals) if totals else 0
         self.oracle.began[name] = Began(self.clock.monotonic(), self.managed, usual, self.oracle.struck)
 
     def note_report(self, name: str, report: CycleReport) -> None:
         """Have the oracle judge a cycle that ended."""
-        began, mine = self.oracle.began[name], self.store.of("main")
+        began = self.oracle.began[name]
         self.reports.append(report)
         self.oracle.reached |= {f"outcome {report.outcome}", f"verdict {report.verdict}"}
         self.oracle.reached |= {f"held by {guard}" for guard in report.guards}
         self.oracle.reached |= {f"applied {kind}" for kind in report.changes}
-        self.oracle.see_report(report, began, mine.ledger, self.managed)
-        rows = {Cell(row.product_id, row.place): row.quantity for row in self.table.rows}
-        held = [cell for plan in mine.plans for cell in plan.cells]
+        self.oracle.see_report(report, began, self.databases.ledger(), self.managed)
+        rows = {Cell(row.product_id, row.place): row.quantity for row in self.databases.rows()}
+        held = [cell for plan in self.databases.plans() for cell in plan.cells]
         self.oracle.see_done(name, report, began, held, rows)
 
     def trade(self) -> None:
@@ -124,15 +124,12 @@ class World:
 
     def meddle(self) -> None:
         """Let a person edit or delete a row of the target."""
-        rows, random = self.table.rows, self.random
+        rows, random = self.databases.rows(), self.random
         if not rows:
             return
-        at = random.randrange(len(rows))
-        self.oracle.meddled[Cell(rows[at].product_id, rows[at].place)] = self.clock.monotonic()
-        if random.random() < 0.3:
-            del rows[at]
-        else:
-            rows[at] = replace(rows[at], quantity=Decimal(random.randint(500, 600)))
+        row = rows[random.randrange(len(rows))]
+        self.oracle.meddled[Cell(row.product_id, row.place)] = self.clock.monotonic()
+        self.databases.edit(row, None if random.random() < 0.3 else Decimal(random.randint(500, 600)))
 
     def hear(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         """Count a log line as a state that was reached."""
@@ -205,13 +202,13 @@ async def _complete_cycles(world: World, person: Person, wanted: int) -> None:
 
 def compare(world: World) -> None:
     """Hold the target to the truth, cell by cell."""
-    rows = {(_key(world, row.product_id, row.sku), row.place): row for row in world.table.rows}
+    rows = {(_key(world, row.product_id, row.sku), row.place): row for row in world.databases.rows()}
     for (product_id, location), figure in world.catalogue.figures().items():
         row: MemoryRow | None = rows.get((_key(world, product_id, world.catalogue.item(product_id).sku), str(location)))
         if row is None or row.quantity != figure or row.active is False:
             world.oracle.note(f"product {product_id} at {location} is {row} and should be {figure}")
     shown = {_key(world, item.id, item.sku) for item in world.catalogue.items.values()}
-    for one in world.table.rows:
+    for one in world.databases.rows():
         if _key(world, one.product_id, one.sku) not in shown and one.active is not False:
             world.oracle.note(f"deleted product {one.product_id} is still for sale at {one.place}")
 
@@ -221,13 +218,26 @@ def _key(world: World, product_id: int, sku: str) -> str:
 
 
 def live(seed: int) -> Lived:
-    """Live through one seeded world."""
+    """Live through one seeded world, in memory."""
+    return _live(seed, None)
+
+
+def live_in_sqlite(seed: int) -> Lived:
+    """Live through the world of this seed with state and target in SQLite, by our own SQL."""
+    weather = draw(Random(seed))
+    with in_sqlite(shared=weather.shared, by_sku=weather.by_sku) as databases:
+        return _live(seed, databases)
+
+
+def _live(seed: int, databases: InSqlite | None) -> Lived:
     ids = Random(seed)
 
     async def life() -> Lived:
-        world = World(seed, LoopClock())
+        world = World(seed, LoopClock(), databases)
         structlog.configure(processors=[world.hear])
         await live_through(world)
+        if databases is not None:
+            await databases.close()
         return Lived(world.oracle.broken, world.oracle.reached, digest_of(world.lines))
 
     # The ids of cycles must not differ from run to run, or no two traces would be equal.
