@@ -50,7 +50,8 @@ def url(request: pytest.FixtureRequest, authority: Path) -> Iterator[str]:
         if server.user:
             shutil.chown(path, server.user)
     if request.param == "postgresql":
-        settings = {"ssl": "on", "ssl_cert_file": mine / "server.pem", "ssl_key_file": mine / "server.key"}
+        files = {name: mine / file for name, file in (("cert", "server.pem"), ("key", "server.key"), ("ca", "ca.pem"))}
+        settings = {"ssl": "on", **{f"ssl_{name}_file": path for name, path in files.items()}}
         server.options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     else:
         server.options = [f"--ssl-cert={mine}/server.pem", f"--ssl-key={mine}/server.key", f"--ssl-ca={mine}/ca.pem"]
@@ -98,6 +99,34 @@ async def test_who_requires_tls_is_never_served_without(kind: str, request: pyte
 )
 async def test_a_mode_of_tls_does_what_it_says(url: str, authority: Path, query: str, secured: bool) -> None:
     assert await connects(url, query.format(ca=authority / "ca.pem", folder=authority)) is secured
+
+
+@pytest.fixture
+def demanding(url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give a URL under which the server lets in only who shows a certificate of its authority."""
+    kind = url.partition(":")[0]
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    if kind == "mariadb":
+        server.sql("CREATE USER stocksync REQUIRE X509; GRANT ALL ON *.* TO stocksync")
+        yield url.replace("root@", "stocksync@")
+        server.sql("DROP USER stocksync")
+        return
+    rules = server.data / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"hostssl {url.rsplit('/', 1)[1]} stocksync all cert\n{before}")
+    server.sql("SELECT pg_reload_conf()")
+    yield url
+    rules.write_text(before)
+    server.sql("SELECT pg_reload_conf()")
+
+
+async def test_a_server_that_demands_a_certificate_of_ours_gets_it(demanding: str, authority: Path) -> None:
+    verified = f"?sslmode=verify-full&sslrootcert={authority}/ca.pem"
+    shown = f"&sslcert={authority}/client.pem&sslkey={authority}/client.key"
+    assert await connects(demanding, verified + shown) is True
+    with pytest.raises(Exception, match=r"requires a valid client certificate|Access denied") as caught:
+        await connects(demanding, verified)
+    assert "sslcert" in reason(caught.value)
 
 
 @pytest.mark.parametrize(

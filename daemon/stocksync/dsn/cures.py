@@ -28,8 +28,12 @@ _CURES = (
         "name the authority's file in ?sslrootcert=… (MySQL: ?ssl-ca=…)",
     ),
     (
+        r"requires a valid client certificate|certificate authentication failed",
+        "name a certificate of yours in ?sslcert=…&sslkey=…",
+    ),
+    (
         r"password authentication failed|Access denied for user",
-        "an @ : / ? # or % in the password is written %40 %3A %2F %3F %23 %25",
+        "an @ : / ? # or % in the password is written %40 %3A %2F %3F %23 %25 (a user with a certificate: ?sslcert=…)",
     ),
 )
 
