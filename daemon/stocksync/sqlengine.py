@@ -51,8 +51,8 @@ class Fault(Enum):
         return self not in {Fault.MISSING, Fault.DATA, Fault.REFUSED}
 
 
-def open_engine(url: str, where: str, *, wal: bool = False) -> AsyncEngine:
-    """Open an engine; nothing is connected yet.
+def open_engine(url: str, where: str, *, connections: int | None = None, wal: bool = False) -> AsyncEngine:
+    """Open an engine, of `connections` at most; nothing is connected yet.
 
     `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
     read the file could no longer do so.
@@ -66,8 +66,9 @@ def open_engine(url: str, where: str, *, wal: bool = False) -> AsyncEngine:
     # What the query asks for is in the arguments, in the driver's words; the dialect would pass it on as it stands.
     plain = parsed if backend == "sqlite" else parsed.set(query={})
     try:
+        limits = {} if connections is None else {"pool_size": connections, "max_overflow": 0}
         engine = create_async_engine(
-            plain, connect_args=connect_args(parsed), pool_pre_ping=backend != "sqlite", hide_parameters=True
+            plain, connect_args=connect_args(parsed), pool_pre_ping=backend != "sqlite", hide_parameters=True, **limits
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]

@@ -31,10 +31,12 @@ def upgrade() -> None:
     # Look-ups since the last complete cycle are weighed together, and 0.1 had cycles too.
     op.execute("UPDATE stocksync_accounts SET weighed_at = last_complete WHERE weighed_at IS NULL")
     plans_by_cause()
+    request_budgets()
 
 
 def downgrade() -> None:
     one_plan_an_account()
+    op.drop_table("stocksync_budgets", if_exists=True)
     for table, column in reversed(added()):
         op.drop_column(table, column.name)
 
@@ -98,3 +100,15 @@ def one_plan_an_account() -> None:
     op.drop_table("stocksync_decided_cells", if_exists=True)
     op.drop_table("stocksync_decisions", if_exists=True)
     op.drop_table("stocksync_waiting_plans", if_exists=True)
+
+
+def request_budgets() -> None:
+    op.create_table(
+        "stocksync_budgets",
+        sa.Column("budget", Key(100), primary_key=True),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("forbidden_until", sa.BigInteger(), nullable=False),
+        sa.Column("share", sa.Integer(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        if_not_exists=True,
+    )

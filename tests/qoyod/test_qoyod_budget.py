@@ -2,6 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_time import LoopClock, virtually
 
+from stocksync.core.budget import Pace, Reservation
+from stocksync.errors import StateUnavailable
 from stocksync.ports import Priority
-from stocksync.qoyod.budget import Budget
+from stocksync.qoyod.budget import PATIENCE_SECONDS, Budget, UnsharedBudgets
 
 
 def worst_minute(times: list[float]) -> int:
@@ -18,39 +21,63 @@ def worst_minute(times: list[float]) -> int:
     return max((bisect_right(ordered, start + 60) - index for index, start in enumerate(ordered)), default=0)
 
 
-@settings(max_examples=60, deadline=None)
+class Away(UnsharedBudgets):
+    """What is shared, behind a database that takes its time, and now and then does nothing, or loses its answer."""
+
+    def __init__(self, clock: LoopClock, random: Random) -> None:
+        super().__init__(clock)
+        self._random = random
+        self.down = 0.0
+        self.slow = [0, 0.001, 0.3, 0.9, 5]
+
+    async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+        await self._suffer()
+        reserved = await super().reserve(budget, pace, count)
+        await self._suffer()
+        return reserved
+
+    async def forbid(self, budget: str, seconds: float) -> None:
+        await self._suffer()
+        await super().forbid(budget, seconds)
+
+    async def _suffer(self) -> None:
+        await asyncio.sleep(self._random.choice(self.slow) * self._random.random())
+        if self._random.random() < self.down:
+            raise StateUnavailable("the database went away")
+
+
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), limit=st.sampled_from([1, 2, 3, 10, 60, 180, 300]))
-def test_no_sliding_minute_exceeds_the_limit_whatever_is_asked(seed: int, limit: int) -> None:
-    """Bursts of demand, idle minutes, 429s, cancelled waiters, restarts, fail-overs."""
+def test_no_sliding_minute_exceeds_the_limit_whatever_several_processes_ask(seed: int, limit: int) -> None:
+    """Bursts of demand, idle minutes, 429s, cancelled waiters, processes that die, a state that is slow or away."""
     random = Random(seed)
     sent: list[float] = []
 
     async def one(budget: Budget, clock: LoopClock) -> None:
-        await budget.acquire(random.choice(list(Priority)))
-        sent.append(clock.monotonic())
+        with suppress(StateUnavailable):
+            await budget.acquire(random.choice(list(Priority)))
+            sent.append(clock.monotonic())
+
+    async def process(shared: Away, clock: LoopClock) -> None:
+        budget = Budget(limit, clock, shared)
+        for _ in range(8):
+            tasks = [asyncio.create_task(one(budget, clock)) for _ in range(random.randint(0, min(limit, 60)))]
+            await asyncio.sleep(random.choice([0, 1, 20, 59, 61, 300]) * random.random())
+            deed = random.random()
+            shared.down = random.choice([0, 0, 0.3, 1])
+            if deed < 0.3:
+                await budget.throttled(random.choice([1, 30, 60]))
+            elif deed < 0.6:
+                budget = Budget(limit, clock, shared)
+            if deed < 0.8:
+                for task in tasks:
+                    task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def work() -> None:
         clock = LoopClock()
-        budget = Budget(limit, clock)
-        for _ in range(12):
-            tasks = [asyncio.create_task(one(budget, clock)) for _ in range(random.randint(0, limit))]
-            await asyncio.sleep(random.choice([0, 1, 20, 59, 61, 300]) * random.random())
-            deed = random.random()
-            if deed < 0.3:
-                budget.penalize(random.choice([1, 30, 60]), clock.monotonic())
-            elif deed < 0.6:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                budget = Budget(limit, clock)
-            elif deed < 0.7:
-                budget.start_empty()
-            if deed > 0.8:
-                await asyncio.gather(*tasks)
-            else:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        shared = Away(clock, random)
+        await asyncio.gather(*(process(shared, clock) for _ in range(3)))
 
     virtually(work)
     assert worst_minute(sent) <= limit
@@ -82,6 +109,8 @@ def test_a_person_goes_first_and_equals_go_in_order() -> None:
 
     async def work() -> None:
         budget = Budget(60, LoopClock())
+        for _ in range(Pace.of(60).burst):
+            await budget.acquire(Priority.POLL)
         async with asyncio.TaskGroup() as group:
             for name, priority in [("p1", 2), ("p2", 2), ("check", 1), ("person", 0), ("p3", 2)]:
                 group.create_task(one(budget, Priority(priority), name))
@@ -116,12 +145,10 @@ def test_a_429_pauses_everybody_halves_the_pace_once_and_creeps_back() -> None:
                 await budget.acquire(Priority.PERSON)
             return requests / (clock.monotonic() - began)
 
-        await asyncio.sleep(30)
         assert budget.available() == 9
         full = await pace(200)
-        sent_at = clock.monotonic()
-        assert budget.penalize(40, sent_at)
-        assert not budget.penalize(10, sent_at - 1), "another request that met the same 429"
+        await budget.throttled(40)
+        await budget.throttled(10)  # another request that met the same 429
         assert budget.available() == 0
         began = clock.monotonic()
         await budget.acquire(Priority.PERSON)
@@ -139,7 +166,7 @@ def test_an_endless_storm_of_429s_never_stops_the_budget() -> None:
         budget = Budget(180, clock)
         for _ in range(100):
             await budget.acquire(Priority.POLL)
-            budget.penalize(1, clock.monotonic())
+            await budget.throttled(1)
         began = clock.monotonic()
         await budget.acquire(Priority.POLL)
         assert clock.monotonic() - began < 10
@@ -147,9 +174,79 @@ def test_an_endless_storm_of_429s_never_stops_the_budget() -> None:
     virtually(work)
 
 
-def test_a_budget_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        Budget(0, LoopClock.__new__(LoopClock))
+def test_the_first_request_of_an_idle_budget_waits_for_nothing() -> None:
+    async def work() -> float:
+        clock = LoopClock()
+        for _ in range(3):
+            await Budget(60, clock).acquire(Priority.POLL)
+        return clock.monotonic()
+
+    assert virtually(work) == 0
+
+
+def test_a_process_with_demand_reserves_in_blocks_and_one_request_is_reserved_alone() -> None:
+    asked: list[int] = []
+
+    class Counted(UnsharedBudgets):
+        async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+            asked.append(count)
+            return await super().reserve(budget, pace, count)
+
+    async def work() -> None:
+        budget = Budget(300, LoopClock(), Counted(LoopClock()))
+        for _ in range(50):
+            await budget.acquire(Priority.POLL)
+        await asyncio.sleep(60)
+        await budget.acquire(Priority.PERSON)
+
+    virtually(work)
+    assert asked == [1, 2, 4, 8, 9, 9, 9, 9, 1]
+
+
+def test_while_the_state_is_away_nothing_goes_and_who_waits_is_told_after_ten_seconds() -> None:
+    async def work() -> None:
+        clock, random = LoopClock(), Random(1)
+        shared = Away(clock, random)
+        budget = Budget(60, clock, shared)
+        shared.down, shared.slow = 1, [0.1]
+        with pytest.raises(StateUnavailable, match="no request to Qoyod without its budget: the database went away"):
+            await budget.acquire(Priority.POLL)
+        assert PATIENCE_SECONDS <= clock.monotonic() < 2 * PATIENCE_SECONDS
+        shared.down = 0
+        await budget.acquire(Priority.POLL)
+
+    virtually(work)
+
+
+def test_a_state_that_takes_seconds_for_an_answer_is_as_good_as_away() -> None:
+    class Slow(UnsharedBudgets):
+        async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+            reserved = await super().reserve(budget, pace, count)
+            await asyncio.sleep(3)
+            return reserved
+
+    async def work() -> None:
+        clock = LoopClock()
+        budget = Budget(20, clock, Slow(clock))
+        with pytest.raises(StateUnavailable, match=r"took 3.0 s to answer"):
+            await budget.acquire(Priority.POLL)
+
+    virtually(work)
+
+
+def test_a_slot_that_a_frozen_process_did_not_use_in_time_is_lost() -> None:
+    async def work() -> float:
+        clock = LoopClock()
+        shared = UnsharedBudgets(clock)
+        budget = Budget(180, clock, shared)
+        for _ in range(30):
+            await budget.acquire(Priority.POLL)
+        await asyncio.sleep(30)
+        before = (await shared.reserve("", Pace.of(180), 0)).first
+        await budget.acquire(Priority.POLL)
+        return (await shared.reserve("", Pace.of(180), 0)).first - before
+
+    assert virtually(work) == Pace.of(180).interval
 
 
 def test_a_flood_of_look_ups_leaves_the_poll_every_second_request_and_people_still_go_first() -> None:
@@ -161,6 +258,8 @@ def test_a_flood_of_look_ups_leaves_the_poll_every_second_request_and_people_sti
 
     async def work() -> None:
         budget = Budget(60, LoopClock())
+        for _ in range(Pace.of(60).burst):
+            await budget.acquire(Priority.POLL)
         waiting = [asyncio.create_task(one(budget, Priority.PERSON)) for _ in range(200)]
         waiting += [asyncio.create_task(one(budget, Priority.POLL)) for _ in range(20)]
         waiting += [asyncio.create_task(one(budget, Priority.CHECK)) for _ in range(5)]

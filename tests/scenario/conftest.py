@@ -23,7 +23,7 @@ Open = Callable[..., Coroutine[Any, Any, Shop]]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace of the budget and the waits between tries have tests of their own."""
-    monkeypatch.setattr(wiring, "Budget", lambda _rpm, clock: Budget(60_000, clock))
+    monkeypatch.setattr(wiring, "Budget", lambda _rpm, *rest: Budget(60_000, *rest))
     monkeypatch.setattr(
         wiring,
         "SourceSettings",

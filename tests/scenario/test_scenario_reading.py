@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from scenario_shop import Shop, small_catalogue
+from sqlalchemy import delete
 
 from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
 from stocksync.simulator.server import Simulator
+from stocksync.sqlengine import writing
+from stocksync.state.schema import budgets
 
 
 async def _moved(open_shop: Any, products: int = 20) -> Shop:
@@ -187,6 +190,12 @@ async def test_a_storm_of_429s_ends_the_cycle_at_its_deadline_and_leaves_other_a
     assert await shop.rows() == before
     assert len([one for one in shop.simulator.requests if one.status == 429]) <= 4, "it does not hammer"
     shop.simulator.faults.clear()
+    asked = len(shop.simulator.requests)
+    await shop.restart()
+    assert (await shop.cycle()).outcome is Outcome.DEADLINE
+    assert len(shop.simulator.requests) == asked, "what a 429 forbids, it forbids the next process too"
+    async with writing(shop.house.state.engine) as connection:
+        await connection.execute(delete(budgets))
     await shop.restart()
     assert (await shop.cycle()).outcome is Outcome.DONE
     assert await shop.rows() == shop.truth()
@@ -232,7 +241,7 @@ async def test_absence_outside_the_filter_means_nothing(open_shop: Any) -> None:
 async def test_two_entries_of_one_tenant_share_one_budget(open_shop: Any) -> None:
     shop = await open_shop(also=[{"poll": {"filter": {"sku": "P-02"}}}])
     main, other = shop.house.accounts.values()
-    assert main.source._budget is other.source._budget  # type: ignore[attr-defined]
+    assert main.source._calls._budget is other.source._calls._budget  # type: ignore[attr-defined]
     await shop.cycle("main")
     await shop.cycle("other1")
     assert await shop.rows() == shop.truth()

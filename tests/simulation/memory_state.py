@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from memory_status import counted, oldest_named
 
+from stocksync.core import budget as budgeting
+from stocksync.core.budget import SECOND, BudgetRow, Pace, Reservation
 from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
@@ -86,6 +88,7 @@ class MemoryStore:
     """What survives the process: hand it to the next one's MemoryState."""
 
     accounts: dict[str, MemoryAccount] = field(default_factory=dict)
+    budgets: dict[str, BudgetRow] = field(default_factory=dict)
 
     def of(self, account: str) -> MemoryAccount:
         return self.accounts.setdefault(account, MemoryAccount())
@@ -117,7 +120,8 @@ class MemoryState:
     """One process's view of a MemoryStore; implements State, Register and Vault.
 
     `crash_points` is called with "before NAME" and "after NAME" around each commit, NAME being claim, renew, release,
-    begin, observe, intend, acknowledge, transaction, hold, end, audit, decide or save; what it raises, the caller gets.
+    begin, observe, intend, acknowledge, transaction, hold, end, audit, decide, save, reserve or forbid; what it raises,
+    the caller gets.
     """
 
     def __init__(
@@ -333,6 +337,22 @@ class MemoryState:
         self.crash_points("before save")
         self.store.of(account).token = token
         self.crash_points("after save")
+
+    async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+        self.crash_points("before reserve")
+        row, reserved = budgeting.reserve(self.store.budgets.get(budget), self._micros(), pace, count)
+        self.store.budgets[budget] = row
+        self.crash_points("after reserve")
+        return reserved
+
+    async def forbid(self, budget: str, seconds: float) -> None:
+        self.crash_points("before forbid")
+        row = budgeting.forbid(self.store.budgets.get(budget), self._micros(), int(seconds * SECOND))
+        self.store.budgets[budget] = row
+        self.crash_points("after forbid")
+
+    def _micros(self) -> int:
+        return (self.clock.now() - _LONG_AGO) // timedelta(microseconds=1)
 
     def _fenced(self, lease: Lease, margin: timedelta = timedelta(0)) -> MemoryAccount:
         mine = self.store.of(lease.account)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtual_time import LoopClock
 
+from stocksync.core.budget import Pace, Reservation
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.model import Change
@@ -39,6 +40,7 @@ IDLE_LIMIT = 4.5
 """Seconds after which a real server rolls an idle transaction back; below the fence's margin of 5."""
 _COMMITS = {
     "claim", "renew", "release", "begin", "observe", "intend", "acknowledge", "hold", "end", "record_audit", "write",
+    "reserve", "forbid",
 }  # fmt: skip
 
 
@@ -152,6 +154,23 @@ class Gated:
         await self._daemon.gate()
 
 
+class Unanswered:
+    """The shared budgets as a process sees them that may be killed while it waits: a dead one gets no answer."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+        try:
+            reserved: Reservation = await self._inner.reserve(budget, pace, count)
+        except Killed:
+            raise asyncio.CancelledError from None
+        return reserved
+
+    async def forbid(self, budget: str, seconds: float) -> None:
+        await self._inner.forbid(budget, seconds)
+
+
 class SkewedClock:
     """A machine's clock: its wall time may be wrong, its seconds are not."""
 
@@ -175,13 +194,14 @@ class Daemon:
         self.dead, self.frozen_until = False, 0.0
         random = Random(world.random.random())
         settings = SourceSettings("main", per_page=4, concurrency=2, attempts=3)
-        budget, credential = Budget(PER_MINUTE, world.clock), KeyCredential("api_key", lambda: "key")
-        source = QoyodSource(settings, Wire(self), budget, credential, self, clock, random)
         self.state, target = world.databases.open(self.crash)
+        gated = Gated(self.state, self, StateUnavailable)
+        budget = Budget(PER_MINUTE, world.clock, Unanswered(gated), "main")
+        source = QoyodSource(settings, Wire(self), budget, KeyCredential("api_key", lambda: "key"), self, clock, random)
         self.account = Account(
             name="main", source=source,
             target=Gated(SimulatedTarget(target, world, name), self, TargetUnavailable),
-            state=Gated(self.state, self, StateUnavailable), shared=world.weather.shared,
+            state=gated, shared=world.weather.shared,
             rules=Rules(Policy(), LocationMap()), limits=Limits(minimum_cells=world.weather.minimum_cells),
             settings=_settings(heal=world.weather.meddled, cross_check=world.weather.cross_check),
             clock=clock, observer=self,

@@ -1,4 +1,4 @@
-"""Asking the daemon that is the writer: it spends its own budget, and it alone may push what it finds."""
+"""Asking the daemon that is the writer: it alone may push what it finds."""
 
 from collections.abc import Mapping
 from datetime import datetime

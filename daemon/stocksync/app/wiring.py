@@ -162,7 +162,7 @@ class _Builder:
         poll = one.poll
         tenant = self.config.tenant(one)
         if tenant not in budgets:
-            budgets[tenant] = Budget(poll.requests_per_minute, self.clock)
+            budgets[tenant] = Budget(poll.requests_per_minute, self.clock, self.state, tenant)
         settings = SourceSettings(
             account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
             filter=Filter(poll.filter.sku or None, poll.filter.category_id), proxy=one.proxy,

@@ -1,6 +1,7 @@
 """What the daemon needs of the world: the only thing that `run` knows of its adapters."""
 
 from stocksync.core.status import AccountStatus, Quarantined
+from stocksync.ports.budget import SharedBudgets
 from stocksync.ports.clock import Clock
 from stocksync.ports.observer import Observer
 from stocksync.ports.source import Priority, Progress, Source
@@ -32,6 +33,7 @@ __all__ = [
     "Priority",
     "Progress",
     "Quarantined",
+    "SharedBudgets",
     "Snapshot",
     "SnapshotUpdate",
     "Source",

@@ -26,9 +26,10 @@ class Priority(IntEnum):
 
 
 class Source(Protocol):
-    """Qoyod, for one account. All calls share the account's budget.
+    """Qoyod, for one account. All calls spend the request budget that its tenant has in the state.
 
-    Every call may raise Unauthorized, SourceRefused or SourceUnavailable.
+    Every call may raise Unauthorized, SourceRefused or SourceUnavailable, and StateError where no request can be
+    reserved.
     """
 
     async def read(
@@ -56,6 +57,3 @@ class Source(Protocol):
 
     def skew(self) -> timedelta | None:
         """How far Qoyod's clock stood before ours at its last answer; None before one named the time."""
-
-    def start_empty(self) -> None:
-        """Forget saved-up budget: another process may have spent it in the last minute."""

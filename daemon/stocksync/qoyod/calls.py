@@ -152,9 +152,11 @@ class ApiCalls:
         await self._budget.acquire(request.priority)
         self._observer.budget(self._settings.account, self._budget.available())
         headers = self._credential.headers()
-        read_at, began, sent = self._clock.now(), self._clock.monotonic(), self._tick()
+        read_at, sent = self._clock.now(), self._tick()
         response = await self._send(request, headers)
-        self._judge(response, headers, began)
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            await self._throttle(response)
+        self._judge(response, headers)
         return Answer(response, read_at, sent, self._tick())
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
@@ -176,16 +178,13 @@ class ApiCalls:
             self._observer.requested(self._settings.account, request.endpoint, code, self._clock.monotonic() - began)
         return response
 
-    def _judge(self, response: Response, headers: Mapping[str, str], began: float) -> None:
+    def _judge(self, response: Response, headers: Mapping[str, str]) -> None:
         """Let 200 and 404 pass; everything else is one of our errors."""
         status = response.status
         if status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
             self._note_answer(response)
             return
         shown = _excerpt(response.body, headers)
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._throttle(response, began)
-            raise _Throttled
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and is_of_a_proxy(response):
             raise SourceUnavailable(f"a proxy or firewall before Qoyod answered {status}: {shown}")
         if status == HTTPStatus.UNAUTHORIZED:
@@ -200,10 +199,11 @@ class ApiCalls:
             raise SourceRefused(f"Qoyod refused the request ({status}): {shown}")
         raise SourceUnavailable(f"Qoyod answered {status}: {shown}")
 
-    def _throttle(self, response: Response, began: float) -> None:
+    async def _throttle(self, response: Response) -> None:
         seconds = retry_after(response.headers, self._clock.now())
         self._observer.throttled(self._settings.account, seconds)
-        self._budget.penalize(seconds, began)
+        await self._budget.throttled(seconds)
+        raise _Throttled
 
     def _note_date(self, response: Response) -> None:
         """Compare the clocks: ours decides which figure is newer, and how old it is called."""

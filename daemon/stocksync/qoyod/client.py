@@ -41,7 +41,6 @@ class QoyodSource:
         transport = AiohttpTransport(session, settings) if isinstance(session, aiohttp.ClientSession) else session
         self._settings = settings
         self._clock = clock
-        self._budget = budget
         self._calls = ApiCalls(
             settings=settings,
             transport=transport,
@@ -72,10 +71,6 @@ class QoyodSource:
     def skew(self) -> timedelta | None:
         """How far Qoyod's clock stood before ours at its last answer; None before one named the time."""
         return self._calls.skew
-
-    def start_empty(self) -> None:
-        """Forget saved-up budget: another process may have spent it in the last minute."""
-        self._budget.start_empty()
 
     async def product(self, product_id: int, priority: Priority = Priority.CHECK) -> Product | BadRow | None:
         """Look one product up; None only where Qoyod said `Product not found`."""

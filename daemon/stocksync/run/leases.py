@@ -62,7 +62,6 @@ class Leadership:
         self.lease = lease
         self._said = ""
         self._account.observer.leading(lease.account, lease.epoch)
-        self._account.source.start_empty()
         self._elected()
 
     async def _renew(self, lease: Lease) -> None:

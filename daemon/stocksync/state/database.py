@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stocksync.core.budget import SECOND, Pace, Reservation
 from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
@@ -27,7 +28,18 @@ from stocksync.ports import (
     Transaction,
 )
 from stocksync.sqlengine import close_engine, fault_of, open_engine, reason, writing
-from stocksync.state import approvals, cells, cycles, leases, ledger, snapshot_update, status, target_identity, tokens
+from stocksync.state import (
+    approvals,
+    budgets,
+    cells,
+    cycles,
+    leases,
+    ledger,
+    snapshot_update,
+    status,
+    target_identity,
+    tokens,
+)
 from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import fence
 from stocksync.state.lockfile import LockFile
@@ -36,6 +48,8 @@ from stocksync.state.private import keep_private
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
 
 _SWEEP_EVERY = timedelta(hours=1)
+BRIEF_SECONDS = 10.0
+_BRIEF_CONNECTIONS = 2
 
 
 class JoinedTransaction:
@@ -59,10 +73,11 @@ class Database:
     Every call may raise StateUnavailable; those that take a lease LeaseLost.
     """
 
-    def __init__(self, session: Session, keep_ledger: timedelta) -> None:
-        """Take an open session; `open_state` also checks the schema."""
+    def __init__(self, session: Session, brief: Session, keep_ledger: timedelta) -> None:
+        """Take open sessions, `brief` for what must not wait for other work; `open_state` also checks the schema."""
         self.engine = session.engine
         self._session = session
+        self._brief = brief
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
         self._lock = _lock_file(session.engine)
@@ -286,8 +301,19 @@ class Database:
         """Store a refresh token; committed when this returns."""
         await self._session.write(lambda connection: tokens.save(connection, account, token))
 
+    async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+        """Take the next `count` slots of a request budget."""
+        return await self._brief.write(lambda connection: budgets.reserve(connection, budget, pace, count))
+
+    async def forbid(self, budget: str, seconds: float) -> None:
+        """Let no request of a budget go for so long, whichever process asks, and slow its pace."""
+        duration = int(seconds * SECOND)
+        await self._brief.write(lambda connection: budgets.forbid(connection, budget, duration))
+
     async def close(self) -> None:
         """Give the connections and the lock back."""
+        if self._brief.engine is not self.engine:
+            await close_engine(self._brief.engine)
         await close_engine(self.engine)
         self.unlock()
 
@@ -316,7 +342,14 @@ async def open_state(
         if engine is None:
             await close_engine(opened)
         raise
-    return Database(Session(opened, patience), keep_ledger)
+    brief = Session(_brief_engine(url, opened), min(patience, BRIEF_SECONDS))
+    return Database(Session(opened, patience), brief, keep_ledger)
+
+
+def _brief_engine(url: str, engine: AsyncEngine) -> AsyncEngine:
+    """Open connections of their own for what must not wait until a cycle gives one back."""
+    in_memory = engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
+    return engine if in_memory else open_engine(url, "state.url", connections=_BRIEF_CONNECTIONS, wal=True)
 
 
 async def _ready(engine: AsyncEngine) -> None:

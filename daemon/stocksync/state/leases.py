@@ -91,7 +91,7 @@ def _lease_of(account: str) -> Select[Any]:
 
 
 async def _locked(connection: AsyncConnection, account: str) -> LeaseRow | None:
-    await _limit_waiting(connection)
+    await limit_waiting(connection)
     row: LeaseRow | None = (await connection.execute(_lease_of(account).with_for_update())).first()
     if connection.dialect.name == "postgresql":
         await connection.execute(_POSTGRESQL_UNLIMITED)
@@ -106,7 +106,8 @@ async def _set(connection: AsyncConnection, account: str, **values: object) -> N
     await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))
 
 
-async def _limit_waiting(connection: AsyncConnection) -> None:
+async def limit_waiting(connection: AsyncConnection) -> None:
+    """Bound how long this transaction waits for a row, and how long others wait for one that it has locked."""
     # A writer frozen in the middle of a commit would keep the row, and so the account, locked for ever. What it had
     # waiting for the row gives up before its commit is rolled back, or would be next to get it and to sleep on it.
     if connection.dialect.name == "postgresql":

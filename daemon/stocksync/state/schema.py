@@ -156,6 +156,17 @@ quarantine = Table(
     Column("retry_at", Instant, nullable=False),
 )
 
+budgets = Table(
+    "stocksync_budgets",
+    metadata,
+    Column("budget", Key(ACCOUNT_LENGTH), primary_key=True),
+    Column("next_at", BigInteger, nullable=False),
+    Column("forbidden_until", BigInteger, nullable=False),
+    Column("share", Integer, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+"""Instants as numbers, to calculate with; what they mean stands in core/budget.py."""
+
 credentials = Table(
     "stocksync_credentials",
     metadata,

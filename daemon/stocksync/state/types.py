@@ -118,3 +118,19 @@ def _mysql_now(_element: database_now, _compiler: SQLCompiler, **_options: Any) 
 def _sqlite_now(_element: database_now, _compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401
     seconds, fraction = "strftime('%s','now')", "substr(strftime('%f','now'), 4)"
     return f"(CAST({seconds} AS INTEGER) * 1000000 + CAST({fraction} AS INTEGER) * 1000)"
+
+
+class statement_time(FunctionElement[datetime]):  # noqa: N801  as above
+    """The database's clock when this statement began: the same wherever it stands in it."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(statement_time, "postgresql")
+def _postgresql_statement(_element: statement_time, _compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401
+    return "(extract(epoch from statement_timestamp()) * 1000000)::bigint"
+
+
+compiles(statement_time, "mysql", "mariadb")(_mysql_now)
+compiles(statement_time, "sqlite")(_sqlite_now)

@@ -1,0 +1,108 @@
+"""Request budgets in the state: every database calculates what core/budget.py says, and shares it with all."""
+
+import asyncio
+from itertools import pairwise
+from random import Random
+
+import pytest
+from sqlalchemy import update
+
+from stocksync.core import budget as expected
+from stocksync.core.budget import FULL, SECOND, BudgetRow, Pace
+from stocksync.sqlengine import open_engine, writing
+from stocksync.state import budgets as statements
+from stocksync.state.schema import budgets
+
+PACE = Pace.of(180)
+
+
+async def test_what_one_process_reserves_no_other_gets(another_state) -> None:
+    one, two = await another_state(), await another_state()
+    first = await one.reserve("main", PACE, 20)
+    second = await two.reserve("main", PACE, 3)
+    assert second.first == first.first + 20 * PACE.interval
+    assert (second.spacing, second.size) == (PACE.interval, 3)
+    assert (await two.reserve("other", PACE, 1)).first < first.first + 20 * PACE.interval
+
+
+async def test_who_reserves_at_once_gets_slots_of_its_own(another_state) -> None:
+    states = [await another_state() for _ in range(4)]
+    await states[0].reserve("main", PACE, 30)
+    got = await asyncio.gather(*(state.reserve("main", PACE, 2) for state in states for _ in range(3)))
+    slots = sorted(reserved.first + n * reserved.spacing for reserved in got for n in range(reserved.size))
+    assert {later - slot for slot, later in pairwise(slots)} == {PACE.interval}
+
+
+async def test_the_first_who_reserve_at_once_get_slots_of_their_own(another_state) -> None:
+    states = [await another_state() for _ in range(4)]
+    got = await asyncio.gather(*(state.reserve("new", PACE, 1) for state in states))
+    slots = sorted(reserved.first for reserved in got)
+    assert all(later - slot >= PACE.interval for slot, later in pairwise(slots))
+
+
+async def test_an_idle_budget_lets_requests_go_at_once(state) -> None:
+    reserved = await state.reserve("main", PACE, 9)
+    assert max(reserved.slots()) == 0
+
+
+async def test_a_429_forbids_requests_to_every_process(another_state) -> None:
+    one, two = await another_state(), await another_state()
+    await one.reserve("main", PACE, 1)
+    await one.forbid("main", 30)
+    await two.forbid("main", 10)
+    reserved = await two.reserve("main", PACE, 2)
+    assert 25 * SECOND < min(reserved.slots()) <= 30 * SECOND
+    assert reserved.spacing == 2 * PACE.interval, "the pace is halved once, however many met the 429"
+
+
+async def test_a_429_may_be_the_first_that_a_budget_hears_of(state) -> None:
+    await state.forbid("main", 30)
+    reserved = await state.reserve("main", PACE, 1)
+    assert 25 * SECOND < min(reserved.slots()) <= 30 * SECOND
+
+
+async def _stored(state) -> BudgetRow:
+    if hasattr(state, "store"):
+        return state.store.budgets["main"]
+    columns = budgets.c.next_at, budgets.c.forbidden_until, budgets.c.share, budgets.c.seen_at
+    async with writing(state.engine) as connection:
+        return BudgetRow(*(await connection.execute(budgets.select().with_only_columns(*columns))).one())
+
+
+async def _store(state, row: BudgetRow) -> None:
+    if hasattr(state, "store"):
+        state.store.budgets["main"] = row
+        return
+    async with writing(state.engine) as connection:
+        await connection.execute(update(budgets).values(row._asdict()))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_database_calculates_as_the_core_does(state, seed: int) -> None:
+    random = Random(seed)
+    now = (await state.reserve("main", PACE, 1)).now
+    for _ in range(12):
+        moment = [now + random.randint(-90, 90) * SECOND for _ in range(3)]
+        row = BudgetRow(moment[0], moment[1], random.choice([FULL, 62_500, random.randint(62_500, FULL)]), moment[2])
+        await _store(state, row)
+        pace, count = Pace.of(random.choice([1, 60, 300])), random.randint(1, 9)
+        reserved = await state.reserve("main", pace, count)
+        assert (await _stored(state), reserved) == expected.reserve(row, reserved.now, pace, count)
+        await _store(state, row)
+        await state.forbid("main", 7.5)
+        stored = await _stored(state)
+        assert stored == expected.forbid(row, stored.seen_at, 7_500_000)
+        now = reserved.now
+
+
+async def test_a_process_that_is_frozen_with_the_row_locked_holds_the_others_up_for_seconds_only(
+    postgresql_state_url: str,
+) -> None:
+    engine = open_engine(postgresql_state_url, "")
+    try:
+        async with writing(engine) as frozen:
+            await statements.reserve(frozen, "main", PACE, 1)
+            limit = await frozen.exec_driver_sql("SHOW idle_in_transaction_session_timeout")
+            assert limit.scalar_one() == "10s", "the server itself ends what idles with the row"
+    finally:
+        await engine.dispose()
