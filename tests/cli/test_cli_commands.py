@@ -147,10 +147,12 @@ async def test_drift_names_what_was_edited_and_heals_it(command, configured, tmp
     with closing(sqlite3.connect(tmp_path / "target.db")) as target, target:
         target.execute("UPDATE stock_levels SET quantity = 12345 WHERE rowid = (SELECT min(rowid) FROM stock_levels)")
     found = await command("drift")
-    assert found.code == 0, found.err
+    assert found.code == 1, found.err
     assert "edited_in_target" in found.out
+    remembered = await command("status", "--json")
+    assert remembered.json[0]["status"]["audit"]["cells"] == {"edited_in_target": 1}
     healed = await command("drift", "--heal", "--json")
-    assert healed.json[0]["healed"] == 1
+    assert (healed.code, healed.json[0]["healed"]) == (0, 1)
 
 
 async def test_migrate_says_what_it_did(command, configured):

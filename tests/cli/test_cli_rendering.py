@@ -146,6 +146,12 @@ def test_an_audit_shows_causes_units_and_examples():
     shown = text(account.audit(found))
     for part in ("1 of 6,000 cells differ, 1 put back", "BW-001 @ MAIN", "130"):
         assert part in shown
+    empty = AuditReport("main", NOW, NOW, 0, {"unmapped": 1005})
+    assert "main  no drift in 0 cells; 1,005 rows of no cell of ours" in text(account.audit(empty))
+    waits = AuditReport("main", NOW, NOW, 6000, {"held": 832, "edited_in_target": 1})
+    assert "1 of 6,000 cells differ; 832 cells wait to be written" in text(account.audit(waits))
+    only = AuditReport("main", NOW, NOW, 6000, {"held": 832})
+    assert text(account.audit(only)).startswith("✓ main  no drift in 6,000 cells; 832 cells wait")
     assert "no drift" in text(account.audit(AuditReport("main", NOW, NOW, 6000)))
     assert "✗ main  away" in text(account.audit(AuditReport("main", NOW, error="away")))
 

@@ -53,6 +53,11 @@ def test_a_gone_product_that_is_read_again_is_no_longer_gone(make):
         (AuditedCell(D(5), D(5), True), TargetRow(D(4), None, 1), Cause.UNPUSHED),
         (AuditedCell(D(5), D(4), False, held=True), TargetRow(D(4), None, 1), Cause.HELD),
         (AuditedCell(D(5), D(4), False, quarantined=True), None, Cause.QUARANTINED),
+        (AuditedCell(D(5), D(4), False, held=True), TargetRow(D(9), None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(5), D(4), False, quarantined=True), TargetRow(D(9), None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(5), D(4), False), TargetRow(D(9), None, 1), Cause.EDITED_IN_TARGET),
+        (AuditedCell(D(5), D(4), False, held=True), None, Cause.HELD),
+        (AuditedCell(D(5), None, False, held=True), TargetRow(D(9), None, 1), Cause.HELD),
         (AuditedCell(Removal.DELETED, Removal.DELETED, False), None, None),
         (AuditedCell(Removal.DEACTIVATED, Removal.DEACTIVATED, False), TargetRow(D(5), False, 1), None),
         (

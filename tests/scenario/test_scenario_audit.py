@@ -1,5 +1,6 @@
 """Where the target is not what we wrote, why, and what puts it right; and how each number came about."""
 
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -7,8 +8,12 @@ import pytest
 from scenario_shop import Died, Shop, die_before_write
 
 from stocksync.app import commands
+from stocksync.core.report import Outcome
 from stocksync.errors import NotFound
+from stocksync.run.audit import audit
+from stocksync.run.cycle import Cycle
 from stocksync.run.explain import explain
+from stocksync.run.leases import lead
 
 
 async def test_an_audit_of_an_untouched_target_finds_nothing(shop: Shop) -> None:
@@ -79,6 +84,56 @@ async def test_healing_puts_back_what_was_edited_emptied_or_deleted(shop: Shop) 
     with shop.counting() as counted:
         await shop.cycle()
     assert counted.writes == []
+
+
+async def test_a_row_that_a_cycle_adds_during_the_audit_is_no_stranger(open_shop: Any) -> None:
+    for match in ("product_id", "sku"):
+        shop = await open_shop(target={"match_by": match})
+        await shop.cycle()
+        scan = shop.account.target.scan
+
+        async def trades_meanwhile(
+            size: int, shop: Shop = shop, scan: Callable[[int], AsyncIterator[Any]] = scan
+        ) -> AsyncIterator[Any]:
+            shop.catalogue.create("NEW", "Arrived meanwhile", stock={1: 4})
+            async with lead(shop.account, shop.house.owner) as lease:
+                await Cycle(shop.account, lease).run()
+            async for page in scan(size):
+                yield page
+
+        shop.account.target.scan = trades_meanwhile  # type: ignore[method-assign]
+        report = await audit(shop.account, shop.house.state, None)
+        assert ("NEW" in {row[0] for row in await shop.sql("SELECT sku FROM stock_levels")}, report.cells) == (True, {})
+
+
+async def test_an_audit_by_hand_is_remembered_and_names_locations(shop: Shop) -> None:
+    await shop.cycle()
+    await shop.sql("UPDATE stock_levels SET quantity = 15 WHERE product_id = 1 AND location_id = '3'")
+    report = await audit(shop.account, shop.house.state, None)
+    assert [(one.key, one.location) for one in report.examples] == [("P-01 @ 3", "Riyadh Outlet")]
+    assert (await shop.status()).audit == report
+
+
+async def test_a_time_out_of_the_target_is_not_called_the_deadline(shop: Shop) -> None:
+    await shop.cycle()
+
+    async def times_out(_refs: object) -> Any:
+        raise TimeoutError("the proxy gave up")
+
+    shop.account.target.read = times_out  # type: ignore[method-assign,assignment]
+    report = await shop.audit()
+    assert report.error == "timed out: the proxy gave up"
+
+
+async def test_what_a_guard_holds_does_not_hide_that_somebody_edited_it(large_shop: Shop) -> None:
+    for product in range(1, 10):
+        large_shop.catalogue.stock_take(product, 1, 0)
+    assert (await large_shop.cycle()).outcome is Outcome.HELD
+    await large_shop.sql("UPDATE stock_levels SET quantity = 500 WHERE product_id = 1 AND location_id = '1'")
+    report = await large_shop.audit(heal=True)
+    assert (report.cells, report.healed) == ({"edited_in_target": 1, "held": 8}, 0)
+    assert (report.drifted, report.waiting) == (1, 8)
+    assert (await large_shop.rows())[1, "1"] == "500"
 
 
 async def test_healing_goes_through_the_guards(large_shop: Shop, logs: list[dict[str, Any]]) -> None:

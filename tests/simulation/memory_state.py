@@ -267,8 +267,8 @@ class MemoryState:
         self._sweep(lease.account, mine, now)
         self.crash_points("after end")
 
-    async def record_audit(self, lease: Lease, report: AuditReport) -> None:
-        mine = self._fenced(lease)
+    async def record_audit(self, lease: Lease | None, report: AuditReport) -> None:
+        mine = self.store.of(report.account) if lease is None else self._fenced(lease)
         self.crash_points("before audit")
         mine.audit = deepcopy(report)
         self.crash_points("after audit")

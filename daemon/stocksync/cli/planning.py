@@ -24,6 +24,7 @@ from stocksync.cli.program import (
 from stocksync.cli.terminal import err, out, print_json, progress
 from stocksync.config import Config
 from stocksync.core.answers import Preview
+from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.report import Outcome
@@ -155,12 +156,13 @@ def drift(
     heal: Annotated[
         bool, typer.Option("--heal", metavar="", help="Put back what was edited, through the guards.")
     ] = False,
+    limit: Limit = 20,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compare the live target with what was written, cell by cell, and name each cause.
+    """Compare the live target with what was written, cell by cell, and name each cause; `status` remembers it.
 
-    Ends with 3 where a guard holds what would be put back.
+    Ends with 1 where others changed the target and it was not put back, with 3 where a guard holds what would be.
 
     $ stocksync drift
     $ stocksync drift --account main --heal
@@ -170,10 +172,16 @@ def drift(
     if as_json:
         print_json(reports)
     for report in [] if as_json else reports:
-        out.print(rendered.audit(report))
+        out.print(rendered.audit(report, limit))
+    raise typer.Exit(_drift_code(reports))
+
+
+def _drift_code(reports: Sequence[AuditReport]) -> int:
     if any(report.error for report in reports):
-        raise typer.Exit(1)
-    raise typer.Exit(3 if any(report.held for report in reports) else 0)
+        return 1
+    if any(report.held for report in reports):
+        return 3
+    return 1 if any(report.unmended for report in reports) else 0
 
 
 def _who() -> str:

@@ -60,6 +60,29 @@ class AuditReport:
     """Of the plan that holds them."""
     error: str = ""
 
+    @property
+    def drifted(self) -> int:
+        """Cells that differ though we did not write: what people call drift."""
+        return self._count(*_FOREIGN)
+
+    @property
+    def waiting(self) -> int:
+        """Cells whose new figure we know and have not written: held, set aside, or on its way."""
+        return self._count(Cause.HELD, Cause.QUARANTINED, Cause.UNPUSHED)
+
+    @property
+    def strange(self) -> int:
+        """Rows that stand where no cell of ours is fed."""
+        return self._count(Cause.UNMAPPED, Cause.RENAMED)
+
+    @property
+    def unmended(self) -> int:
+        """Drift that was not put back, and that putting back can end."""
+        return self._count(Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET, Cause.RENAMED) - self.healed
+
+    def _count(self, *causes: Cause) -> int:
+        return sum(self.cells.get(cause.value, 0) for cause in causes)
+
 
 @dataclass(frozen=True, slots=True)
 class AuditedCell:
@@ -79,12 +102,14 @@ def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
     """Name the one cause of a difference; None where the target holds what it should."""
     if standing.expected is None or _agrees(standing.expected, live):
         return None
-    if standing.held:
+    # What waits explains that the target holds the figure before, and no other one: that is somebody else's.
+    waits = standing.acked is None or live is None or live.holds(standing.acked)
+    if standing.held and waits:
         return Cause.HELD
-    if standing.quarantined:
+    if standing.quarantined and waits:
         return Cause.QUARANTINED
     asked = standing.acked if standing.sent is None else standing.sent
-    if standing.open_intent or asked != standing.expected:
+    if standing.open_intent or (waits and asked != standing.expected):
         return Cause.UNPUSHED
     if live is None:
         return Cause.MISSING_IN_TARGET
@@ -107,6 +132,9 @@ def live_text(live: TargetRow | None) -> str:
     if live.rows != 1:
         return f"{live.rows} rows"
     return ("inactive " if live.active is False else "") + (show(live.quantity) or "no number")
+
+
+_FOREIGN = (Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET, Cause.ALTERED_BY_TARGET)
 
 
 def _agrees(expected: Figure, live: TargetRow | None) -> bool:

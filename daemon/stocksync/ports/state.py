@@ -152,8 +152,8 @@ class State(Protocol):
     async def end(self, lease: Lease, report: CycleReport) -> None:
         """Record how a cycle ended; deletes what its retention has outlived."""
 
-    async def record_audit(self, lease: Lease, report: AuditReport) -> None:
-        """Store the last audit of an account."""
+    async def record_audit(self, lease: Lease | None, report: AuditReport) -> None:
+        """Store the last audit of an account; without a lease one that a person asked for and that healed nothing."""
 
     async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give the next `size` cells in key order, for the audit."""

@@ -1,7 +1,7 @@
 """The slower comparison of source, snapshot and live target that finds drift."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 _RANGE = 1000
 """Cells compared at a time."""
 _EXAMPLES = 100
+_DIGITS = 18
+"""Of a product id that every database keeps."""
 _HEALABLE = {Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET}
 
 
@@ -47,6 +49,15 @@ class _Found:
     keys: set[int] = field(default_factory=set)
     """Hashes of every (match value, place) that is ours: small enough for any account."""
     managed: int = 0
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Location value to the name that people know."""
+
+    def note(self, cause: Cause, key: tuple[str, str], sides: tuple[str, TargetRow | None], units: Decimal) -> None:
+        """Count a difference of a row, by (SKU or id, place), between what was expected and what stands there."""
+        name, place = key
+        expected, live = sides
+        where = f"{name} @ {place}" if place else name
+        _note(self.report, Difference(cause, where, expected, live_text(live), units, self.places.get(place, "")))
 
 
 async def audit(account: Account, register: StateQueries, lease: Lease | None, *, heal: bool = False) -> AuditReport:
@@ -59,18 +70,18 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
     seconds = account.settings.deadline.total_seconds()
     with structlog.contextvars.bound_contextvars(account=account.name):
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as deadline:
                 await _compare_all(account, found)
                 if lease is not None:
                     await _heal(account, lease, found, heal=heal)
                 report.lost = _lost(account, found)
-        except TimeoutError:
-            report.error = f"not done within poll.deadline of {seconds:g} s"
+        except TimeoutError as error:
+            late = deadline.expired()
+            report.error = f"not done within poll.deadline of {seconds:g} s" if late else f"timed out: {error}"
         except StocksyncError as error:
             report.error = str(error)
         report.ended_at = account.clock.now()
-        if lease is not None:
-            await _record(account, lease, report)
+        await _record(account, lease, report)
         account.observer.audited(report)
     return report
 
@@ -82,7 +93,7 @@ def _lost(account: Account, found: _Found) -> int:
     return max(0, missing - found.report.healed) if many else 0
 
 
-async def _record(account: Account, lease: Lease, report: AuditReport) -> None:
+async def _record(account: Account, lease: Lease | None, report: AuditReport) -> None:
     try:
         await account.state.record_audit(lease, report)
     except StocksyncError as error:
@@ -90,7 +101,9 @@ async def _record(account: Account, lease: Lease, report: AuditReport) -> None:
 
 
 async def _compare_all(account: Account, found: _Found) -> None:
-    if (await account.state.snapshot(account.name, [])).target not in {None, account.target_id}:
+    known = await account.state.snapshot(account.name, [])
+    found.places = account.rules.places.names(known.locations)
+    if known.target not in {None, account.target_id}:
         raise TargetError("the target was changed in the configuration: the next cycle compares it as at first contact")
     shape = await account.shape()
     found.by_sku = shape.by_sku
@@ -167,10 +180,8 @@ def _judge(
     ref, live = one
     remembered = snapshot.cells[ref.cell]
     if _is_orphan(account, ref.cell, remembered, live):
-        gap = Difference(
-            Cause.UNMAPPED, _key(ref), "no location feeds it", live_text(live), units_between(Decimal(0), live)
-        )
-        _note(found.report, gap)
+        gap = units_between(Decimal(0), live)
+        found.note(Cause.UNMAPPED, _key(ref), ("no location feeds it", live), gap)
         return
     standing = replace(
         _standing(account, ref.place, remembered, snapshot.products.get(ref.product_id)),
@@ -181,7 +192,7 @@ def _judge(
     if cause is None:
         return
     expected = standing.expected
-    _note(found.report, Difference(cause, _key(ref), show(expected), live_text(live), units_between(expected, live)))
+    found.note(cause, _key(ref), (show(expected), live), units_between(expected, live))
     if cause in _HEALABLE and expected is not None:
         found.changes.append(_healing(ref, remembered, live, expected))
 
@@ -198,13 +209,31 @@ def _healing(ref: RowLocator, remembered: SnapshotCell, live: TargetRow | None, 
 
 async def _find_strangers(account: Account, found: _Found) -> None:
     async for page in account.target.scan(_RANGE):
-        for match, place, live in page:
-            if hash((match, place)) in found.keys:
+        strange = [(match, place, live) for match, place, live in page if hash((match, place)) not in found.keys]
+        known = await _known_meanwhile(account, found, strange)
+        for match, place, live in strange:
+            if (match, place) in known:
                 continue
             renamed = found.by_sku and await found.register.products_with(account.name, match)
             cause = Cause.RENAMED if renamed else Cause.UNMAPPED
-            key = f"{match} @ {place}" if place else match
-            _note(found.report, Difference(cause, key, "no cell of ours", live_text(live), units_between(None, live)))
+            found.note(cause, (match, place), ("no cell of ours", live), units_between(None, live))
+
+
+async def _known_meanwhile(
+    account: Account, found: _Found, rows: list[tuple[str, str, TargetRow]]
+) -> set[tuple[str, str]]:
+    """Find the rows that belong to cells of ours after all: a cycle may have added them since the cells were walked."""
+    if not rows:
+        return set()
+    ids: set[int] = set()
+    for match in {match for match, _, _ in rows}:
+        if found.by_sku:
+            ids.update(await found.register.products_with(account.name, match))
+        elif match.isdecimal() and len(match) <= _DIGITS:
+            ids.add(int(match))
+    now = await account.state.snapshot(account.name, sorted(ids))
+    skus = {product_id: known.sku for product_id, known in now.products.items()}
+    return {(skus.get(one.product_id, "") if found.by_sku else str(one.product_id), one.place) for one in now.cells}
 
 
 async def _heal(account: Account, lease: Lease, found: _Found, *, heal: bool) -> None:
@@ -264,6 +293,5 @@ def _note(report: AuditReport, difference: Difference) -> None:
         report.examples.append(difference)
 
 
-def _key(ref: RowLocator) -> str:
-    name = ref.sku or str(ref.product_id)
-    return f"{name} @ {ref.place}" if ref.place else name
+def _key(ref: RowLocator) -> tuple[str, str]:
+    return ref.sku or str(ref.product_id), ref.place

@@ -231,11 +231,12 @@ class Database:
         if self._sweeps(lease.account, now):
             self._swept[lease.account] = now
 
-    async def record_audit(self, lease: Lease, report: AuditReport) -> None:
-        """Store the last audit of an account."""
+    async def record_audit(self, lease: Lease | None, report: AuditReport) -> None:
+        """Store the last audit of an account; without a lease one that a person asked for and that healed nothing."""
 
         async def work(connection: AsyncConnection) -> None:
-            await fence(connection, lease)
+            if lease is not None:
+                await fence(connection, lease)
             await cycles.record_audit(connection, report)
 
         await self._session.write(work)

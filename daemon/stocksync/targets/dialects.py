@@ -64,6 +64,22 @@ def same(key: Key, value: BindParameter[Any], dialect: str) -> ColumnElement[boo
     return and_(rough, to_the_letter(key, value))
 
 
+def ordered(key: Key, dialect: str) -> ColumnElement[Any]:
+    """Give what rows are walked in the order of: MySQL sorts an ENUM by its numbers and compares it as text."""
+    if dialect in {"mysql", "mariadb"} and isinstance(key.column.type, types.Enum):
+        return cast(key.column, types.LargeBinary)
+    return key.column
+
+
+def comparable(key: Key, value: object, dialect: str) -> Any:  # noqa: ANN401  a value or an expression
+    """Give a value as `ordered` compares it: with any other comparison rows would be left out or met twice."""
+    if key.own is not None:
+        return cast(bindparam(None, value, type_=types.Text()), key.own)
+    if ordered(key, dialect) is not key.column:
+        return cast(bindparam(None, value, type_=types.Text()), types.LargeBinary)
+    return value
+
+
 def to_the_letter(key: Key, value: ColumnElement[Any]) -> ColumnElement[bool]:
     """Compare bytes on MySQL; converted first, as in another character set the same text has other ones."""
     found: ColumnElement[bool] = cast(using(key.column, "utf8mb4"), types.LargeBinary) == cast(value, types.LargeBinary)

@@ -30,6 +30,8 @@ class Key:
     """Whether the database's own comparison may be looser than ours (case, trailing spaces)."""
     letters: CharacterSet | None = None
     """Of a text column; known on MariaDB and MySQL alone."""
+    own: types.TypeEngine[Any] | None = None
+    """The column's own type, where it puts text in another order than text's: PostgreSQL's citext."""
 
 
 def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, letters: CharacterSet | None) -> Key:
@@ -52,7 +54,9 @@ def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, let
         padded = isinstance(kind, types.CHAR)
         encode, decode = (_padded, _unpadded) if padded else (_text, _plain)
         checked = encode if letters is None else _within(letters.charset, encode)
-        return Key(column_of(name, field, types.Text(), dialect), checked, decode, textual=True, letters=letters)
+        own = kind if kind.__visit_name__ == "CITEXT" else None
+        text = column_of(name, field, types.Text(), dialect)
+        return Key(text, checked, decode, textual=True, letters=letters, own=own)
     raise WrongType
 
 

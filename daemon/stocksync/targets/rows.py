@@ -75,8 +75,8 @@ async def page_after(
 
     Rows with one key stay on one page, so that duplicates are counted.
     """
-    columns = [key.column for key in layout.keys]
-    statement = select(*_figures(layout)).where(*(column.is_not(None) for column in columns))
+    columns = [dialects.ordered(key, layout.dialect) for key in layout.keys]
+    statement = select(*_figures(layout)).where(*(key.column.is_not(None) for key in layout.keys))
     if after:
         statement = statement.where(*_beyond(layout, after))
     rows: list[Any] = list(await connection.execute(statement.order_by(*columns).limit(size)))
@@ -90,8 +90,9 @@ async def page_after(
 
 async def _with_twins(connection: AsyncConnection, layout: Layout, rows: list[Any]) -> list[Any]:
     # The page may end amid rows that the database holds to be equal: take all of those instead of some.
-    columns = [key.column for key in layout.keys]
-    equal = [column == value for column, value in zip(columns, rows[-1], strict=False)]
+    values = [dialects.comparable(key, at, layout.dialect) for key, at in zip(layout.keys, rows[-1], strict=False)]
+    columns = [dialects.ordered(key, layout.dialect) for key in layout.keys]
+    equal = [column == value for column, value in zip(columns, values, strict=True)]
     twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal)))
     theirs = {_key(layout, row) for row in twins}
     return [row for row in rows if _key(layout, row) not in theirs] + twins
@@ -139,11 +140,14 @@ def _exactly(layout: Layout) -> list[Any]:
 
 
 def _beyond(layout: Layout, after: Row) -> list[Any]:
-    match = layout.match.column
+    match = dialects.ordered(layout.match, layout.dialect)
+    last = dialects.comparable(layout.match, after["b_match"], layout.dialect)
     if layout.place is None:
-        return [match > after["b_match"]]
+        return [match > last]
+    place = dialects.ordered(layout.place, layout.dialect)
+    beyond = place > dialects.comparable(layout.place, after["b_place"], layout.dialect)
     # Two plain conditions, because MariaDB finds no index range in a row comparison.
-    return [match >= after["b_match"], (match > after["b_match"]) | (layout.place.column > after["b_place"])]
+    return [match >= last, (match > last) | beyond]
 
 
 def _fields(layout: Layout) -> list[tuple[str, Column[Any]]]:

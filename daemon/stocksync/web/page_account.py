@@ -124,7 +124,7 @@ def _reasons(health: Health) -> Markup:
 
 def _facts(status: AccountStatus, health: Health, now: datetime) -> list[Markup]:
     held = sum(len(plan.changes) for plan in status.waiting)
-    drifted = sum(status.audit.cells.values()) if status.audit else None
+    drifted = status.audit.drifted + status.audit.strange if status.audit else None
     lag = in_words(health.lag) if health.lag is not None else "none yet"
     return [
         _FACT.format("Lag", "" if health.well else "bad", lag, f"limit {in_words(health.limit)}"),

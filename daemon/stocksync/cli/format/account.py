@@ -19,6 +19,7 @@ from stocksync.cli.format.words import (
     WARN,
     WELL,
     ago,
+    cells,
     clean,
     clock,
     count,
@@ -110,8 +111,8 @@ def _drift(audit: AuditReport | None, now: datetime) -> Text:
         return Text("not audited yet", style=FAINT)
     if audit.error:
         return Text(f"audit failed {ago(audit.ended_at or audit.started_at, now)}: {clean(audit.error)}", style=BAD)
-    when = f" of {count(audit.compared)} cells, audited {ago(audit.ended_at or audit.started_at, now)}"
-    found = listed(audit.cells, WARN)
+    when = f" in {cells(audit.compared)}, audited {ago(audit.ended_at or audit.started_at, now)}"
+    found = listed(audit.cells, WARN if audit.drifted or audit.strange else "")
     return (found if str(found) else Text("none", style=GOOD)).append(when, style=FAINT)
 
 
@@ -152,35 +153,42 @@ def _quarantine(values: Sequence[Quarantined], total: int, now: datetime) -> Ite
         yield Text(f"  … and {count(total - len(values))} more; --json shows a hundred", style=FAINT)
 
 
-def audit(value: AuditReport) -> RenderableType:
-    """Show what an audit found."""
+def audit(value: AuditReport, limit: int = _EXAMPLES) -> RenderableType:
+    """Show what an audit found: what others did, apart from what we know and have not written."""
     if value.error:
         return Text.assemble((f"{FAILS} ", BAD), (clean(value.account), "bold"), (f"  {clean(value.error)}", BAD))
     found = sum(value.cells.values())
-    mark, style = (WAITS, WARN) if found else (WELL, GOOD)
-    differ = f"{count(found)} of {count(value.compared)} cells differ" if found else "no drift"
+    mark, style = (WAITS, WARN) if value.drifted or value.strange else (WELL, GOOD)
+    differ = f"{count(value.drifted)} of {cells(value.compared)} differ" if value.drifted else "no drift"
     title = Text.assemble((f"{mark} ", style), (clean(value.account), "bold"), ("  ", ""), (differ, style))
-    if not found:
-        title.append(f" in {count(value.compared)} cells", style=FAINT)
+    if not value.drifted:
+        title.append(f" in {cells(value.compared)}", style=FAINT)
     if value.healed:
         title.append(f", {count(value.healed)} put back", style=GOOD)
+    if value.strange:
+        title.append(f"; {many(value.strange, 'row')} of no cell of ours", style=WARN)
+    if value.waiting:
+        title.append(f"; {cells(value.waiting)} wait to be written", style=FAINT)
     held = []
     if value.held:
         held = [
             Text(f"{WAITS} {count(value.held)} cells are held by a guard and not put back", style=WARN),
             Text(f"  look:     stocksync status\n  release:  stocksync approve {value.plan_id}", style=WARN),
         ]
-    return Group(title, *_audit_tables(value), *held) if found else title
+    return Group(title, *_audit_tables(value, limit), *held) if found else title
 
 
-def _audit_tables(value: AuditReport) -> Iterator[RenderableType]:
+def _audit_tables(value: AuditReport, limit: int) -> Iterator[RenderableType]:
     causes = table("  cause", "cells", "units", right=("cells", "units"))
     for cause, number in sorted(value.cells.items(), key=lambda item: -item[1]):
         units = value.units.get(cause)
         causes.add_row(f"  {cause}", count(number), "" if units is None else show(units))
     yield causes
     examples = table("  cell", "expected", "found", "cause", right=("expected", "found"))
-    for each in value.examples[:_EXAMPLES]:
+    for each in value.examples[:limit]:
         cell = Text("  ").append_text(located(each.key, each.location))
         examples.add_row(cell, *(Text(text) for text in (clean(each.expected), clean(each.found), each.cause)))
     yield from (Text(), examples) if value.examples else ()
+    left = sum(value.cells.values()) - min(limit, len(value.examples))
+    if left > 0:
+        yield Text(f"  … and {count(left)} more; --limit shows a hundred, --json too", style=FAINT)
