@@ -19,6 +19,7 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("unauthorized_since", Instant())),
         ("stocksync_accounts", sa.Column("target_contact", Instant())),
         ("stocksync_accounts", sa.Column("locations", Words())),
+        ("stocksync_accounts", sa.Column("checked_up_to", sa.BigInteger())),
     ]
 
 

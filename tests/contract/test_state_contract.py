@@ -448,6 +448,10 @@ async def test_what_people_are_told_is_counted_alike_everywhere(state, lease) ->
     assert dict(status.locations) == names
     snapshot = await state.snapshot("main", [])
     assert (dict(snapshot.locations), snapshot.last_complete) == (names, ended.ended_at)
+    assert snapshot.checked_up_to == 0
+    await state.observe(lease, "c2", SnapshotUpdate(checked_up_to=13))
+    await state.observe(lease, "c2", SnapshotUpdate())
+    assert (await state.snapshot("main", [])).checked_up_to == 13
 
 
 async def test_the_last_audit_is_kept(state, lease) -> None:

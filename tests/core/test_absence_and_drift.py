@@ -10,7 +10,7 @@ from making import product, reading
 from stocksync.core import absence
 from stocksync.core.crosscheck import Check, sample, verdict_on
 from stocksync.core.drift import AuditedCell, Cause, cause_of, units_between
-from stocksync.core.model import BadRow, Removal, TargetRow, Verdict
+from stocksync.core.model import BadRow, Cell, Removal, TargetRow, Verdict
 from stocksync.core.report import Counts
 from stocksync.errors import InvariantBroken
 
@@ -94,13 +94,24 @@ def test_more_than_a_third_of_confirmed_differences_is_not_believed(results, bel
     assert (verdict_on([names[letter] for letter in results]) == "") is believed
 
 
-@given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 5), st.integers(0, 1000))
-def test_a_sample_prefers_what_is_about_to_change(products, changing, size, seed):
+@given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 5), st.integers(0, 20), st.integers(0, 1000))
+def test_a_sample_prefers_what_is_about_to_change_and_spares_one_for_the_others(products, changing, size, after, seed):
     read = reading(*(product(n, {3: 1}) for n in range(products)))
-    cells = [(n, "3") for n in range(min(changing, products))]
-    chosen = sample(read, [type("C", (), {"product_id": n})() for n, _ in cells], size, seed)
-    assert len(chosen) == min(size, products)
-    assert sum(one.id < len(cells) for one in chosen) >= min(size, len(cells))
+    cells = [Cell(n, "3") for n in range(min(changing, products))]
+    chosen = sample(read, cells, size, after, seed).products
+    assert len({one.id for one in chosen}) == len(chosen) == min(size, products)
+    assert sum(one.id < len(cells) for one in chosen) >= min(size - 1, len(cells))
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(1, 5), st.integers(0, 100))
+def test_the_sample_reaches_every_product_whatever_trade_does(products, changing, size, after):
+    read = reading(*(product(n, {3: 1}) for n in range(1, products + 1)))
+    cells = [Cell(n, "3") for n in range(1, min(changing, products) + 1)]
+    met, cycles = set(), 2 * (products + 1)
+    for seed in range(cycles):
+        chosen, after = sample(read, cells, size, after, seed)
+        met |= {one.id for one in chosen}
+    assert met == set(read.products)
 
 
 def test_counts_that_do_not_add_up_are_a_broken_promise():

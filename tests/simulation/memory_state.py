@@ -79,6 +79,7 @@ class MemoryAccount:
     weighed: bool = False
     looked_up: list[Change] = field(default_factory=list)
     locations: dict[int, str] = field(default_factory=dict)
+    checked_up_to: int = 0
     unauthorized_since: datetime | None = None
     target_contact: datetime | None = None
 
@@ -178,6 +179,7 @@ class MemoryState:
             target=mine.target,
             locations=dict(mine.locations),
             last_complete=mine.last_complete,
+            checked_up_to=mine.checked_up_to,
         )
 
     async def guard_history(self, account: str) -> GuardHistory:
@@ -482,6 +484,7 @@ def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
         if cell in mine.cells:
             mine.cells[cell].unknown_since = since
     mine.products |= seen.products
+    mine.checked_up_to = seen.checked_up_to or mine.checked_up_to
     mine.locations = mine.locations if seen.locations is None else dict(seen.locations)
     for key in seen.released:
         mine.quarantine.pop(key, None)

@@ -1,7 +1,9 @@
 """Whether the list and the look-up by id tell the same story."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 from stocksync.core.model import Cell, Product, Reading
 
@@ -16,14 +18,31 @@ class Check(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-def sample(reading: Reading, changing: Iterable[Cell], size: int, seed: int) -> list[Product]:
-    """Choose products to check: those about to change first, then others, spread by `seed`."""
+class Sample(NamedTuple):
+    """The products to check, and where the next sample goes on."""
+
+    products: list[Product]
+    after: int
+    """The id up to which all products have had their turn."""
+
+
+def sample(reading: Reading, changing: Iterable[Cell], size: int, after: int, seed: int) -> Sample:
+    """Choose products to check: those about to change, and in turn all others, from the id `after` on.
+
+    On a busy shop something is always about to change: one of the sample, of a sample of one every second, is left to
+    those whose turn it is.
+    """
     if not size:
-        return []
-    tracked = [product_id for product_id, product in reading.products.items() if product.tracked and product.stock]
-    first = dict.fromkeys(cell.product_id for cell in changing if cell.product_id in reading.products)
-    chosen = [*_spread(list(first), size, seed), *_spread(tracked, size, seed)]
-    return [reading.products[product_id] for product_id in dict.fromkeys(chosen)][:size]
+        return Sample([], after)
+    first = list(dict.fromkeys(cell.product_id for cell in changing if cell.product_id in reading.products))
+    spared = min(1, size - 1) or seed % 2
+    chosen = _spread(first, size - spared if first else 0, seed)
+    tracked = sorted(one for one, product in reading.products.items() if product.tracked and product.stock)
+    ahead = bisect_right(tracked, after)
+    in_turn = [one for one in (*tracked[ahead:], *tracked[:ahead]) if one not in chosen][: size - len(chosen)]
+    more = [one for one in first if one not in {*chosen, *in_turn}][: size - len(chosen) - len(in_turn)]
+    picked = [reading.products[one] for one in (*chosen, *in_turn, *more)]
+    return Sample(picked, in_turn[-1] if in_turn else after)
 
 
 def agree(listed: Product, looked_up: Product) -> bool:
@@ -43,5 +62,5 @@ def verdict_on(results: Sequence[Check]) -> str:
 def _spread(ids: Sequence[int], size: int, seed: int) -> list[int]:
     if len(ids) <= size:
         return list(ids)
-    step = len(ids) / size
+    step = len(ids) / size if size else 0
     return [ids[int(index * step + seed) % len(ids)] for index in range(size)]

@@ -53,6 +53,8 @@ class Snapshot:
     """Fingerprint of the target that the acknowledgements belong to; None where none was ever told."""
     last_complete: datetime | None = None
     """When the last complete cycle ended."""
+    checked_up_to: int = 0
+    """The product id up to which all have had their turn in the cross-check."""
     corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
     """Cells whose row was found to hold another figure than was acknowledged, which stands in `cells` already."""
 
@@ -73,6 +75,8 @@ class SnapshotUpdate:
     quarantined: list[Quarantined] = field(default_factory=list)
     locations: Mapping[int, str] | None = None
     """The names of all locations, where they differ from those known."""
+    checked_up_to: int | None = None
+    """As in the snapshot, where it has moved on."""
     released: list[tuple[int, str | None]] = field(default_factory=list)
     """Quarantine entries that are well again: (product id, place)."""
     layout: str | None = None

@@ -51,8 +51,9 @@ async def prepare(
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock, until)
     desires, found = await _compare(account, reading, snapshot, absent)
     changing = [change.cell for change in (*found.changes, *found.negative)]
-    checking = sample(reading, changing, account.settings.cross_check, seed)
-    checked = await cross_check(account.source, checking, account.clock, until)
+    chosen = sample(reading, changing, account.settings.cross_check, snapshot.checked_up_to, seed)
+    checked = await cross_check(account.source, chosen.products, account.clock, until)
+    checked.up_to = chosen.after
     if checked.newer or checked.distrusted:
         reading = _corrected(reading, checked)
         desires, found = await _compare(account, reading, snapshot, absent)

@@ -34,6 +34,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         released=list(_readable_again(prepared)),
         layout=prepared.layout,
         locations=_locations(prepared),
+        checked_up_to=prepared.checked.up_to or None,
     )
 
 

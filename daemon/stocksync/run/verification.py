@@ -36,6 +36,8 @@ class CrossCheckResult:
     newer: dict[int, Product] = field(default_factory=dict)
     """What look-ups showed that is newer than the list."""
     distrusted: set[int] = field(default_factory=set)
+    up_to: int = 0
+    """The product id up to which all have had their turn to be checked."""
 
     @property
     def objection(self) -> str:

@@ -78,6 +78,12 @@ async def load_locations(connection: AsyncConnection, account: str) -> dict[int,
     return locations_of((await connection.execute(query)).scalar())
 
 
+async def checked_up_to(connection: AsyncConnection, account: str) -> int:
+    """Give the product id up to which all have had their turn in the cross-check."""
+    query = select(accounts.c.checked_up_to).where(accounts.c.account == account)
+    return (await connection.execute(query)).scalar() or 0
+
+
 async def load_quarantine(
     connection: AsyncConnection, account: str, product_ids: Sequence[int] | None = None
 ) -> dict[tuple[int, str | None], Quarantined]:

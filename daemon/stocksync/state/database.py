@@ -129,6 +129,7 @@ class Database:
                 target=await target_identity.target_of(connection, account),
                 locations=await cells.load_locations(connection, account),
                 last_complete=await cycles.last_complete(connection, account),
+                checked_up_to=await cells.checked_up_to(connection, account),
             )
 
         with cells.collector_paused():

@@ -34,6 +34,7 @@ accounts = Table(
     Column("unauthorized_since", Instant),
     Column("target_contact", Instant),
     Column("locations", Words),
+    Column("checked_up_to", BigInteger),
 )
 
 products = Table(

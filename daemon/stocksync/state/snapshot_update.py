@@ -29,9 +29,7 @@ async def observe(
     await _write_adopted(connection, account, seen, now)
     await _write_unknown(connection, account, seen)
     await _write_products(connection, account, seen)
-    if seen.locations is not None:
-        named = update(accounts).where(accounts.c.account == account).values(locations=locations_text(seen.locations))
-        await connection.execute(named)
+    await _write_account(connection, account, seen)
     await _release(connection, account, seen.released)
     await _write_quarantine(connection, account, seen.quarantined)
 
@@ -48,6 +46,16 @@ async def _write_layout(connection: AsyncConnection, account: str, layout: str |
         await connection.execute(update(accounts).where(accounts.c.account == account).values(layout=layout))
         altered = update(cells).where(cells.c.account == account, cells.c.sent.is_not(None))
         await connection.execute(altered.values(sent=None))
+
+
+async def _write_account(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
+    values: Row = {}
+    if seen.locations is not None:
+        values["locations"] = locations_text(seen.locations)
+    if seen.checked_up_to is not None:
+        values["checked_up_to"] = seen.checked_up_to
+    if values:
+        await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))
 
 
 async def _write_cells(connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate) -> None:
