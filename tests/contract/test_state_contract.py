@@ -454,6 +454,26 @@ async def test_what_people_are_told_is_counted_alike_everywhere(state, lease) ->
     assert (await state.snapshot("main", [])).checked_up_to == 13
 
 
+async def test_what_waits_in_quarantine_is_due_at_once_when_a_person_asks(state, lease) -> None:
+    waiting = [entry(11, "1"), entry(11, "3"), entry(12, "1")]
+    await state.observe(lease, "c1", SnapshotUpdate(quarantined=waiting))
+    assert await state.retry("main", [11, 99]) == 2
+    assert await state.retry("other") == 0
+    due = (await state.snapshot("main")).quarantine
+    assert {key for key, one in due.items() if one.retry_at <= one.last_at} == {(11, "1"), (11, "3")}
+    assert await state.retry("main") == 3
+    assert all(one.retry_at <= one.last_at for one in (await state.snapshot("main")).quarantine.values())
+
+
+async def test_what_is_given_up_is_neither_open_nor_known(state, lease) -> None:
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
+    await state.intend(lease, "c2", [change(after=Decimal(7)), change(12)])
+    await state.observe(lease, "c2", SnapshotUpdate(given_up=[CELL]))
+    cells = (await state.snapshot("main")).cells
+    assert (cells[CELL].acked, cells[CELL].intent) == (None, None)
+    assert cells[Cell(12, "MAIN")].intent == Decimal("120.5")
+
+
 async def test_the_last_audit_is_kept(state, lease) -> None:
     found = AuditReport("main", T0, T0 + TTL, 5, {"renamed": 1}, {"renamed": Decimal("2.50")})
     found.examples.append(Difference(Cause.RENAMED, "قطعة @ MAIN", "1", "3.5", Decimal("2.5")))

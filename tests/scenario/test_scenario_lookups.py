@@ -10,8 +10,11 @@ from scenario_shop import Shop
 from stocksync.app import service
 from stocksync.config import build
 from stocksync.core.report import Outcome
-from stocksync.errors import NotFound
+from stocksync.errors import LeaseLost, NotFound
+from stocksync.ports import Priority
 from stocksync.run.explain import explain
+from stocksync.run.leases import lead
+from stocksync.run.service import Runner
 
 
 async def test_a_look_up_shows_source_snapshot_and_target_side_by_side(shop: Shop) -> None:
@@ -229,6 +232,29 @@ async def test_where_the_target_is_broken_a_look_up_still_answers(shop: Shop) ->
     await shop.sql("ALTER TABLE stock_levels RENAME COLUMN amount TO quantity")
     await shop.cycle()
     assert await shop.rows() == shop.truth()
+
+
+async def test_a_person_who_asks_by_id_does_not_wait_behind_checks(shop: Shop) -> None:
+    await shop.cycle()
+    product, asked = shop.account.source.product, []
+
+    async def heard(product_id: int, priority: Priority = Priority.CHECK) -> Any:
+        asked.append(priority)
+        return await product(product_id, priority)
+
+    shop.account.source.product = heard  # type: ignore[method-assign]
+    await shop.look_up(product_id=2)
+    assert asked == [Priority.PERSON]
+
+
+async def test_no_report_from_before_is_given_while_the_process_stops(shop: Shop) -> None:
+    runner = Runner(shop.account, shop.house.state, "me")
+    async with lead(shop.account, "me") as lease:
+        runner.leadership.lease = lease
+        assert (await runner.cycle_now()).outcome is Outcome.DONE
+        runner.stop()
+        with pytest.raises(LeaseLost, match="this process stops"):
+            await runner.cycle_now()
 
 
 async def test_the_daemon_answers_over_http_pushes_and_knows_404(open_shop: Any) -> None:

@@ -301,6 +301,12 @@ class MemoryState:
         found = sorted(cell for cell, row in mine.cells.items() if row.sent is not None)[:limit]
         return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in found]
 
+    async def retry(self, account: str, product_ids: Sequence[int] | None = None) -> int:
+        mine = self.store.of(account)
+        due = [key for key in mine.quarantine if product_ids is None or key[0] in product_ids]
+        mine.quarantine |= {key: replace(mine.quarantine[key], retry_at=mine.quarantine[key].last_at) for key in due}
+        return len(due)
+
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         return [
             plan for name, mine in sorted(self.store.accounts.items()) for plan in mine.plans if account in {None, name}
@@ -466,6 +472,12 @@ def _use_up(mine: MemoryAccount, done: Change) -> None:
     mine.plans = [one for one in left if one.changes]
 
 
+def _give_up(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
+    for cell in seen.given_up:
+        row = mine.cells[cell]
+        row.acked = row.sent = row.intent = row.intended_at = None
+
+
 def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
     if seen.layout is not None:
         mine.layout = seen.layout
@@ -484,6 +496,7 @@ def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
         if cell in mine.cells:
             mine.cells[cell].unknown_since = since
     mine.products |= seen.products
+    _give_up(mine, seen)
     mine.checked_up_to = seen.checked_up_to or mine.checked_up_to
     mine.locations = mine.locations if seen.locations is None else dict(seen.locations)
     for key in seen.released:

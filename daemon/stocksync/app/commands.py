@@ -181,6 +181,19 @@ async def _audit(house: Runtime, account: Account, *, heal: bool) -> AuditReport
         return await audit(account, house.state, lease, heal=True)
 
 
+async def retry(config: Config, account: str | None, sku: str | None) -> dict[str, int]:
+    """Let the next poll try again what waits in quarantine; give the number of rows by account."""
+    state = await _state(config)
+    found: dict[str, int] = {}
+    try:
+        for one in accounts_of(config, account):
+            ids = None if sku is None else await state.products_with(one.name, sku)
+            found[one.name] = await state.retry(one.name, ids)
+    finally:
+        await state.close()
+    return found
+
+
 async def held(config: Config, account: str | None) -> list[HeldPlan]:
     """List the plans that wait for a person."""
     state = await _state(config)

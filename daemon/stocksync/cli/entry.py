@@ -10,7 +10,7 @@ import structlog
 from stocksync.cli.checking import check
 from stocksync.cli.demo import demo
 from stocksync.cli.looking import explain, history, status, stock
-from stocksync.cli.planning import approve, drift, plan, reject
+from stocksync.cli.planning import approve, drift, plan, reject, retry
 from stocksync.cli.program import debugging, logs_json, program
 from stocksync.cli.running import migrate, once, run, simulator
 from stocksync.cli.terminal import complain, note
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Run it": (run, once),
     "Look": (status, stock, explain, history),
-    "Plan and decide": (plan, approve, reject, drift),
+    "Plan and decide": (plan, approve, reject, drift, retry),
     "Set up and try": (check, migrate, simulator, demo),
 }
 

@@ -12,6 +12,7 @@ from stocksync import app
 from stocksync.cli.format import account as rendered
 from stocksync.cli.format import cycle
 from stocksync.cli.format import held_plan as rendered_plan
+from stocksync.cli.format.words import many
 from stocksync.cli.program import (
     Account,
     AsJson,
@@ -28,6 +29,7 @@ from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.report import Outcome
+from stocksync.errors import NotFound
 
 _ROWS = 30
 
@@ -174,6 +176,31 @@ def drift(
     for report in [] if as_json else reports:
         out.print(rendered.audit(report, limit))
     raise typer.Exit(_drift_code(reports))
+
+
+def retry(
+    sku: Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product; else all rows.")] = None,
+    config: ConfigFile = None,
+    account: Account = None,
+    *,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Let the next poll try again what is set aside, as its cause is mended: by itself it waits up to 6 hours.
+
+    Ends with 4 where nothing of the product is set aside.
+
+    $ stocksync retry
+    $ stocksync retry BW-001
+    """
+    loaded = settings(config, debug=debug)
+    rows = wait_for(app.retry(loaded, known(loaded, account), sku))
+    if sku is not None and not any(rows.values()):
+        raise NotFound(f"nothing of {sku!r} is set aside; `stocksync status` shows what is")
+    if as_json:
+        print_json(rows)
+    for name, number in {} if as_json else rows.items():
+        out.print(f"{name}: the next poll tries {many(number, 'row')} again")
 
 
 def _drift_code(reports: Sequence[AuditReport]) -> int:

@@ -39,6 +39,8 @@ class DesiredState:
     """Cells of untracked products, or at places that no location feeds any more."""
     orphaned: list[Cell] = field(default_factory=list)
     """Cells of tracked products at places that no location feeds any more, as the map was changed."""
+    given_up: list[Cell] = field(default_factory=list)
+    """Unmanaged cells whose last write the target refused, and that nobody asks for any more."""
     unmapped: int = 0
     """Location entries that feed no place: ignored."""
     unmapped_held: int = 0
@@ -126,6 +128,19 @@ def want_open_intents(
         desires.wants[cell] = _repeated(cell, sku, remembered, None if repeats else rules.policy)
     desires.unknown = [cell for cell in desires.unknown if cell not in open_cells]
     desires.unmanaged = [cell for cell in desires.unmanaged if cell not in open_cells]
+
+
+def give_up_refused(
+    refused: Iterable[Cell], retired: Collection[int], memory: SnapshotCells, rules: Rules, desires: DesiredState
+) -> None:
+    """Leave alone what the target refuses of products, or at places, that have ended: it would be tried for ever."""
+    for cell in refused:
+        want = desires.wants.get(cell)
+        ended = cell.product_id in retired or (cell in memory and not rules.feed(cell.place, memory[cell].parts))
+        if want is not None and want.cause == "repeat" and ended:
+            del desires.wants[cell]
+            desires.unmanaged.append(cell)
+            desires.given_up.append(cell)
 
 
 def contested_skus(read: Iterable[Product], known: Mapping[int, SnapshotProduct]) -> dict[str, tuple[int, ...]]:

@@ -77,6 +77,8 @@ class SnapshotUpdate:
     """The names of all locations, where they differ from those known."""
     checked_up_to: int | None = None
     """As in the snapshot, where it has moved on."""
+    given_up: list[Cell] = field(default_factory=list)
+    """Cells whose open intent is closed unwritten; what the target holds of them is not known any more."""
     released: list[tuple[int, str | None]] = field(default_factory=list)
     """Quarantine entries that are well again: (product id, place)."""
     layout: str | None = None
@@ -207,6 +209,9 @@ class StateQueries(Protocol):
 
     async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give cells, in key order, of which the target made another figure than was written."""
+
+    async def retry(self, account: str, product_ids: Sequence[int] | None = None) -> int:
+        """Let the next poll try again what waits in quarantine, of all products or of some; give how many rows."""
 
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         """List the held plans, with those that were decided and are not done."""

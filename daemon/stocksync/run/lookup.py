@@ -22,7 +22,7 @@ from stocksync.errors import (
     TargetError,
     Unauthorized,
 )
-from stocksync.ports import Lease, Snapshot, StateQueries
+from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
 from stocksync.run.prepare import prepare_product
@@ -98,7 +98,7 @@ async def _ask(account: Account, query: Query) -> tuple[Product | None, str]:
 async def _find(account: Account, query: Query) -> Product | BadRow | None:
     if query.sku is not None:
         return await account.source.find(query.sku)
-    return await account.source.product(query.product_id or 0)
+    return await account.source.product(query.product_id or 0, Priority.PERSON)
 
 
 async def _push(account: Account, register: StateQueries, product: Product, lease: Lease | None) -> tuple[int, str]:

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from stocksync.core import absence
 from stocksync.core.crosscheck import sample
 from stocksync.core.cycle_plan import Plan, make_plan
-from stocksync.core.desired_state import DesiredState, believable, desires_of, want_gone, want_open_intents, yield_skus
+from stocksync.core.desired_state import (
+    DesiredState,
+    believable,
+    desires_of,
+    give_up_refused,
+    is_retired,
+    want_gone,
+    want_open_intents,
+    yield_skus,
+)
 from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
 from stocksync.core.guards import GuardContext
 from stocksync.core.look_alike import rivals_of
@@ -123,6 +132,10 @@ async def _compare(
         want_gone(still_gone, snapshot.cells, account.rules, desires)
     alive = {product.id for product in products.values() if product.tracked}
     want_open_intents(cells, snapshot.products, alive, account.rules, desires)
+    entries = snapshot.quarantine.values()
+    refused = [Cell(one.product_id, one.place) for one in entries if one.side == "target" and one.place is not None]
+    retired = {cell.product_id for cell in refused if _is_over(cell.product_id, products, snapshot, absent)}
+    give_up_refused(refused, retired, cells, account.rules, desires)
     if shape.by_sku:
         yield_skus(desires, products.values(), snapshot.products, cells)
     wants = desires.wants.values()
@@ -132,6 +145,13 @@ async def _compare(
     rivals = rivals_of(products.values(), snapshot.products) if shape.loose else {}
     terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut, rivals=rivals)
     return desires, diff(wants, memory, live, _waiting(snapshot, products), terms)
+
+
+def _is_over(product_id: int, products: Mapping[int, Product], snapshot: Snapshot, absent: Absent) -> bool:
+    """Whether a product is gone or untracked, by what was read now or else by what is known."""
+    if product_id in products:
+        return not products[product_id].tracked
+    return is_retired(absent.updates.get(product_id) or snapshot.products.get(product_id))
 
 
 def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tuple[int, str | None], Quarantined]:

@@ -35,6 +35,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         layout=prepared.layout,
         locations=_locations(prepared),
         checked_up_to=prepared.checked.up_to or None,
+        given_up=desires.given_up,
     )
 
 
@@ -91,11 +92,19 @@ def _newly_unknown(unknown: Iterable[Cell], snapshot: Snapshot, now: datetime) -
 
 
 def _known_again(prepared: CyclePlan) -> dict[Cell, datetime | None]:
-    return {
-        cell: None
-        for cell, remembered in prepared.snapshot.cells.items()
-        if remembered.unknown_since is not None and cell in prepared.desires.wants
-    }
+    """Name cells that are unknown no longer: shown again, or no longer looked for in Qoyod at all."""
+    unknown = [cell for cell, one in prepared.snapshot.cells.items() if one.unknown_since is not None]
+    if not unknown:
+        return {}
+    desires, gone = prepared.desires, _gone(prepared)
+    ended = {*desires.wants, *desires.unmanaged, *desires.orphaned}
+    return {cell: None for cell in unknown if cell in ended or cell.product_id in gone}
+
+
+def _gone(prepared: CyclePlan) -> set[int]:
+    """Name the products that Qoyod confirmed as deleted: what is set aside of them ends with them."""
+    known = {**prepared.snapshot.products, **prepared.absent.updates}
+    return {one for one, entry in known.items() if entry.gone_at is not None} - prepared.reading.products.keys()
 
 
 def _bad_rows(prepared: CyclePlan, now: datetime) -> Iterator[Quarantined]:
@@ -131,19 +140,22 @@ def _entry(
 
 def _readable_again(prepared: CyclePlan) -> Iterator[tuple[int, str | None]]:
     bad = {row.product_id or 0 for row in prepared.reading.bad_rows}
-    read = prepared.reading.products
+    ended = prepared.reading.products.keys() | {0} | (_gone(prepared) if prepared.snapshot.quarantine else set())
     for (product_id, place), entry in prepared.snapshot.quarantine.items():
-        if entry.side == "source" and product_id not in bad and (product_id in read or not product_id):
+        if entry.side == "source" and product_id in ended and product_id not in bad:
             yield product_id, place
 
 
 def _settled(prepared: CyclePlan) -> Iterator[Cell]:
-    """Quarantined cells of products that were read and that no longer want anything."""
+    """Quarantined cells that no longer want anything, of products that were read or that are gone."""
     attempted = {change.cell for change in (*prepared.found.changes, *prepared.found.negative)}
     attempted |= {change.cell for change, _ in prepared.found.refused}
     attempted |= {*prepared.found.waiting, *prepared.desires.unknown}
+    if not prepared.snapshot.quarantine:
+        return
+    looked_at = prepared.reading.products.keys() | _gone(prepared)
     for product_id, place in prepared.snapshot.quarantine:
-        if place is not None and product_id in prepared.reading.products:
+        if place is not None and product_id in looked_at:
             cell = Cell(product_id, place)
             if cell not in attempted:
                 yield cell

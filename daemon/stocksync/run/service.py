@@ -55,14 +55,17 @@ class Runner:
         """Run a cycle to its end, after the one under way.
 
         Raises:
-            LeaseLost: another process is the writer.
+            LeaseLost: another process is the writer, or this one stops.
 
         """
         while (running := self._tasks.get("cycle")) is not None and not running.done():
             await asyncio.wait([running])
+        before = self._tasks.get("cycle")
         self.trigger()
         task = self._tasks.get("cycle")
-        if self.leadership.lease is None or task is None:
+        if self._draining:
+            raise LeaseLost(f"account {self.account.name}: this process stops, and starts nothing more")
+        if self.leadership.lease is None or task is None or task is before:
             raise LeaseLost(f"account {self.account.name}: another process is the writer")
         report: CycleReport = await task
         return report

@@ -267,6 +267,10 @@ class Database:
         """Give cells, in key order, of which the target made another figure than was written."""
         return await self._session.read(lambda connection: cells.altered(connection, account, limit))
 
+    async def retry(self, account: str, product_ids: Sequence[int] | None = None) -> int:
+        """Let the next poll try again what waits in quarantine, of all products or of some; give how many rows."""
+        return await self._session.write(lambda connection: snapshot_update.retry(connection, account, product_ids))
+
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         """List the held plans, with those that were decided and are not done."""
         return await self._session.read(lambda connection: approvals.plans(connection, account))

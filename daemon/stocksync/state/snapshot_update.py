@@ -1,7 +1,7 @@
 """What a reading changes in the snapshot."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from stocksync.core.model import Cell
 from stocksync.ports import Quarantined, SnapshotUpdate
 from stocksync.state.codec import figure_text, locations_text, parts_text
 from stocksync.state.schema import accounts, cells, products, quarantine
-from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, replacing, upsert
+from stocksync.state.session import Assigned, Row, chunks, execute_by_key, execute_many, replacing, upsert
 from stocksync.state.types import instant
 
 NEVER_READ = instant(0)
@@ -28,10 +28,20 @@ async def observe(
     await _write_corrected(connection, account, seen, now)
     await _write_adopted(connection, account, seen, now)
     await _write_unknown(connection, account, seen)
+    await _give_up(connection, account, seen.given_up)
     await _write_products(connection, account, seen)
     await _write_account(connection, account, seen)
     await _release(connection, account, seen.released)
     await _write_quarantine(connection, account, seen.quarantined)
+
+
+async def retry(connection: AsyncConnection, account: str, product_ids: Sequence[int] | None) -> int:
+    """Let what waits in quarantine be due, of all products or of some."""
+    due = update(quarantine).where(quarantine.c.account == account).values(retry_at=quarantine.c.last_at)
+    if product_ids is None:
+        return (await connection.execute(due)).rowcount
+    parts = [due.where(quarantine.c.product_id.in_(chunk)) for chunk in chunks(product_ids)]
+    return sum([(await connection.execute(part)).rowcount for part in parts])
 
 
 def new_cell(account: str, cell: Cell, **values: object) -> Row:
@@ -97,6 +107,12 @@ def _first_contact(new: Any) -> Assigned:  # noqa: ANN401
     names = ("sku", "acked_at")
     kept = [(name, case((first, new[name]), else_=cells.c[name])) for name in names]
     return [*kept, ("acked", func.coalesce(cells.c.acked, new.acked))]
+
+
+async def _give_up(connection: AsyncConnection, account: str, given_up: Sequence[Cell]) -> None:
+    nothing = {"intent": None, "intended_at": None, "acked": None, "sent": None}
+    statement = update(cells).where(cells.c.account == account).values(**nothing)
+    await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place), given_up)
 
 
 async def _write_unknown(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
