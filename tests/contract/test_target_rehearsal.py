@@ -118,6 +118,31 @@ async def test_a_row_that_a_constraint_refuses_warns_and_all_of_them_fail(engine
     assert "INSERT would fail" in told(every)
 
 
+async def test_what_only_a_commit_would_refuse_is_found(postgresql: AsyncEngine) -> None:
+    """Django makes its foreign keys DEFERRABLE INITIALLY DEFERRED."""
+    await run(
+        postgresql,
+        "CREATE TABLE items (id BIGINT PRIMARY KEY)",
+        TABLE.replace("product_id BIGINT", "product_id BIGINT REFERENCES items (id) DEFERRABLE INITIALLY DEFERRED"),
+    )
+    assert "INSERT would fail" in told(await target(postgresql).rehearse([KNOWN]))
+
+
+async def test_a_trigger_that_makes_another_figure_of_ours_is_told_before_the_first_write(
+    postgresql: AsyncEngine,
+) -> None:
+    await run(
+        postgresql,
+        TABLE,
+        "INSERT INTO stock VALUES (1, 'MAIN', 5)",
+        "CREATE FUNCTION floors() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.quantity = 0; RETURN NEW; END$$",
+        "CREATE TRIGGER floors BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION floors()",
+    )
+    trials = await target(postgresql).rehearse([KNOWN, NEW])
+    assert told(trials) == ""
+    assert "A @ MAIN: nothing → 9: the target makes 0 of it" in told(trials, blocks=False)
+
+
 async def test_what_only_a_made_up_row_meets_is_no_refusal(engine: AsyncEngine) -> None:
     await run(
         engine,

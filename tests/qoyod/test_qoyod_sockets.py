@@ -106,7 +106,7 @@ async def no_compression(request: web.Request) -> web.StreamResponse:
 FAULTS = [
     (stalled_head, "timeout", "in time"), (stalled_body, "timeout", "in time"), (drip, "timeout", "in time"),
     (reset, "reset", "closed"), (truncated, "truncated", "broke off"), (half_json, "200", "understood"),
-    (html, "200", "understood"), (bad_gateway, "502", "502"), (bare_string, "200", "understood"),
+    (html, "200", "a web page came instead of data"), (bad_gateway, "502", "502"), (bare_string, "200", "understood"),
     (oversize, "too_large", "larger"), (bomb, "too_large", "larger"), (deep, "200", "understood"),
     (no_compression, "truncated", "broke off"),
 ]  # fmt: skip

@@ -19,7 +19,7 @@ import crashing
 import pytest
 from aiohttp import web
 from servers import Server, free_port
-from system_shop import SECRET, Ended, catalogue_of, merged, sql, toml
+from system_shop import COMMAND, SECRET, Ended, catalogue_of, merged, sql, toml
 
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
@@ -223,6 +223,18 @@ def clerk(grants: str, table: str = "legacy") -> Spoil:
     return spoil
 
 
+def reader_on_mariadb(stage: Stage) -> None:
+    assert stage.server is not None
+    name = stage.target.rsplit("/", 1)[1]
+    stage.server.sql(f"CREATE OR REPLACE USER novice@'%'; GRANT SELECT ON {name}.* TO novice@'%'")
+    stage.environ["TARGET_URL"] = stage.target.replace("root@", "novice@")
+
+
+def only_reads(stage: Stage) -> None:
+    assert stage.server is not None
+    stage.server.sql(f"ALTER DATABASE {stage.target.rsplit('/', 1)[1]} SET default_transaction_read_only = on")
+
+
 MISTAKES = [
     Mistake(
         "1 a key misspelt",
@@ -270,6 +282,12 @@ MISTAKES = [
         ("✗", "no PostgreSQL at 127.0.0.1:", "connection refused", "TARGET_URL"),
         ("all is well",),
         spoil=lambda stage: stage.environ.update(TARGET_URL=f"postgresql://shop@127.0.0.1:{free_port()}/shop"),
+    ),
+    Mistake(
+        "12 a wrong port of the state",
+        1,
+        ("✗  state", "no PostgreSQL at 127.0.0.1:", "✓  main: credential", "✓  main: products", "✓  main: target"),
+        sections={"state": {"url": f"postgresql://shop@127.0.0.1:{free_port()}/state"}},
     ),
     Mistake(
         "14 a database that is not there",
@@ -410,6 +428,33 @@ MISTAKES = [
         on="postgresql",
         sql=(LEGACY.replace("(qoyod_id BIGINT", "(id SERIAL, qoyod_id BIGINT"),),
         spoil=clerk("SELECT, INSERT, UPDATE"),
+    ),
+    Mistake(
+        "26 no right to write on MariaDB",
+        1,
+        ("✗  main: target", "UPDATE command denied", "INSERT command denied", "GRANT"),
+        ("✓  main: target",),
+        account=MAPPED,
+        on="mariadb",
+        sql=(LEGACY,),
+        spoil=reader_on_mariadb,
+    ),
+    Mistake(
+        "26 a server that takes no writes",
+        1,
+        ("✗  main: target", "takes no writes", "read-only transaction", "TARGET_URL must lead to"),
+        account=MAPPED,
+        on="postgresql",
+        sql=(LEGACY,),
+        spoil=only_reads,
+    ),
+    Mistake(
+        "26 a SQLite file that is opened to be read",
+        1,
+        ("✗  main: target", "shop.db takes no writes", "mode=ro"),
+        account=MAPPED,
+        sql=(LEGACY,),
+        spoil=url(lambda old: old.replace("sqlite:///", "sqlite:///file:") + "?mode=ro&uri=true"),
     ),
     Mistake(
         "27 a column that must be given",
@@ -685,3 +730,49 @@ async def typed(forge: subprocess.Popen[str], stage: Stage, argv: tuple[str, ...
 
     code = await asyncio.to_thread(ask)
     return Ended(code, *((stage.folder / name).read_text(encoding="utf-8") for name in ("out", "err")))
+
+
+@pytest.mark.parametrize(
+    "stage", [Mistake("somebody's SQLite file", 0, (), account=MAPPED, sql=(LEGACY,))], indirect=True
+)
+async def test_a_sqlite_file_of_somebody_else_keeps_its_journal(forge: subprocess.Popen[str], stage: Stage) -> None:
+    """Write-ahead, once chosen, is kept in the file, and who may only read it can no longer do so."""
+    file = stage.folder / "shop.db"
+    before = file.read_bytes()
+    for command in ("check", "plan"):
+        assert (await typed(forge, stage, (command,))).code == 0
+    assert file.read_bytes() == before
+
+
+DRIVERLESS = Mistake("no driver", 1, (), environ={"TARGET_URL": "postgresql://shop@127.0.0.1/shop"})
+
+
+@pytest.mark.parametrize("stage", [DRIVERLESS], ids=["11 a driver that is not installed"], indirect=True)
+async def test_a_missing_driver_is_named_and_the_rest_tried(stage: Stage) -> None:
+    (stage.folder / "asyncpg.py").write_text("raise ModuleNotFoundError(name='asyncpg')")
+    ended = await piped(stage, "{stocksync} check", PYTHONPATH=str(stage.folder))
+    assert ended.code == 1
+    assert "✗  main: target            the PostgreSQL driver is not installed" in ended.out
+    assert "→ pip install 'stocksync[postgresql]'" in ended.out
+    assert "✓  main: products" in ended.out
+
+
+@pytest.mark.parametrize("stage", [Mistake("head", 0, ())], ids=["check | head"], indirect=True)
+async def test_a_reader_who_has_seen_enough_is_told_no_more(stage: Stage) -> None:
+    ended = await piped(stage, "{stocksync} check | head -1")
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.out.splitlines()) == 1
+
+
+async def piped(stage: Stage, line: str, **environ: str) -> Ended:
+    """Run a line of shell, as a person types it."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("STOCKSYNC_")}
+    process = await asyncio.create_subprocess_shell(
+        line.format(stocksync=COMMAND[0]),
+        cwd=stage.folder,
+        env={**clean, **stage.environ, **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return Ended(process.returncode or 0, out.decode(), err.decode())

@@ -104,13 +104,15 @@ class Opening:
         if not path.parent.is_dir():
             return f"the folder {path.parent} does not exist", f"mkdir -p {path.parent}, or correct {self.key}"
         if "readonly" in text or "unable to open" in text or "not writable" in text:
-            return unwritable(path)
+            return unwritable(path, self.key)
         return None
 
 
-def unwritable(path: Path) -> tuple[str, str]:
+def unwritable(path: Path, key: str) -> tuple[str, str]:
     """Say who owns what may not be written, and who we are."""
     barred = path if path.exists() and not os.access(path, os.W_OK) else path.parent
+    if os.access(barred, os.W_OK):
+        return f"{path} takes no writes", f"take mode=ro out of {key}, or mount its file system for writing"
     kind = "folder" if barred.is_dir() else "file"
     owner, me = _name(barred.stat().st_uid), _name(os.geteuid())
     what = f"the {kind} {barred} may not be written: it is owned by {owner}, and this is user {me}"

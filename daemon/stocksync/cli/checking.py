@@ -59,7 +59,7 @@ async def _try(config: Config, account: str | None, seconds: float, *, as_json: 
         async for each in app.check(config, account, seconds):
             found.append(each)
             if not as_json:
-                out.print(finding(each))
+                out.print(finding(each), crop=False)
     return found
 
 
@@ -68,7 +68,7 @@ def _tell(results: Sequence[CheckResult], *, as_json: bool) -> None:
         print_json([_plain(each) for each in results])
         return
     for each in results:
-        out.print(finding(each))
+        out.print(finding(each), crop=False)
     out.print()
     out.print(verdict(results))
 

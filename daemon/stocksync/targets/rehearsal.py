@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.model import Change, Removal
+from stocksync.core.model import Change, Removal, show
 from stocksync.ports import MADE_UP, Trial
 from stocksync.targets import rows
 from stocksync.targets.batch import Batch, RowChange, arrange, sort_out
@@ -116,6 +116,8 @@ class _Rehearsal:
     settings: TargetSettings
     layout: Layout
     attempts: Attempts
+    altered: dict[str, None] = field(default_factory=dict)
+    """What the target does to a figure that it takes."""
 
     async def run(self, batch: Batch) -> list[Trial]:
         figures = [order for order in batch.orders if isinstance(order.change.after, Decimal)]
@@ -154,10 +156,22 @@ class _Rehearsal:
 
     async def _executed(self, step: str, order: RowChange, *, there: int, made_up: bool) -> None:
         work = sort_out(self.layout, self.settings.missing, Batch([order]), Counter({order.key: there}))
-        await self.attempts.run(step, lambda: rows.execute(self.connection, self.layout, work), made_up=made_up)
+
+        async def write_and_read() -> None:
+            await rows.execute(self.connection, self.layout, work)
+            if not made_up:
+                live = await rows.look_up(self.connection, self.layout, [order.finds], lambda: None)
+                work.written.read_back({order.change.cell: live[order.key]} if order.key in live else {})
+
+        await self.attempts.run(step, write_and_read, made_up=made_up)
+        self.altered |= {why: None for _, why in work.written.ambiguous}
+        for stands in work.written.altered.values():
+            self.altered[f"{order.change}: the target makes {show(stands)} of it"] = None
 
     def _of_rows(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> Iterator[Trial]:
         real = [order for order in figures if order.change.cause != MADE_UP]
+        for what in self.altered:
+            yield Trial(what, "see the table's triggers and the quantity's type", blocks=False)
         several = sum(there.get(order.key, 0) > 1 for order in real)
         if several:
             what = f"{several} of {len(real)} figures tried would be set aside: several rows match"

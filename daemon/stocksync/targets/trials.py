@@ -53,6 +53,7 @@ class Attempts:
         try:
             async with self.connection.begin_nested() if savepoint else nullcontext():
                 await action()
+                await self._commit_in_vain()
         except (StatementError, OverflowError, UnicodeError) as error:
             fault = Fault.DATA if isinstance(error, OverflowError | UnicodeError) else fault_of(error)
             if fault in {Fault.AWAY, Fault.BUSY, Fault.CONFLICT, Fault.READ_ONLY, Fault.CANCELLED}:
@@ -62,6 +63,11 @@ class Attempts:
             return False
         self._passed[step] += not made_up
         return True
+
+    async def _commit_in_vain(self) -> None:
+        # What PostgreSQL would find out at COMMIT alone, as with Django's deferred foreign keys; there is none here.
+        if self.connection.dialect.name == "postgresql":
+            await self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
     def found(self) -> list[Trial]:
         """Give what was refused, one finding for one cause."""

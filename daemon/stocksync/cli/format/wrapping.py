@@ -7,7 +7,9 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-_COMMAND = re.compile(r"`[^`\n]+`|\bpip install \S+|\bstocksync(?: --?\w[\w-]*(?: [^\s,;.)]+)?| [^\s,;)]+)+")
+_COMMAND = re.compile(
+    r"`[^`\n]+`|\bGRANT .+? TO \S+|\bpip install \S+|\bstocksync(?: --?\w[\w-]*(?: [^\s,;.)]+)?| [^\s,;)]+)+"
+)
 _NARROWEST = 20
 
 
