@@ -73,11 +73,11 @@ class Database:
     Every call may raise StateUnavailable; those that take a lease LeaseLost.
     """
 
-    def __init__(self, session: Session, brief: Session, keep_ledger: timedelta) -> None:
+    def __init__(self, session: Session, keep_ledger: timedelta, brief: Session | None = None) -> None:
         """Take open sessions, `brief` for what must not wait for other work; `open_state` also checks the schema."""
         self.engine = session.engine
         self._session = session
-        self._brief = brief
+        self._brief = brief or session
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
         self._lock = _lock_file(session.engine)
@@ -349,7 +349,7 @@ async def open_state(
             await close_engine(opened)
         raise
     brief = Session(_brief_engine(url, opened), min(patience, BRIEF_SECONDS))
-    return Database(Session(opened, patience), brief, keep_ledger)
+    return Database(Session(opened, patience), keep_ledger, brief)
 
 
 def _brief_engine(url: str, engine: AsyncEngine) -> AsyncEngine:
