@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.util import LRUCache
 
 from stocksync.dsn import DRIVERS, connect_args, cured, parse
+from stocksync.dsn.sqlite_file import file_of
 from stocksync.errors import ConfigurationError, DriverMissing
+from stocksync.file_identity import FileIdentity
 
 _FAREWELL_SECONDS = 5.0
 _READ_ONLY = "stocksync_read_only"
@@ -51,11 +53,13 @@ class Fault(Enum):
         return self not in {Fault.MISSING, Fault.DATA, Fault.REFUSED}
 
 
-def open_engine(url: str, where: str, *, connections: int | None = None, wal: bool = False) -> AsyncEngine:
+def open_engine(
+    url: str, where: str, *, connections: int | None = None, wal: bool = False, pinned: bool = False
+) -> AsyncEngine:
     """Open an engine, of `connections` at most; nothing is connected yet.
 
     `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
-    read the file could no longer do so.
+    read the file could no longer do so. `pinned`: a SQLite file that is replaced by another is not followed to.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -81,6 +85,8 @@ def open_engine(url: str, where: str, *, connections: int | None = None, wal: bo
         if wal:
             event.listen(engine.sync_engine, "connect", _write_ahead)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        if file := file_of(parsed):
+            FileIdentity(file, pinned=pinned).watch(engine.sync_engine)
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
     if backend == "postgresql":

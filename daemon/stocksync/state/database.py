@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -81,6 +82,8 @@ class Database:
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
         self._lock = _lock_file(session.engine)
+        if self._lock is not None:
+            event.listen(session.engine.sync_engine, "commit", self._confirm_lock)
 
     def lock(self) -> None:
         """Keep other writers off a SQLite state; the operating system gives the lock back at death.
@@ -323,6 +326,10 @@ class Database:
         await close_engine(self.engine)
         self.unlock()
 
+    def _confirm_lock(self, _connection: object) -> None:
+        if self._lock is not None:
+            self._lock.confirm()
+
     def _sweeps(self, account: str, now: datetime) -> bool:
         last = self._swept.get(account)
         return last is None or now - last >= _SWEEP_EVERY
@@ -341,7 +348,7 @@ async def open_state(
         ConfigurationError: the URL is unusable.
 
     """
-    opened = engine or open_engine(url, "state.url", wal=True)
+    opened = engine or open_engine(url, "state.url", wal=True, pinned=True)
     try:
         await _ready(opened)
     except BaseException:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stocksync.errors import StateInUse, StateUnavailable
+from stocksync.file_identity import Identity, identity_of
 
 
 class LockFile:
@@ -15,11 +16,13 @@ class LockFile:
         """Take the path of the lock file; nothing is opened yet."""
         self.path = path
         self._file: int | None = None
+        self._taken = False
+        """Taken and not given back: whatever has become of the file since."""
 
     @property
     def held(self) -> bool:
-        """Whether this object holds the lock."""
-        return self._file is not None
+        """Whether this object holds the lock: the one of a removed file keeps nobody off."""
+        return self._file is not None and identity_of(self.path) == _identity(self._file)
 
     def acquire(self) -> None:
         """Take the lock; without effect where this object holds it.
@@ -29,8 +32,9 @@ class LockFile:
             StateUnavailable: the file cannot be made.
 
         """
-        if self._file is not None:
+        if self.held:
             return
+        self._close()
         try:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -45,10 +49,30 @@ class LockFile:
             raise StateInUse(f"the state {self.path.with_suffix('')} is in use by process {holder}; stop it") from error
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-        self._file = file
+        self._file, self._taken = file, True
+
+    def confirm(self) -> None:
+        """Where the lock was taken and its file is no longer the one that others find, take it anew.
+
+        Raises:
+            StateInUse: another process was faster.
+            StateUnavailable: the file cannot be made.
+
+        """
+        if self._taken:
+            self.acquire()
 
     def release(self) -> None:
         """Give the lock back; the file stays, as deleting it would let two holders in."""
+        self._taken = False
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _identity(file: int) -> Identity:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino

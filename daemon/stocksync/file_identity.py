@@ -1,0 +1,64 @@
+"""Whether a SQLite database is still the file that was opened: what is written to a removed one is lost in silence."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DisconnectionError
+
+Identity = tuple[int, int]
+"""Device and inode."""
+_KEY = "stocksync_file"
+
+
+class FileReplaced(OSError):
+    """The database's file is gone, or another one stands in its place."""
+
+
+def identity_of(file: Path) -> Identity | None:
+    """Tell which file stands at a path; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class FileIdentity:
+    """Watches an engine's file; a commit to a file that nobody will ever find fails."""
+
+    def __init__(self, file: Path, *, pinned: bool) -> None:
+        """Take the file; one that is `pinned` may never be replaced, else connections follow to the new one."""
+        self._file = file
+        self._pinned = pinned
+        self._first: Identity | None = None
+
+    def watch(self, engine: Engine) -> None:
+        """Begin to watch an engine's connections."""
+        event.listen(engine, "do_connect", self._before_connect)
+        event.listen(engine, "connect", self._connected)
+        event.listen(engine, "checkout", self._checked_out)
+        event.listen(engine, "commit", self._before_commit)
+
+    def _before_connect(self, *_: object) -> None:
+        # SQLite would make the file anew, empty, and everything that stood in it would count as never known.
+        now = identity_of(self._file)
+        if self._first is not None and (now is None or (self._pinned and now != self._first)):
+            raise self._error()
+
+    def _connected(self, _connection: object, record: Any) -> None:  # noqa: ANN401  SQLAlchemy's own type is private
+        record.info[_KEY] = identity_of(self._file)
+        self._first = self._first or record.info[_KEY]
+
+    def _checked_out(self, _connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401  as above
+        if record.info.get(_KEY) != identity_of(self._file):
+            raise DisconnectionError(str(self._error()))  # the pool connects anew, where that is allowed
+
+    def _before_commit(self, connection: Connection) -> None:
+        if connection.info.get(_KEY) != identity_of(self._file):
+            raise self._error()
+
+    def _error(self) -> FileReplaced:
+        cure = ": stop stocksync, put the file in its place, start it again" if self._pinned else ""
+        return FileReplaced(f"{self._file} was removed or replaced while it was in use{cure}")
