@@ -101,3 +101,52 @@ async def test_two_signals_end_a_daemon_whose_log_nobody_reads(open_shop: Callab
         await until(ended, "a second signal ends it", within=SOON)
         assert process.returncode == 128 + signal.SIGTERM
     os.close(reader)
+
+
+async def test_more_connections_than_descriptors_stop_neither_health_nor_polls(open_shop: Callable[..., Any]) -> None:
+    shop = await open_shop(http=f"127.0.0.1:{free_port()}")
+    daemon = await shop.run("sh", "-c", 'ulimit -n 64; exec "$0" "$@"', *COMMAND)
+    await daemon.says("serving")
+    await until(shop.equal_if_made, "the first poll")
+    host, port = shop.http.split(":")
+    clients = []
+    for number in range(200):
+        client = socket.create_connection((host, int(port)), timeout=5)
+        with suppress(ConnectionError):
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n" if number % 2 else b"")
+        clients.append(client)
+        await asyncio.sleep(0)
+    for path in ("/healthz", "/metrics"):
+        assert await status_of(shop, path) == 200
+    shop.set(1, 1, 5)
+    await until(shop.equal, "a change reaches the target", within=SOON)
+    for client in clients:
+        client.close()
+    assert await daemon.end(signal.SIGTERM) == 0
+    assert len(daemon.said("http_connections_at_limit")) == 1
+    assert "Traceback" not in daemon.raw
+    assert "Too many open files" not in daemon.raw
+
+
+async def test_a_state_removed_under_a_daemon_ends_its_writing_and_a_second_one_is_the_only_writer(
+    open_shop: Callable[..., Any],
+) -> None:
+    shop = await open_shop()
+    first = await shop.run()
+    await until(shop.equal_if_made, "the first poll")
+    for file in shop.folder.glob("state.db*"):
+        file.unlink()
+    mark = len(first.lines)
+    failed = await first.says("account_failing", since=mark)
+    assert "was removed or replaced while it was in use" in failed["error"]
+    assert list(shop.folder.glob("state.db")) == [], "a running daemon makes no new one"
+    second = await shop.run()
+    await second.says("cycle", outcome="done")
+    mark = len(first.lines)
+    for figure in (5, 6):
+        shop.set(1, 1, figure)
+        await until(shop.equal, "the second one writes", within=SOON)
+    assert not first.said("cycle", since=mark, outcome="done")
+    assert (await first.get("/readyz"))[0] == 503
+    for daemon in (second, first):
+        assert await daemon.end(signal.SIGTERM) == 0

@@ -1,5 +1,6 @@
 """The HTTP server: metrics, health, status and look-ups. It writes nothing itself; a look-up may push."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +20,8 @@ from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
 from stocksync.known_secrets import hidden_in_document
 from stocksync.web import page, waiting
-from stocksync.web.access import Access, answer, problem
+from stocksync.web.access import OPEN_PATHS, Access, answer, problem
+from stocksync.web.connections import Connections, listen, most_connections
 
 log = structlog.get_logger(__name__)
 
@@ -67,13 +69,20 @@ class Web:
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
 
-    def application(self, access: Access) -> web.Application:
-        """Give the routes behind the rules of `access`."""
+    def application(self, access: Access, connections: Connections) -> web.Application:
+        """Give the routes behind the rules of `access`; `connections` hears of each request."""
 
         @web.middleware
         async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401  aiohttp's type
-            refused = access.refusal(request)
-            return refused if refused is not None else await handler(request)
+            transport = request.transport
+            connections.begin(transport)
+            try:
+                refused = access.refusal(request)
+                if refused is None and connections.crowded and request.path not in OPEN_PATHS:
+                    refused = problem(503, "too many requests at once: try again", {"Retry-After": "1"})
+                return refused if refused is not None else await handler(request)
+            finally:
+                connections.end(transport)
 
         application = web.Application(middlewares=[guarded], client_max_size=1024)
         application.on_response_prepare.append(_secure)
@@ -184,18 +193,34 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
         ConfigurationError: the address cannot be listened on.
 
     """
-    access = Access(host, site.token)
-    runner = web.AppRunner(site.application(access), access_log=None, shutdown_timeout=2.0)
+    connections = Connections(most_connections())
+    # A question whose client has gone is dropped: it would spend the request budget for nobody.
+    runner = web.AppRunner(
+        site.application(Access(host, site.token), connections),
+        access_log=None, shutdown_timeout=2.0, handler_cancellation=True, lingering_time=2.0,
+    )  # fmt: skip
     async with AsyncExitStack() as stack:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         try:
-            await web.TCPSite(runner, host, port).start()
+            listening = await listen(host, port)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
             raise ConfigurationError(f"http.listen: cannot listen on {host}:{port}: {reason}") from error
-        bound = runner.addresses[0]
+        assert runner.server is not None  # noqa: S101  for the type checker: it was set up
+        for each in listening:
+            stack.callback(each.close)
+        tasks = [asyncio.create_task(connections.accept(each, runner.server)) for each in listening]
+        tasks.append(asyncio.create_task(connections.end_idle()))
+        stack.push_async_callback(_cancelled, tasks)
+        bound = listening[0].getsockname()
         yield bound[0], bound[1]
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
