@@ -52,12 +52,18 @@ class FileIdentity:
         self._first = self._first or record.info[_KEY]
 
     def _checked_out(self, _connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401  as above
-        if record.info.get(_KEY) != identity_of(self._file):
+        if not self._is_same(record.info):
             raise DisconnectionError(str(self._error()))  # the pool connects anew, where that is allowed
 
     def _before_commit(self, connection: Connection) -> None:
-        if connection.info.get(_KEY) != identity_of(self._file):
+        if not self._is_same(connection.info):
             raise self._error()
+
+    def _is_same(self, info: dict[Any, Any]) -> bool:
+        now = identity_of(self._file)
+        if info.get(_KEY) is None:  # connected before SQLite had made the file
+            info[_KEY] = now
+        return bool(info[_KEY] == now)
 
     def _error(self) -> FileReplaced:
         cure = ": stop stocksync, put the file in its place, start it again" if self._pinned else ""
