@@ -8,6 +8,7 @@ from stocksync.config import AccountConfig
 from stocksync.core.answers import CheckResult, CheckState
 from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.model import Reading, Verdict
+from stocksync.core.pace import READING_SHARE, reading_time
 from stocksync.core.policy import LocationMap
 
 WELL, WARNING, FAILED = CheckState.WELL, CheckState.WARNING, CheckState.FAILED
@@ -45,15 +46,15 @@ def pace_result(one: AccountConfig, total: int | None) -> CheckResult | None:
     """Tell where the list cannot be read within the interval or the deadline."""
     poll = one.poll
     pages = math.ceil((total or 0) / poll.per_page)
-    # The first page costs nothing of the budget's pace: it is there from the start.
-    needed = timedelta(seconds=pages * 60 / poll.requests_per_minute)
+    needed, room = reading_time(total or 0, poll.per_page, poll.requests_per_minute), poll.deadline * READING_SHARE
     reading = (
         f"{total} products are {pages} page{'' if pages == 1 else 's'};"
         f" at {poll.requests_per_minute} requests a minute a poll takes {_seconds(needed)}"
     )
-    if needed > poll.deadline:
-        what = f"{reading}: it would be cancelled by poll.deadline = {_seconds(poll.deadline)}"
-        return CheckResult(f"{one.name}: poll", FAILED, what, "raise poll.deadline and poll.interval")
+    if needed > room:
+        what = f"{reading}; poll.deadline leaves {_seconds(room)}: each poll reads a part, and none is complete"
+        cure = f"raise poll.deadline and poll.interval above {_seconds(needed / READING_SHARE)}"
+        return CheckResult(f"{one.name}: poll", FAILED, what, cure)
     if needed > poll.interval:
         what = f"{reading}: poll.interval = {_seconds(poll.interval)} cannot be kept"
         return CheckResult(f"{one.name}: poll", WARNING, what, "raise poll.interval or poll.requests_per_minute")
