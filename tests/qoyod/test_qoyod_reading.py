@@ -464,3 +464,27 @@ def test_a_refusal_of_the_api_itself_ends_the_reading_at_once(refusal: Response)
     with pytest.raises(Unauthorized):
         virtually(lambda: source_over(catalogue, told=told, per_page=3).read())
     assert told.authorizations == [True, False]
+
+
+@pytest.mark.parametrize("words", [b"We found nothing", b"Product not found"])
+def test_a_page_that_says_what_qoyod_says_of_what_is_gone_proves_nothing(words: bytes) -> None:
+    """A shop's or a CDN's 404 page may well read "Product not found"."""
+    catalogue = shelf(9)
+
+    async def work() -> None:
+        source = source_over(catalogue, per_page=3, attempts=2)
+        page = b"\n<!DOCTYPE html><html>" + b" " * 3000 + b"<h1>" + words + b"</h1></html>"
+        catalogue.faults[:] = [lambda _: Response(404, HTML, page)]
+        with pytest.raises(SourceUnavailable):
+            await source.product(1)
+        with pytest.raises(SourceUnavailable):
+            await source.find("SKU-1")
+        with pytest.raises(SourceUnavailable):
+            await source.read()
+        catalogue.faults[:] = [lambda _: Response(404, HTML, words)]
+        if b"nothing" in words:
+            assert (await source.read()).verdict is Verdict.EMPTY, "a plain sentence that is sent as HTML"
+        else:
+            assert await source.product(1) is None
+
+    virtually(work)

@@ -1,5 +1,6 @@
 """One product, now: a fresh figure, pushed at once; the snapshot, marked stale, where Qoyod is away."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from scenario_shop import Shop
 
 from stocksync.app import service
 from stocksync.config import build
+from stocksync.core.model import Cell, show
 from stocksync.core.report import Outcome
 from stocksync.errors import LeaseLost, NotFound
 from stocksync.ports import Priority
@@ -288,3 +290,21 @@ async def _turn() -> None:
     import asyncio  # noqa: PLC0415
 
     await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 4, 7, 11, 16, 22, 29, 37, 60])
+async def test_a_question_that_is_dropped_at_any_moment_leaves_no_half_push(shop: Shop, steps: int) -> None:
+    await shop.cycle()
+    shop.catalogue.stock_take(1, 1, 5)
+    asking = asyncio.create_task(shop.look_up("P-01"))
+    for _ in range(steps):
+        await asyncio.sleep(0.001)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert not shop.account.writing.locked()
+    snapshot = await shop.house.state.snapshot("main")
+    assert all(cell.intent is None for cell in snapshot.cells.values())
+    assert show(snapshot.cells[Cell(1, "1")].acked) == (await shop.rows())[1, "1"]
+    await shop.expire_lease()
+    await shop.cycle()
+    assert await shop.rows() == shop.truth()

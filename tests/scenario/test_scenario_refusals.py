@@ -369,6 +369,24 @@ async def _turn_read_only(shop: Shop) -> None:
             await connection.commit()
 
 
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_sqlite_file_that_could_not_be_written_for_a_while_is_left_and_written_again(
+    refusing: Any, *, shared: bool
+) -> None:
+    """As on a file system that was mounted anew after a fault: what was opened meanwhile stays read-only."""
+    shop = await refusing(15, state="sqlite:///{folder}/shop.db" if shared else "")
+    await shop.cycle()
+    async with shop.account.target._engine.connect() as one, shop.account.target._engine.connect() as two:
+        for connection in (one, two):
+            await connection.exec_driver_sql("PRAGMA query_only = ON")
+            await connection.commit()
+    shop.catalogue.stock_take(3, 1, D(5))
+    assert "readonly" in await _words_of_a_failed_cycle(shop)
+    assert (await shop.status()).quarantined == 0
+    assert (await shop.cycle()).outcome is Outcome.DONE
+    assert await shop.rows() == shop.truth()
+
+
 async def test_a_mariadb_that_became_read_only_is_named_and_left(
     refusing: Any, mariadb_url: str, mariadb_server: Server
 ) -> None:

@@ -18,7 +18,7 @@ from stocksync.errors import SourceRefused, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Observer, Priority
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.credentials import Credential
-from stocksync.qoyod.proxies import is_of_a_proxy
+from stocksync.qoyod.proxies import is_of_a_proxy, is_page
 from stocksync.qoyod.settings import SourceSettings
 from stocksync.qoyod.transport import Response, Transport, TransportFault
 
@@ -181,6 +181,11 @@ class ApiCalls:
     def _judge(self, response: Response, headers: Mapping[str, str]) -> None:
         """Let 200 and 404 pass; everything else is one of our errors."""
         status = response.status
+        if status == HTTPStatus.NOT_FOUND and is_page(response) and _KNOWN_404.search(response.body):
+            # Nobody's page, whatever its words are, proves that a product or a catalogue is gone.
+            raise SourceUnavailable(
+                f"somebody before Qoyod answered 404 with a page: {_excerpt(response.body, headers)}"
+            )
         if status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
             self._note_answer(response)
             return

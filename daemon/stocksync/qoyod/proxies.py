@@ -25,6 +25,11 @@ def is_of_a_proxy(response: Response) -> bool:
     return is_page or body.startswith(b"<") or _is_edge_error(body)
 
 
+def is_page(response: Response) -> bool:
+    """Whether a body is a page for browsers; its type alone proves nothing, as plain sentences are sent as HTML too."""
+    return response.body.lstrip().startswith(b"<")
+
+
 def _is_api_error(body: bytes) -> bool:
     error = _json_of(body)
     told = isinstance(error, str) or (isinstance(error, dict) and not _API_ERROR_KEYS.isdisjoint(error))
