@@ -5,9 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from servers import MariaDB, NoServer, PgBouncer, PostgreSQL, Server
 
 from stocksync import known_secrets
+
+# How long one example takes says what else the machine does.
+settings.register_profile("stocksync", deadline=None)
+settings.load_profile("stocksync")
 
 
 @pytest.fixture(autouse=True)
