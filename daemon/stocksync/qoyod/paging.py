@@ -124,11 +124,14 @@ class ReadPass:
 
     async def _first(self) -> None:
         """Learn how many pages there are; a page 1 that cannot be had does not hide the others."""
+        # There may be time for one page alone: page 1 must not have it each time.
+        if self.due and await self._has(self.due[-1][1]):
+            return
         try:
             await self._take(1)
         except SourceUnavailable as error:
             self.evidence[1] = Evidence(1, error=str(error))
-            if not await self._second():
+            if not await self._has(2):
                 raise
             return
         first = self.evidence[1]
@@ -136,10 +139,10 @@ class ReadPass:
             log.warning("pagination_missing", account=self.settings.account, rows=len(first.ids))
             await self._take(1)
 
-    async def _second(self) -> bool:
-        """Whether another page can be had where page 1 cannot."""
+    async def _has(self, number: int) -> bool:
+        """Read a page that may be missing; give whether it shows any rows."""
         try:
-            await self._take(2)
+            await self._take(number)
         except Unauthorized:
             raise
         except SourceError:
