@@ -223,6 +223,24 @@ def test_findings_say_what_to_do():
     assert "all is well" in text(finding.verdict([well]))
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_command_in_a_finding_is_never_broken(width):
+    commands = [
+        "GRANT SELECT, UPDATE, INSERT ON shop.legacy TO novice",
+        "pip install 'stocksync[postgresql]'",
+        "stocksync migrate --config /etc/stocksync/here-and-there/config.toml",
+    ]
+    for command in commands:
+        todo = f"let an administrator of this database, who has the rights, run: {command}"
+        console = Console(width=width, record=True, file=StringIO())
+        console.print(
+            finding.finding(CheckResult("main: target", CheckState.FAILED, "refused " * 30, todo)), crop=False
+        )
+        lines = console.export_text().splitlines()
+        assert any(command in line for line in lines)
+        assert max(map(len, lines)) <= max(width, 29 + len(command))
+
+
 def test_foreign_text_cannot_command_the_terminal():
     change = replace(CHANGES[0], sku="\x1b[2Jgone\x9b\u202e", place="[bold]A[/bold]\r")
     shown = text(cycle.preview(Preview(report(), (change,), None, {42: "a\nb\x07"}), limit=5))

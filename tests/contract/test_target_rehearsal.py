@@ -154,9 +154,12 @@ async def test_what_only_a_made_up_row_meets_is_no_refusal(engine: AsyncEngine) 
     )
     columns = replace(PLACED, sku="sku")
     assert await target(engine, columns).rehearse([KNOWN, INVENTED]) == []
-    refused = told(await target(engine, columns).rehearse([KNOWN, change(2, D(1), sku="B")]))
-    assert "INSERT would fail" in refused
-    assert "make the rows it refers to first" in refused
+    one = await target(engine, columns).rehearse([KNOWN, change(2, D(1), sku="B")])
+    assert told(one) == ""
+    assert "1 of 1 rows tried would be set aside" in told(one, blocks=False)
+    every = told(await target(engine, columns).rehearse([KNOWN, change(2, D(1), sku="B"), change(3, D(1), sku="C")]))
+    assert "INSERT would fail" in every
+    assert "make the rows it refers to first" in every
 
 
 async def test_each_place_is_held_against_its_column(engine: AsyncEngine) -> None:

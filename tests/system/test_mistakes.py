@@ -230,6 +230,12 @@ def reader_on_mariadb(stage: Stage) -> None:
     stage.environ["TARGET_URL"] = stage.target.replace("root@", "novice@")
 
 
+def wrong_password(stage: Stage) -> None:
+    assert stage.server is not None
+    stage.server.sql("CREATE OR REPLACE USER novice@'%' IDENTIFIED BY 'right'")
+    stage.environ["TARGET_URL"] = stage.target.replace("root@", "novice:wr0ng@")
+
+
 def only_reads(stage: Stage) -> None:
     assert stage.server is not None
     stage.server.sql(f"ALTER DATABASE {stage.target.rsplit('/', 1)[1]} SET default_transaction_read_only = on")
@@ -288,6 +294,19 @@ MISTAKES = [
         1,
         ("✗  state", "no PostgreSQL at 127.0.0.1:", "✓  main: credential", "✓  main: products", "✓  main: target"),
         sections={"state": {"url": f"postgresql://shop@127.0.0.1:{free_port()}/state"}},
+    ),
+    Mistake(
+        "13 a wrong password",
+        1,
+        (
+            "✗  main: target",
+            "MariaDB at 127.0.0.1:",
+            "refuses the password of user novice",
+            "correct the password in TARGET_URL",
+        ),
+        ("wr0ng",),
+        on="mariadb",
+        spoil=wrong_password,
     ),
     Mistake(
         "14 a database that is not there",

@@ -104,10 +104,19 @@ class AccountCheck:
             return database_words(self.one.target, error)
 
         async def rehearse() -> list[CheckResult]:
+            if missing := self._missing_file():
+                # To open it would make it.
+                return [CheckResult(f"{self.one.name}: target", CheckState.FAILED, *missing)]
             return await target_results(account, runtime.state, self.products, self.locations)
 
         async for result in self.limits.run(f"{self.one.name}: target", rehearse, words):
             yield result
+
+    def _missing_file(self) -> tuple[str, str] | None:
+        target = opening(self.one.target)
+        if target.path is None or target.path.exists() or not target.path.parent.is_dir():
+            return None
+        return None if self.one.target.create_table else (f"there is no file {target.path}", f"correct {target.key}")
 
 
 def opening(section: DatabaseSection) -> Opening:

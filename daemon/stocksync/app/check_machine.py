@@ -26,7 +26,8 @@ def secret_results(config: Config) -> Iterator[CheckResult]:
             mode = file.stat().st_mode & 0o777
             if mode & _WORLD:
                 what = f"{secret.key}: everybody on this machine may read {file} (mode {mode:04o})"
-                yield CheckResult("secrets", CheckState.WARNING, what, f"chmod 600 {file}")
+                cure = "give it mode: 0400 where the container's secrets are named" if _is_handed_in(file) else ""
+                yield CheckResult("secrets", CheckState.WARNING, what, cure or f"chmod 600 {file}")
 
 
 async def http_result(config: Config) -> CheckResult:
@@ -45,6 +46,11 @@ async def http_result(config: Config) -> CheckResult:
         what = f"{address} can be reached from other machines and no token is set: the page and /api/ will be refused"
         return CheckResult("http", CheckState.WARNING, what, "set http.token_env, or listen on 127.0.0.1")
     return CheckResult("http", CheckState.WELL, f"{address} is free")
+
+
+def _is_handed_in(file: Path) -> bool:
+    """Whether Docker, Podman or Kubernetes mounts the file, so that its mode is set elsewhere."""
+    return str(file).startswith(("/run/secrets/", "/var/run/secrets/"))
 
 
 def holder_of(port: int) -> str:

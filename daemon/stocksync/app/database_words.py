@@ -72,7 +72,7 @@ class Opening:
         escapes = "an @ : / ? # or % in it is written %40 %3A %2F %3F %23 %25"
         said = {
             _WRONG_PASSWORD: (f"refuses the password of user {user}", f"correct the password in {key}; {escapes}"),
-            _NO_ROLE: (f"lets no user {user} in", f"name in {key} a role that is there and may log in"),
+            _NO_ROLE: (f"lets user {user} not in: {words}", f"name in {key} a role that may log in from here"),
             _NO_DATABASE: (f"has no database {database}", f"correct its name in {key}, or create it"),
             _NO_ACCESS: (
                 f"lets user {user} not into database {database}",

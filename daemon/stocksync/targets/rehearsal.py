@@ -24,6 +24,7 @@ from stocksync.targets.trials import CREATE, LOCK, Attempts, is_expected
 
 _UPDATES = 3
 _INSERTS = 12
+_OF_ONE_PLACE = 2
 _LISTED = 5
 
 
@@ -145,13 +146,15 @@ class _Rehearsal:
             await self._executed("UPDATE", order, there=1, made_up=not there.get(order.key))
 
     async def _inserted(self, new: Sequence[RowChange]) -> None:
-        """Insert a row for each place: of a product of Qoyod's, and one made up only where all of those have rows."""
+        """Insert rows for each place: of products of Qoyod's, and one made up only where all of those have rows."""
         if self.settings.missing is not Missing.INSERT:
             return
-        chosen: dict[str, RowChange] = {}
+        chosen: dict[str, list[RowChange]] = {}
         for order in sorted(new, key=lambda order: order.change.cause == MADE_UP):
-            chosen.setdefault(order.change.place, order)
-        for order in list(chosen.values())[:_INSERTS]:
+            of_place = chosen.setdefault(order.change.place, [])
+            if len(of_place) < _OF_ONE_PLACE and not (of_place and order.change.cause == MADE_UP):
+                of_place.append(order)
+        for order in [order for of_place in chosen.values() for order in of_place][:_INSERTS]:
             await self._executed("INSERT", order, there=0, made_up=order.change.cause == MADE_UP)
 
     async def _executed(self, step: str, order: RowChange, *, there: int, made_up: bool) -> None:

@@ -26,6 +26,7 @@ _MISSING_PARENT = {"23503", 1216, 1452}
 _OF_ITS_VALUES = {*_MISSING_PARENT, "23505", "23514", 1062, 4025}
 _OF_ITS_VALUES_ON_SQLITE = re.compile(r"(UNIQUE|FOREIGN KEY|CHECK) constraint failed")
 _DUPLICATE_COLUMN = {1060}
+_WRITES = ("UPDATE", "INSERT", "`write`")
 
 
 @dataclass(slots=True)
@@ -51,9 +52,11 @@ class Attempts:
     ) -> bool:
         """Try one step; what stands only in a row that was made up for the rehearsal is no refusal."""
         try:
-            async with self.connection.begin_nested() if savepoint else nullcontext():
+            async with self.connection.begin_nested() if savepoint else nullcontext() as begun:
                 await action()
                 await self._commit_in_vain()
+                if begun is not None and step != CREATE:
+                    await begun.rollback()
         except (StatementError, OverflowError, UnicodeError) as error:
             fault = Fault.DATA if isinstance(error, OverflowError | UnicodeError) else fault_of(error)
             if fault in {Fault.AWAY, Fault.BUSY, Fault.CONFLICT, Fault.READ_ONLY, Fault.CANCELLED}:
@@ -78,17 +81,25 @@ class Attempts:
         if refusal.fault is Fault.LOCKED:
             cure = "end that transaction"
             return Trial(f"{', '.join(steps)} waited in vain: {words}", cure, blocks=False)
-        if refusal.fault is Fault.DATA and any(self._passed[step] for step in steps):
+        if self._is_of_some_rows(refusal, words):
             tried = sum(self._passed[step] + refusal.steps[step] for step in steps)
             what = f"{refusal.steps.total()} of {tried} rows tried would be set aside: {words}"
             return Trial(what, self._cure(words, refusal.code, steps), blocks=False)
         return Trial(f"{', '.join(steps)} would fail: {words}", self._cure(words, refusal.code, steps))
 
+    def _is_of_some_rows(self, refusal: _Refusal, words: str) -> bool:
+        """Whether other rows go in: of the same kind, or of any where only one of that kind was tried."""
+        if refusal.fault is not Fault.DATA or _needs_value(refusal.code, words):
+            return False
+        return any(self._passed[step] for step in refusal.steps) or (
+            refusal.steps.total() == 1 and any(self._passed[step] for step in _WRITES)
+        )
+
     def _cure(self, words: str, code: object, steps: list[str]) -> str:
         where, table = self.settings.where, self.settings.table
         if code in _DENIED or "permission denied" in words:
             return f"let an administrator of the database run: {self._grant(words, steps)}"
-        if code in _NEEDS_VALUE or "NOT NULL constraint" in words:
+        if _needs_value(code, words):
             return give_a_value(self.lacking)
         if code in _MISSING_PARENT or "FOREIGN KEY" in words:
             return f"make the rows it refers to first, or correct accounts.{self.settings.account}.locations.map"
@@ -118,6 +129,10 @@ class Attempts:
 def is_expected(error: BaseException) -> bool:
     """Whether MySQL refused only the column that a rehearsed CREATE names twice."""
     return isinstance(error, DBAPIError) and code_of(error) in _DUPLICATE_COLUMN
+
+
+def _needs_value(code: object, words: str) -> bool:
+    return code in _NEEDS_VALUE or "NOT NULL constraint" in words
 
 
 def _is_of_its_values(error: BaseException) -> bool:
