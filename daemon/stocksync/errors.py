@@ -60,8 +60,16 @@ class TargetUnavailable(TargetError):
     """Connection refused or lost, lock time-outs, deadlocks beyond the retries: it may work later."""
 
 
+class TargetConflict(TargetUnavailable):
+    """A deadlock or a serialization failure took a batch back: the same batch may go through at once."""
+
+
 class RowsRefused(TargetError):
     """The target rolled a batch back because of what is in it (constraint, type, length)."""
+
+
+class RowsLocked(TargetUnavailable):
+    """The target rolled a batch back because another transaction holds a row of it; the message says whose."""
 
 
 class StateError(StocksyncError):

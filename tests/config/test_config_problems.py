@@ -303,3 +303,28 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigurationError, match="is not UTF-8"):
         load(tmp_path / "latin.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("live", "flaw"),
+    [
+        ("deleted_at IS NULL; DROP TABLE stock", "holds a ;"),
+        ("tenant = :tenant", "binds :tenant"),
+        ("WHERE deleted_at IS NULL", "without WHERE"),
+        ("a IS NULL) OR (b IS NULL", "parentheses"),
+        ("(a IS NULL", "parentheses"),
+        ("name <> 'x", "does not close"),
+        ("a IS NULL /* why", "does not close"),
+    ],
+)
+def test_a_condition_that_would_break_a_statement_is_named(minimal, problems, live, flaw):
+    told = problems(minimal.replace('url = "sqlite:///shop.db"', f'url = "sqlite:///shop.db"\nlive = "{live}"'))
+    assert len([line for line in told if line.startswith("accounts.main.target.live: ") and flaw in line]) == 1, told
+
+
+@pytest.mark.parametrize(
+    "live",
+    ["a::date IS NULL", "a <> 'b;c:d'", "a IS NULL;", "a IS NULL -- ; :x", "a = 'it''s :x'", "(a) IN ((1), (2))"],
+)
+def test_a_condition_of_any_sound_form_is_taken(minimal, loaded, live):
+    loaded(minimal.replace('url = "sqlite:///shop.db"', f'url = "sqlite:///shop.db"\nlive = "{live}"'))

@@ -7,19 +7,19 @@ from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
-from servers import Server
+from servers import LOCK_WAITS_SECONDS, Server, lock_waits
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.model import Cell, Change, RowLocator
-from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
+from stocksync.errors import ConfigurationError, RowsLocked, RowsRefused, TargetUnavailable
 from stocksync.ports import Target
 from stocksync.sqlengine import open_engine, writing
-from stocksync.targets import Columns, TargetSettings, Timeouts, open_target
+from stocksync.targets import Columns, Statements, TargetSettings, Timeouts, open_target
 
 COLUMNS = Columns("quantity", "product_id")
 DDL = "CREATE TABLE stock (product_id BIGINT PRIMARY KEY, quantity NUMERIC(20, 4))"
-SHORT = Timeouts(timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=5))
+SHORT = Timeouts(timedelta(seconds=1), lock=timedelta(seconds=1), statement=timedelta(seconds=5))
 BOTH = [Change(1, "", "A", D(1), D(10), ()), Change(2, "", "B", D(1), D(20), ())]
 
 NEW = Change(3, "", "C", None, D(30), ())
@@ -127,6 +127,77 @@ async def test_a_row_locked_for_long_is_not_waited_for_without_end(engine: Async
         await other.rollback()
     assert await _quantities(engine) == {1: D(1), 2: D(1)}
     assert len((await target.write(BOTH, agree)).applied) == 2
+
+
+async def test_a_row_that_another_transaction_holds_waits_and_the_others_are_written(engine: AsyncEngine) -> None:
+    settings = TargetSettings("main", "stock", COLUMNS, patience=Timeouts(lock=timedelta(seconds=3)))
+    target = open_target(settings, engine, owned=False)
+    await target.inspect()
+    async with engine.connect() as other:
+        session = await _session_id(other)
+        await _set(other, 2, 7)
+        written = await target.write(BOTH, agree, patient=False)
+        assert (written.applied, written.waiting) == (BOTH[:1], BOTH[1:])
+        with pytest.raises(RowsLocked, match=f"waits for session {session} of .*idle in transaction for"):
+            await target.write(BOTH[1:], agree)
+        await other.rollback()
+    assert await _quantities(engine) == {1: D(10), 2: D(1)}
+    assert len((await target.write(BOTH, agree)).applied) == 2
+
+
+async def test_a_row_that_is_free_again_is_written_by_who_waited_for_it(engine: AsyncEngine, server_url: str) -> None:
+    target = _target(engine)
+    await target.inspect()
+    async with engine.connect() as other:
+        await _set(other, 2, 7)
+        ours = asyncio.ensure_future(target.write(BOTH, agree))
+        await _until_it_waits(engine, server_url)
+        await other.commit()
+        assert (await ours).applied == BOTH
+    assert await _quantities(engine) == {1: D(10), 2: D(20)}
+
+
+async def test_a_new_key_that_another_transaction_is_inserting_is_waited_for_briefly(engine: AsyncEngine) -> None:
+    target = _target(engine)
+    await target.inspect()
+    async with engine.connect() as other:
+        await other.execute(text("INSERT INTO stock VALUES (3, 7)"))
+        with pytest.raises(RowsLocked):
+            await target.write([*BOTH, Change(3, "", "C", None, D(30), ())], agree, patient=False)
+        await other.rollback()
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+
+
+async def test_a_deferred_trigger_that_alters_rows_at_the_commit_is_read_back(target_postgresql_url: str) -> None:
+    engine = await _with_table(target_postgresql_url)
+    async with writing(engine) as connection:
+        body = "UPDATE stock SET quantity = 0 WHERE product_id = NEW.product_id AND quantity > 15; RETURN NULL;"
+        for statement in (
+            f"CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} END$$",
+            (
+                "CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON stock DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION late()"
+            ),
+        ):
+            await connection.exec_driver_sql(statement)
+    for written in (await _target(engine).write(BOTH, agree), await _own_target(engine).write(BOTH, agree)):
+        assert (written.applied, written.altered) == (BOTH, {Cell(2, ""): D(0)})
+    assert await _quantities(engine) == {1: D(10), 2: D(0)}
+    await engine.dispose()
+
+
+def _own_target(engine: AsyncEngine) -> Target:
+    write = "UPDATE stock SET quantity = :quantity WHERE product_id = :product_id"
+    own = Statements(write, "SELECT quantity FROM stock WHERE product_id = :product_id")
+    return open_target(TargetSettings("main", statements=own, patience=SHORT), engine, owned=False)
+
+
+async def _until_it_waits(engine: AsyncEngine, url: str) -> None:
+    while True:
+        async with engine.connect() as connection:
+            if (await connection.execute(text(lock_waits(url, "stock")))).scalar():
+                return
+        await asyncio.sleep(LOCK_WAITS_SECONDS)
 
 
 async def test_a_connection_that_is_cut_amid_a_batch_leaves_nothing_and_the_next_batch_goes_through(

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from scenario_shop import Died, Shop
+from scenario_shop import Died, Shop, small_catalogue
 
 
 async def _hot_and_whole(open_shop: Any) -> Shop:
@@ -113,3 +113,44 @@ async def test_two_accounts_of_one_tenant_on_one_table_write_in_turn_without_a_w
     whole, hot = shop.house.accounts["main"], shop.house.accounts["other1"]
     assert whole.writing is hot.writing
     assert (whole.siblings, hot.siblings) == (("other1",), ("main",))
+
+
+@pytest.mark.parametrize("first", ["main", "other1"])
+async def test_two_entries_with_filters_of_their_own_whose_products_share_a_sku_leave_its_row_to_a_person(
+    open_shop: Any, first: str
+) -> None:
+    catalogue = small_catalogue(6, (1,))
+    for number in (4, 5, 6):
+        catalogue.item(number).category_id = 9
+    wares = catalogue.item(1).category_id
+    poll = {"cross_check": 0, "filter": {"category_id": wares}}
+    target = {"match_by": "sku", "columns": None}
+    shop: Shop = await open_shop(
+        catalogue, poll=poll, target=target, also=[{"poll": {**poll, "filter": {"category_id": 9}}, "target": target}]
+    )
+    second = "other1" if first == "main" else "main"
+    for name in (first, second):
+        assert (await shop.cycle(name)).counts.applied == 3
+    shop.catalogue.rename(4, "P-01")
+    for name in ("other1", first, second, "main"):
+        report = await shop.cycle(name)
+        assert report.counts.applied == 0
+    assert (await shop.status("other1")).quarantined == 1
+    shop.catalogue.stock_take(1, 1, 77)
+    shop.catalogue.stock_take(4, 1, 78)
+    for name in (first, second):
+        report = await shop.cycle(name)
+        assert (report.counts.applied, report.counts.quarantined) == (0, 1)
+    reasons = [entry.reason for name in (first, second) for entry in (await shop.status(name)).quarantine]
+    assert reasons == ["products 1, 4 bear the SKU 'P-01'"] * 2
+    assert await shop.sql("SELECT quantity FROM stock_levels WHERE sku = 'P-01'") == [(11,)]
+    await shop.look_up("P-01")
+    await shop.audit(heal=True)
+    assert await shop.sql("SELECT quantity FROM stock_levels WHERE sku = 'P-01'") == [(11,)]
+    shop.catalogue.rename(4, "P-40")
+    for name in ("other1", "main"):
+        assert (await shop.cycle(name)).counts.applied == 1
+    assert await shop.sql("SELECT quantity FROM stock_levels WHERE sku IN ('P-01', 'P-40') ORDER BY sku") == [
+        (77,),
+        (78,),
+    ]

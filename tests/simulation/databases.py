@@ -234,13 +234,15 @@ class CrashingTarget:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def write(self, changes: Iterable[Change], fence: Fence, transaction: Any = None) -> BatchResult:
+    async def write(
+        self, changes: Iterable[Change], fence: Fence, transaction: Any = None, *, patient: bool = True
+    ) -> BatchResult:
         async def fence_and_crash() -> None:
             await fence()
             if transaction is None:
                 self._crash("before write")
 
-        written: BatchResult = await self._inner.write(changes, fence_and_crash, transaction)
+        written: BatchResult = await self._inner.write(changes, fence_and_crash, transaction, patient=patient)
         if transaction is None:
             self._crash("after write")
         return written

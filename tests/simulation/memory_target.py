@@ -108,7 +108,14 @@ class MemoryTarget:
         for start in range(0, len(found), size):
             yield found[start : start + size]
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:
+    async def write(
+        self,
+        changes: Sequence[Change],
+        fence: Fence,
+        transaction: Any = None,
+        *,
+        patient: bool = True,  # noqa: ARG002  nobody else holds rows in memory
+    ) -> BatchResult:
         if not changes:
             return BatchResult()
         self._answer()

@@ -83,7 +83,9 @@ class SimulatedTarget:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:
+    async def write(
+        self, changes: Sequence[Change], fence: Fence, transaction: Any = None, *, patient: bool = True
+    ) -> BatchResult:
         world, clock = self._world, self._world.clock
         began = clock.monotonic()
 
@@ -99,7 +101,7 @@ class SimulatedTarget:
                 world.oracle.reached.add("idle transaction rolled back")
                 raise TargetUnavailable("the server ended the idle transaction")
 
-        written: BatchResult = await self._inner.write(changes, fence_then_idle, transaction)
+        written: BatchResult = await self._inner.write(changes, fence_then_idle, transaction, patient=patient)
         world.oracle.see_commit(self._owner, written.applied, clock.monotonic())
         if transaction is None:
             owner, expires_at = world.databases.lease()

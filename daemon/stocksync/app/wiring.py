@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.config import AccountConfig, Config
+from stocksync.config.conditions import condition_of
 from stocksync.config.tenancy import fingerprint_of, same_table
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
@@ -244,6 +245,7 @@ def _target_settings(one: AccountConfig) -> TargetSettings:
         match_by=MatchBy(target.match_by),
         create_table=target.create_table,
         missing=Missing(target.missing),
+        live=condition_of(target.live),
         statements=_statements(one),
     )
 

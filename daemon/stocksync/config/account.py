@@ -155,6 +155,8 @@ class TargetConfig(DatabaseSection):
     """true: make the table if it is not there."""
     missing: Literal["insert", "skip"] = "insert"
     """skip: rows the target does not know are reported, not created."""
+    live: str = ""
+    """A condition of yours that live rows meet: "deleted_at IS NULL"; all other rows are left alone."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Rows per transaction."""
     columns: ColumnsConfig | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stocksync.config.account import AccountConfig, TargetConfig, longest_deadline
+from stocksync.config.conditions import flaws
 from stocksync.config.kinds import show_duration
 from stocksync.config.model import Config
 from stocksync.config.secret import SecretRef
@@ -175,6 +176,8 @@ def _target(target: TargetConfig) -> Iterator[Problem]:
     if target.statements is not None:
         yield from _statements(target)
         return
+    for flaw in flaws(target.live):
+        yield Problem(("target", "live"), f'{flaw} (got "{target.live}")')
     columns, at = target.mapping, ("target", "columns")
     if columns.quantity is None:
         yield Problem((*at, "quantity"), "is needed: the column that the figure goes into")
@@ -189,7 +192,7 @@ def _target(target: TargetConfig) -> Iterator[Problem]:
 def _statements(target: TargetConfig) -> Iterator[Problem]:
     own, at = target.statements, ("target", "statements")
     assert own is not None  # noqa: S101  for the type checker; the caller looked
-    for key in ("table", "columns", "match_by", "create_table", "missing"):
+    for key in ("table", "columns", "match_by", "create_table", "missing", "live"):
         if key in target.model_fields_set and getattr(target, key) is not None:
             yield Problem(("target", key), "does not go with [accounts.target.statements]; leave one of them out")
     for key, needs_quantity in (("write", True), ("read", False), ("deactivate", False), ("delete", False)):

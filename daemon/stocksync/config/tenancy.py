@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from stocksync.config.account import AccountConfig, TargetConfig
+from stocksync.config.conditions import condition_of
 from stocksync.core.policy import Unmapped
 from stocksync.dsn import parse
 from stocksync.errors import ConfigurationError
@@ -68,7 +69,8 @@ def fingerprint_of(target: TargetConfig) -> str:
     columns = target.mapping.model_dump(exclude={"updated_at"}) if target.statements is None else {}
     own = [] if target.statements is None else [" ".join(target.statements.read.split())]
     key = "" if target.statements is not None else target.match_by
-    parts = [*table_of(target), key, *(f"{name}={column}" for name, column in sorted(columns.items())), *own]
+    live = [f"live={condition_of(target.live)}"] if condition_of(target.live) else []
+    parts = [*table_of(target), key, *(f"{name}={column}" for name, column in sorted(columns.items())), *own, *live]
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 

@@ -111,8 +111,8 @@ def _differing(
         found.skipped += 1
     elif waiting is not None and waiting.figure == want.figure and _waits(waiting, terms.now):
         found.waiting.append(want.cell)
-    elif want.refused:
-        found.refused.append((change, want.refused))
+    elif want.refused or (live is not None and live.unreadable):
+        found.refused.append((change, want.refused or (live.unreadable if live else "")))
     else:
         (found.negative if want.held else found.changes).append(change)
 

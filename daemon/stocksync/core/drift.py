@@ -106,7 +106,7 @@ def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
     waits = standing.acked is None or live is None or live.holds(standing.acked)
     if standing.held and waits:
         return Cause.HELD
-    if standing.quarantined and waits:
+    if (standing.quarantined and waits) or (live is not None and live.unreadable):
         return Cause.QUARANTINED
     asked = standing.acked if standing.sent is None else standing.sent
     if standing.open_intent or (waits and asked != standing.expected):
@@ -129,6 +129,8 @@ def live_text(live: TargetRow | None) -> str:
     """Say for people what stands in the target."""
     if live is None:
         return "no row"
+    if live.unreadable:
+        return f"cannot be read: {live.unreadable}"
     if live.rows != 1:
         return f"{live.rows} rows"
     return ("inactive " if live.active is False else "") + (show(live.quantity) or "no number")

@@ -46,6 +46,8 @@ def _has_left(remembered: SnapshotCell, known: SnapshotProduct | None) -> bool:
 def _confirms(acked: Figure, row: TargetRow | None) -> bool:
     if row is None:
         return acked is Removal.DELETED
+    if row.unreadable:
+        return True  # nothing is known that speaks against it
     untold = acked is Removal.DEACTIVATED and row.active is None
     return untold or row.holds(acked)
 

@@ -147,6 +147,8 @@ class TargetRow(NamedTuple):
     """None where no active column is mapped."""
     rows: int
     """How many target rows match the cell; anything but 1 is ambiguous."""
+    unreadable: str = ""
+    """Why nothing of this is known: the target's words where it refuses to show the row."""
 
     def holds(self, figure: Figure) -> bool:
         """Whether this row already is what `figure` asks for."""

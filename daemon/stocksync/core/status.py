@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from stocksync.core.drift import AuditReport
 from stocksync.core.held_plan import Decision, HeldPlan
@@ -11,16 +12,29 @@ from stocksync.core.model import Figure
 from stocksync.core.report import CycleReport
 
 
+class Side(StrEnum):
+    """Whose word set a row aside."""
+
+    SOURCE = "source"
+    """Qoyod's row could not be read."""
+    TARGET = "target"
+    """The target refuses the figure."""
+    WAITING = "waiting"
+    """Another transaction holds the target's row."""
+    COLUMN = "column"
+    """The figure stands there; the target refuses a column that goes along with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A row that could not be read (source) or written (target)."""
+    """A row that could not be read or written."""
 
     product_id: int
     """0 where even the id could not be read."""
     place: str | None
     """None for a whole product (source)."""
     side: str
-    """source or target."""
+    """One of `Side`."""
     reason: str
     figure: Figure | None
     """What could not be written."""

@@ -65,6 +65,10 @@ class BatchResult:
     """`missing = "skip"` and the target has no such row."""
     ambiguous: list[tuple[Change, str]] = field(default_factory=list)
     """Not written, with the reason: several rows match, or the SKU to match by is empty."""
+    waiting: list[Change] = field(default_factory=list)
+    """Not written, as another transaction holds their rows: they are to be tried again."""
+    left_out: dict[Cell, str] = field(default_factory=dict)
+    """What the target refused of an applied change beside its figure: the column, and the target's words."""
     altered: dict[Cell, Figure] = field(default_factory=dict)
     """What the target made of an applied figure, read back in the same transaction, where that is another one."""
 
@@ -103,13 +107,23 @@ class Target(Protocol):
     def scan(self, size: int) -> "AsyncPages":
         """Walk the whole table in key order, `size` rows at a time; only where `can_scan`."""
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:  # noqa: ANN401
+    async def write(
+        self,
+        changes: Sequence[Change],
+        fence: Fence,
+        transaction: Any = None,  # noqa: ANN401
+        *,
+        patient: bool = True,
+    ) -> BatchResult:
         """Write a batch in one transaction, calling `fence` inside it, and read back what it made of the figures.
 
-        With `transaction` (the state's, where both are one database) it joins that one and does not commit.
+        With `transaction` (the state's, where both are one database) it joins that one and does not commit. Rows that
+        another transaction holds are waited for, with all others of the batch, or left out of it where not `patient`.
 
         Raises:
             RowsRefused: the batch was rolled back because of its data; nothing of it was written.
+            RowsLocked: the same, because of rows that another transaction holds.
+            TargetConflict: the same, and it may go through at once.
             LeaseLost: from the fence; nothing was written.
 
         """

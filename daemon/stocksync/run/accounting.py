@@ -52,7 +52,7 @@ def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limi
     """
     counts = report.counts
     counts.applied = len(pushed.applied)
-    counts.quarantined += len(pushed.refused)
+    counts.quarantined += len(pushed.refused) + len(pushed.waiting)
     counts.ignored += len(pushed.skipped)
     counts.unpushed = len(prepared.plan.apply) - pushed.count
     report.changes = dict(Counter(change.kind.value for change in pushed.applied))

@@ -22,7 +22,8 @@ from stocksync.core.model import (
     TargetRow,
     show,
 )
-from stocksync.errors import StocksyncError, TargetError
+from stocksync.core.status import Side
+from stocksync.errors import RowsRefused, StocksyncError, TargetError
 from stocksync.ports import Lease, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
@@ -116,7 +117,11 @@ async def _compare_all(account: Account, found: _Found) -> None:
             await _compare_range(account, cells, found)
         after = cells[-1][0].cell
     if shape.can_scan and account.settings.owns_table:
-        await _find_strangers(account, found)
+        try:
+            await _find_strangers(account, found)
+        except RowsRefused as error:
+            # Every cell of ours has been compared; only whose the rows beyond are stays untold.
+            log.warning("rows_not_walked", error=str(error))
 
 
 async def _compare_range(account: Account, cells: list[tuple[RowLocator, SnapshotCell]], found: _Found) -> None:
@@ -148,7 +153,7 @@ def _audited(remembered: SnapshotCell, expected: Figure | None) -> AuditedCell:
 
 def _is_orphan(account: Account, cell: Cell, remembered: SnapshotCell, live: TargetRow | None) -> bool:
     """Whether stock stands at a place that no location feeds any more, as the map was changed."""
-    stands = live is not None and live.active is not False and live.quantity != 0
+    stands = live is not None and live.active is not False and live.quantity != 0 and not live.unreadable
     return stands and not account.rules.feed(cell.place, remembered.parts)
 
 
@@ -171,7 +176,9 @@ async def _is_anothers(account: Account, ref: RowLocator, snapshot: Snapshot, fo
     """Whether a retired product's SKU, and with it the row, belongs to another product now."""
     if not found.by_sku or not is_retired(snapshot.products.get(ref.product_id)):
         return False
-    return any(other != ref.product_id for other in await found.register.products_with(account.name, ref.sku))
+    names = (account.name, *account.siblings)
+    bearers = [other for name in names for other in await found.register.products_with(name, ref.sku)]
+    return any(other != ref.product_id for other in bearers)
 
 
 def _judge(
@@ -183,10 +190,11 @@ def _judge(
         gap = units_between(Decimal(0), live)
         found.note(Cause.UNMAPPED, _key(ref), ("no location feeds it", live), gap)
         return
+    entry = snapshot.quarantine.get(ref.cell)
     standing = replace(
         _standing(account, ref.place, remembered, snapshot.products.get(ref.product_id)),
         held=ref.cell in held,
-        quarantined=ref.cell in snapshot.quarantine,
+        quarantined=entry is not None and entry.side != Side.COLUMN,
     )
     cause = cause_of(standing, live)
     if cause is None:
@@ -269,10 +277,13 @@ async def _contested(account: Account, found: _Found) -> Collection[str]:
     """Name the SKUs whose rows are nobody's, as several live products bear them."""
     if not found.by_sku:
         return ()
-    ids: set[int] = set()
-    for sku in sorted({change.sku for change in found.changes}):
-        ids.update(await found.register.products_with(account.name, sku))
-    return contested_skus((), (await account.state.snapshot(account.name, sorted(ids))).products)
+    known: dict[int, SnapshotProduct] = {}
+    for name in (*account.siblings, account.name):  # what the account itself knows goes before
+        ids: set[int] = set()
+        for sku in sorted({change.sku for change in found.changes}):
+            ids.update(await found.register.products_with(name, sku))
+        known |= (await account.state.snapshot(name, sorted(ids))).products
+    return contested_skus((), known)
 
 
 def _still_due(account: Account, changes: list[Change], snapshot: Snapshot) -> Iterator[Change]:

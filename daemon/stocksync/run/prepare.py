@@ -21,9 +21,10 @@ from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look
 from stocksync.core.guards import GuardContext
 from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell, Verdict
+from stocksync.core.status import Side
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
-from stocksync.run.shared_table import overlap
+from stocksync.run.shared_table import known_products, overlap
 from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent, cross_check
 
 
@@ -133,16 +134,17 @@ async def _compare(
     alive = {product.id for product in products.values() if product.tracked}
     want_open_intents(cells, snapshot.products, alive, account.rules, desires)
     entries = snapshot.quarantine.values()
-    refused = [Cell(one.product_id, one.place) for one in entries if one.side == "target" and one.place is not None]
+    refused = [Cell(one.product_id, one.place) for one in entries if one.side == Side.TARGET and one.place is not None]
     retired = {cell.product_id for cell in refused if _is_over(cell.product_id, products, snapshot, absent)}
     give_up_refused(refused, retired, cells, account.rules, desires)
+    known = await known_products(account, snapshot.products) if shape.by_sku or shape.loose else snapshot.products
     if shape.by_sku:
-        yield_skus(desires, products.values(), snapshot.products, cells)
+        yield_skus(desires, products.values(), known, cells)
     wants = desires.wants.values()
     memory = others.doubting(cells)
     live = await account.target.read(to_look_up(wants, memory))
     shut = shut_rows(cells) if shape.by_sku else frozenset()
-    rivals = rivals_of(products.values(), snapshot.products) if shape.loose else {}
+    rivals = rivals_of(products.values(), known) if shape.loose else {}
     terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut, rivals=rivals)
     return desires, diff(wants, memory, live, _waiting(snapshot, products), terms)
 
@@ -155,12 +157,13 @@ def _is_over(product_id: int, products: Mapping[int, Product], snapshot: Snapsho
 
 
 def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tuple[int, str | None], Quarantined]:
-    """Leave out what waits under a SKU that has changed since: the change may be the cure."""
+    """Leave out what waits under a SKU that has changed since, as that may be the cure, and figures that stand."""
     known = snapshot.products
     return {
         key: entry
         for key, entry in snapshot.quarantine.items()
-        if key[0] not in products or (key[0] in known and known[key[0]].sku == products[key[0]].sku)
+        if entry.side != Side.COLUMN
+        and (key[0] not in products or (key[0] in known and known[key[0]].sku == products[key[0]].sku))
     }
 
 

@@ -9,6 +9,7 @@ import structlog
 from stocksync.core import absence
 from stocksync.core.drift import Cause
 from stocksync.core.model import BadRow, Cell, Change, Figure, SnapshotProduct, SourceFigures, show
+from stocksync.core.status import Side
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.prepare import CyclePlan
@@ -44,8 +45,10 @@ async def remember_outcome(
 ) -> None:
     """Record what a push changed in the quarantine, and say what the target did not keep as it was written."""
     _name_altered(prepared.snapshot, pushed)
-    refused = list(_refused(pushed.refused, prepared.snapshot, account.clock.now()))
-    well = dict.fromkeys([*(change.cell for change in pushed.applied), *_settled(prepared)])
+    _name_waiting(pushed)
+    refused = list(_set_aside(pushed, prepared.snapshot, account.clock.now()))
+    applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
+    well = dict.fromkeys([*applied, *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
     if refused or released:
         await account.state.observe(lease, cycle_id, SnapshotUpdate(quarantined=refused, released=released))
@@ -61,6 +64,25 @@ def _name_altered(snapshot: Snapshot, pushed: WriteResult) -> None:
     ]
     if news:
         log.warning(Cause.ALTERED_BY_TARGET.value, cells=len(news), examples=news[:_NAMED])
+
+
+def _name_waiting(pushed: WriteResult) -> None:
+    """Name what another transaction keeps from being written."""
+    if pushed.waiting:
+        examples = [f"{change}: {reason}" for change, reason in pushed.waiting[:_NAMED]]
+        log.warning("rows_held_by_others", cells=len(pushed.waiting), examples=examples)
+
+
+def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
+    yield from _refused(pushed.refused, snapshot, now)
+    for entry in _refused(pushed.waiting, snapshot, now):
+        yield replace(entry, side=Side.WAITING, retry_at=now)
+    left_out = [(change, reason) for change in pushed.applied if (reason := pushed.left_out.get(change.cell))]
+    if left_out:
+        examples = [f"{change}: {reason}" for change, reason in left_out[:_NAMED]]
+        log.warning("columns_refused", cells=len(left_out), examples=examples)
+    for entry in _refused(left_out, snapshot, now):
+        yield replace(entry, side=Side.COLUMN, retry_at=now)
 
 
 def _in_order(prepared: CyclePlan) -> dict[Cell, tuple[SourceFigures, datetime]]:
@@ -110,7 +132,7 @@ def _gone(prepared: CyclePlan) -> set[int]:
 def _bad_rows(prepared: CyclePlan, now: datetime) -> Iterator[Quarantined]:
     for row in _one_per_product(prepared.reading.bad_rows):
         key = (row.product_id or 0, None)
-        yield _entry(key, "source", f"{row.path}: {row.reason}", figure=None, snapshot=prepared.snapshot, now=now)
+        yield _entry(key, Side.SOURCE, f"{row.path}: {row.reason}", figure=None, snapshot=prepared.snapshot, now=now)
 
 
 def _one_per_product(rows: Iterable[BadRow]) -> Iterable[BadRow]:
@@ -119,7 +141,7 @@ def _one_per_product(rows: Iterable[BadRow]) -> Iterable[BadRow]:
 
 def _refused(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
     for change, reason in refused:
-        yield _entry(change.cell, "target", reason, figure=change.after, snapshot=snapshot, now=now)
+        yield _entry(change.cell, Side.TARGET, reason, figure=change.after, snapshot=snapshot, now=now)
 
 
 def _judged(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
@@ -142,7 +164,7 @@ def _readable_again(prepared: CyclePlan) -> Iterator[tuple[int, str | None]]:
     bad = {row.product_id or 0 for row in prepared.reading.bad_rows}
     ended = prepared.reading.products.keys() | {0} | (_gone(prepared) if prepared.snapshot.quarantine else set())
     for (product_id, place), entry in prepared.snapshot.quarantine.items():
-        if entry.side == "source" and product_id in ended and product_id not in bad:
+        if entry.side == Side.SOURCE and product_id in ended and product_id not in bad:
             yield product_id, place
 
 
@@ -154,8 +176,9 @@ def _settled(prepared: CyclePlan) -> Iterator[Cell]:
     if not prepared.snapshot.quarantine:
         return
     looked_at = prepared.reading.products.keys() | _gone(prepared)
-    for product_id, place in prepared.snapshot.quarantine:
-        if place is not None and product_id in looked_at:
+    for (product_id, place), entry in prepared.snapshot.quarantine.items():
+        # A column that was refused is tried again with the next figure: until then nothing says that it is well.
+        if place is not None and product_id in looked_at and entry.side != Side.COLUMN:
             cell = Cell(product_id, place)
             if cell not in attempted:
                 yield cell

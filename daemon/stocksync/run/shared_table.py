@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from stocksync.core.desired_state import DesiredState, SnapshotCells
-from stocksync.core.model import Cell, Product, SnapshotCell
+from stocksync.core.model import Cell, Product, SnapshotCell, SnapshotProduct
 from stocksync.run.account import Account
 
 
@@ -64,6 +64,17 @@ async def overlap(account: Account, cells: SnapshotCells, products: Mapping[int,
                 if theirs[cell].source_at > ours.source_at:
                     found.newer[cell] = ours._replace(parts=theirs[cell].parts, source_at=theirs[cell].source_at)
     return found
+
+
+async def known_products(account: Account, own: Mapping[int, SnapshotProduct]) -> Mapping[int, SnapshotProduct]:
+    """Give all products whose rows may be in the table: a sibling with another filter knows some that we never read.
+
+    What the account itself knows of a product goes before.
+    """
+    known: dict[int, SnapshotProduct] = {}
+    for name in account.siblings:
+        known |= (await account.state.snapshot(name)).products
+    return {**known, **own} if known else own
 
 
 async def disputed_cells(account: Account, cells: SnapshotCells, product_ids: Collection[int]) -> set[Cell]:

@@ -7,6 +7,7 @@ import structlog
 
 from stocksync.core.first_contact import contradicted, corrected, forgotten, to_confirm
 from stocksync.core.model import Cell, Figure
+from stocksync.core.status import Side
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
 
@@ -48,5 +49,5 @@ async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
 
 
 def _as_unknown(snapshot: Snapshot) -> Snapshot:
-    quarantine = {key: entry for key, entry in snapshot.quarantine.items() if entry.side != "target"}
+    quarantine = {key: entry for key, entry in snapshot.quarantine.items() if entry.side == Side.SOURCE}
     return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plans=())

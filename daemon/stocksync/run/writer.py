@@ -1,15 +1,16 @@
 """Intend, apply, acknowledge: the only way a figure reaches the target."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import stamina
 import structlog
 
 from stocksync.core.model import Cell, Change, Figure
-from stocksync.errors import RowsRefused, TargetError
+from stocksync.errors import RowsLocked, RowsRefused, TargetConflict, TargetError, TargetUnavailable
 from stocksync.ports import BatchResult, Lease
 from stocksync.run.account import Account
 
@@ -23,6 +24,10 @@ _LETTING_GO = 5.0
 """Seconds for it to let go of its connections then."""
 _HOPELESS = 20
 """Rows refused, with none accepted, before the target itself is called broken."""
+_QUEUE_SECONDS = 10.0
+"""For how long rows that others hold are waited for one by one; each takes at most the target's time for a lock."""
+_CROWDED = 50
+"""Waits for others' locks in vain, before the rest is left to the next cycle."""
 
 
 @dataclass(slots=True)
@@ -33,13 +38,17 @@ class WriteResult:
     skipped: list[Change] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
     """Set aside, with the target's reason."""
+    waiting: list[tuple[Change, str]] = field(default_factory=list)
+    """Not written, as another transaction holds their rows; the next cycle tries them at once."""
+    left_out: dict[Cell, str] = field(default_factory=dict)
+    """What the target refused of applied changes beside their figures."""
     altered: dict[Cell, Figure] = field(default_factory=dict)
     """What the target made of applied figures, where that is another one."""
 
     @property
     def count(self) -> int:
         """How many changes an end was found for."""
-        return len(self.applied) + len(self.skipped) + len(self.refused)
+        return len(self.applied) + len(self.skipped) + len(self.refused) + len(self.waiting)
 
 
 class Writer:
@@ -53,6 +62,7 @@ class Writer:
         self.pushed = WriteResult()
         self._last: Change | None = None
         self._probed: Change | None = None
+        self._waits = 0
 
     async def push(self, changes: Sequence[Change]) -> None:
         """Write changes in batches; what became of them is in `pushed`, also after an error.
@@ -66,6 +76,40 @@ class Writer:
         self._last = changes[-1] if changes else None
         for batch in _batches(changes, self._account.settings.batch_size):
             await finish(self._write(batch))
+        await self._wait_for_rows()
+
+    async def _wait_for_rows(self) -> None:
+        """Try again what others hold, now that nothing else waits with it: one row after the other, for a while."""
+        queue = await self._again(change for change, _ in self.pushed.waiting)
+        clock = self._account.clock
+        until = clock.monotonic() + _QUEUE_SECONDS
+        held: list[tuple[Change, str]] = []
+        while queue and clock.monotonic() < until:
+            await finish(self._deliver([queue.pop(0)[0]], patient=True))
+            held += self._taken_out()
+        held += await self._again(change for change, _ in queue)
+        known = next((reason for _, reason in held if reason), "another transaction holds the row")
+        self.pushed.waiting = [(change, reason or known) for change, reason in held]
+        if len(held) >= _HOPELESS and not self.pushed.applied:
+            self._give_up()
+
+    async def _again(self, changes: Iterable[Change]) -> list[tuple[Change, str]]:
+        """Try changes once more without waiting; give those that still wait."""
+        again = list(changes)
+        self.pushed.waiting = []
+        for batch in _batches(again, self._account.settings.batch_size):
+            await finish(self._deliver(batch))
+        return self._taken_out()
+
+    def _taken_out(self) -> list[tuple[Change, str]]:
+        held, self.pushed.waiting = self.pushed.waiting, []
+        return held
+
+    def _give_up(self) -> None:
+        """Call a target away whose rows are all held: it is no matter of single rows."""
+        reasons = [reason for _, reason in self.pushed.waiting]
+        self.pushed.waiting.clear()
+        raise TargetUnavailable(f"{len(reasons)} rows cannot be written now: {reasons[0]}")
 
     async def _write(self, batch: Sequence[Change]) -> None:
         batch = self._untried(batch)
@@ -77,26 +121,32 @@ class Writer:
         """Leave out what a probe has written before its turn: its intent is closed."""
         return [change for change in batch if change is not self._probed]
 
-    async def _deliver(self, batch: Sequence[Change]) -> None:
+    async def _deliver(self, batch: Sequence[Change], *, patient: bool = False) -> None:
         batch = self._untried(batch)
         if not batch:
             return
         try:
-            written = await self._commit(batch)
-        except RowsRefused as error:
+            written = await self._commit(batch, patient=patient)
+        except (RowsRefused, RowsLocked) as error:
             await self._bisect(batch, error)
         else:
             self._note(written)
 
-    async def _bisect(self, batch: Sequence[Change], error: RowsRefused) -> None:
+    async def _bisect(self, batch: Sequence[Change], error: RowsRefused | RowsLocked) -> None:
+        if isinstance(error, RowsLocked):
+            self._waits += 1
+            if self._waits > _CROWDED:
+                raise TargetUnavailable(f"too many rows wait for other transactions: {error}") from error
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._deliver(batch[:middle])
             await self._deliver(batch[middle:])
-            return
-        self.pushed.refused.append((batch[0], str(error)))
-        if len(self.pushed.refused) == _HOPELESS and not self.pushed.applied:
-            await self._probe(error)
+        elif isinstance(error, RowsLocked):
+            self.pushed.waiting.append((batch[0], str(error)))
+        else:
+            self.pushed.refused.append((batch[0], str(error)))
+            if len(self.pushed.refused) == _HOPELESS and not self.pushed.applied:
+                await self._probe(error)
 
     async def _probe(self, error: RowsRefused) -> None:
         """Tell a target that refuses everything from bad rows that happen to come first, by trying the last one."""
@@ -108,15 +158,23 @@ class Writer:
             self.pushed.refused.clear()
             raise TargetError(f"the target refuses every row: {error}") from error
 
-    async def _commit(self, batch: Sequence[Change]) -> BatchResult:
-        state, target = self._account.state, self._account.target
+    async def _commit(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
         if self._account.shared:
-            async with state.transaction(self._lease) as transaction:
-                written = await target.write(batch, _no_fence, transaction)
-                await transaction.acknowledge(self._cycle_id, written)
-            return written
-        written = await target.write(batch, self._fence)
-        await state.acknowledge(self._lease, self._cycle_id, written)
+            # A target repeats its own transaction where that gave way to another; this one is the state's.
+            attempts = stamina.retry_context(
+                on=TargetConflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1
+            )
+            async for attempt in attempts:
+                with attempt:
+                    return await self._commit_in_one(batch, patient=patient)
+        written = await self._account.target.write(batch, self._fence, patient=patient)
+        await self._account.state.acknowledge(self._lease, self._cycle_id, written)
+        return written
+
+    async def _commit_in_one(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
+        async with self._account.state.transaction(self._lease) as transaction:
+            written = await self._account.target.write(batch, _no_fence, transaction, patient=patient)
+            await transaction.acknowledge(self._cycle_id, written)
         return written
 
     async def _fence(self) -> None:
@@ -126,6 +184,8 @@ class Writer:
         self.pushed.applied += written.applied
         self.pushed.skipped += written.skipped
         self.pushed.refused += written.ambiguous
+        self.pushed.waiting += [(change, "") for change in written.waiting]
+        self.pushed.left_out |= written.left_out
         self.pushed.altered |= written.altered
 
 

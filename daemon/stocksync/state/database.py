@@ -17,7 +17,7 @@ from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.report import CycleReport
-from stocksync.errors import RowsRefused, SchemaBehind
+from stocksync.errors import RowsRefused, SchemaBehind, TargetConflict
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
@@ -28,7 +28,7 @@ from stocksync.ports import (
     SnapshotUpdate,
     Transaction,
 )
-from stocksync.sqlengine import close_engine, fault_of, open_engine, reason, writing
+from stocksync.sqlengine import Fault, close_engine, fault_of, open_engine, reason, writing
 from stocksync.state import (
     approvals,
     budgets,
@@ -64,8 +64,7 @@ class JoinedTransaction:
 
     async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
         """Record what was written, to be committed with it."""
-        with translated():
-            await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
+        await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
 
 
 class Database:
@@ -205,6 +204,8 @@ class Database:
                     yield JoinedTransaction(connection, lease, now)
                     ended = True
             except DBAPIError as error:
+                if fault_of(error) is Fault.CONFLICT:
+                    raise TargetConflict(f"gave way to another transaction: {reason(error)}") from error
                 # None of our own constraints waits for the COMMIT: what is found there is in the target's rows.
                 if ended and not fault_of(error).passes:
                     raise RowsRefused(reason(error)) from error

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.held_plan import by_urgency
 from stocksync.core.model import Removal
 from stocksync.core.report import orphaned_by
+from stocksync.core.status import Side
 from stocksync.ports import AccountStatus, Quarantined
 from stocksync.state import approvals
 from stocksync.state.cells import quarantined_of
@@ -92,7 +93,7 @@ def _counted(account: str) -> Any:  # noqa: ANN401
 
 def _refused(account: str) -> Any:  # noqa: ANN401
     """Count cells: those set aside one by one, those of products set aside whole, and one for each without cells."""
-    mine = quarantine.c.account == account
+    mine = (quarantine.c.account == account) & (quarantine.c.side != Side.COLUMN)
     single = select(func.count()).where(mine, quarantine.c.whole.is_(False)).scalar_subquery()
     whole = select(quarantine.c.product_id).where(mine, quarantine.c.whole.is_(True))
     covered = select(func.count()).where(cells.c.account == account, cells.c.product_id.in_(whole)).scalar_subquery()
@@ -103,7 +104,7 @@ def _refused(account: str) -> Any:  # noqa: ANN401
 
 async def _usual_refusal(connection: AsyncConnection, account: str) -> str:
     number = func.count()
-    query = select(quarantine.c.reason).where(quarantine.c.account == account)
+    query = select(quarantine.c.reason).where(quarantine.c.account == account, quarantine.c.side != Side.COLUMN)
     query = query.group_by(quarantine.c.reason).order_by(number.desc(), quarantine.c.reason).limit(1)
     return (await connection.execute(query)).scalar() or ""
 
@@ -117,7 +118,7 @@ async def _catalogue(connection: AsyncConnection, account: str) -> dict[str, int
         "gone": gone,
     }
     sums = [func.sum(case((state, 1), else_=0)).label(name) for name, state in states.items()]
-    bad = select(func.count()).where(quarantine.c.account == account, quarantine.c.side == "source")
+    bad = select(func.count()).where(quarantine.c.account == account, quarantine.c.side == Side.SOURCE)
     query = select(*sums, bad.scalar_subquery().label("bad")).where(products.c.account == account)
     return {name: int(number or 0) for name, number in (await connection.execute(query)).mappings().one().items()}
 

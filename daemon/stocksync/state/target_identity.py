@@ -3,6 +3,7 @@
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.core.status import Side
 from stocksync.state.schema import accounts, cells, decided_cells, quarantine, waiting_plans
 
 _FORGOTTEN = {
@@ -35,7 +36,7 @@ async def meet(connection: AsyncConnection, account: str, target: str) -> int:
     mine, acked = cells.c.account == account, cells.c.acked.is_not(None)
     forgotten = (await connection.execute(select(func.count()).select_from(cells).where(mine, acked))).scalar_one()
     await connection.execute(update(cells).where(mine).values(**_FORGOTTEN))
-    refused = (quarantine.c.account == account, quarantine.c.side == "target")
+    refused = (quarantine.c.account == account, quarantine.c.side != Side.SOURCE)
     await connection.execute(delete(quarantine).where(*refused))
     for plans in (waiting_plans, decided_cells):
         await connection.execute(delete(plans).where(plans.c.account == account))

@@ -1,8 +1,8 @@
 """From changes to rows: what each one asks of the table, and which cannot be written at all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,14 @@ from typing import Any
 from stocksync.core.model import Change, Removal, RowLocator
 from stocksync.ports import BatchResult
 from stocksync.targets.codecs import UnsuitableValue
+from stocksync.targets.keys import Key
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.settings import MatchBy, Missing
 
 Row = dict[str, Any]
+
+_COMPANIONS = {"v_other": "other", "v_updated_at": "updated_at", "v_active": "active"}
+"""What is only written along with a figure, to the part of the layout that takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,13 @@ class RowChange:
     finds: Row
     sets: Row
     """Empty for a deletion."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns, by the names of `sets`, that do not go along, with what was said of their values."""
+
+    def without(self, names: Collection[str], words: str) -> "RowChange":
+        """Give the same change without some of the columns."""
+        sets = {name: value for name, value in self.sets.items() if name not in names}
+        return replace(self, sets=sets, left_out={**self.left_out, **dict.fromkeys(names, words)})
 
 
 @dataclass(slots=True)
@@ -46,13 +57,24 @@ class BatchStatements:
     written: BatchResult = field(default_factory=BatchResult)
     touched: list[RowChange] = field(default_factory=list)
     """What is to be read back."""
+    made: list[RowChange] = field(default_factory=list)
+    """Those of them whose row is inserted."""
+
+
+@dataclass(slots=True)
+class RowsThere:
+    """The rows that a batch found."""
+
+    count: Counter[RowKey] = field(default_factory=Counter)
+    held: set[RowKey] = field(default_factory=set)
+    """Keys of which another transaction holds a row."""
 
 
 def row_key(layout: Layout, match_by: MatchBy, ref: RowLocator) -> tuple[RowKey, Row]:
     """Give what finds a cell's row, exactly and as the columns take it.
 
     Raises:
-        Misfit: no row can be the cell's: the SKU is empty, or a value does not fit its column.
+        UnsuitableValue: no row can be the cell's: the SKU is empty, or a value does not fit its column.
 
     """
     wanted = ref.sku if match_by is MatchBy.SKU else str(ref.product_id)
@@ -71,27 +93,54 @@ def arrange(layout: Layout, match_by: MatchBy, changes: Iterable[Change], now: d
     for change in sorted(changes):
         try:
             key, finds = row_key(layout, match_by, change.ref)
-            batch.orders.append(RowChange(change, key, finds, _sets(layout, change, now)))
+            batch.orders.append(_row_change(layout, change, key, finds, now))
         except UnsuitableValue as error:
             batch.misfits.append((change, str(error)))
     _set_rivals_aside(batch)
     return batch
 
 
-def sort_out(layout: Layout, missing: Missing, batch: Batch, found: Counter[RowKey]) -> BatchStatements:
-    """Decide for each order between update, insert, delete, skip and refusal; `found` counts the rows there are."""
+def sort_out(layout: Layout, missing: Missing, batch: Batch, found: RowsThere) -> BatchStatements:
+    """Decide for each order between update, insert, delete, skip, refusal and waiting."""
     work = BatchStatements(written=BatchResult(ambiguous=list(batch.misfits)))
     for order in batch.orders:
-        rows = found[order.key]
-        if rows > 1:
+        rows = found.count[order.key]
+        if order.key in found.held:
+            work.written.waiting.append(order.change)
+        elif rows > 1:
             work.written.ambiguous.append((order.change, f"{rows} rows match {_named(order.key)}"))
         elif not rows and missing is Missing.SKIP and not isinstance(order.change.after, Removal):
             work.written.skipped.append(order.change)
         else:
             _add(layout, work, order, there=rows == 1)
             work.written.applied.append(order.change)
-            work.touched.append(order)
+            if order.left_out:
+                work.written.left_out[order.change.cell] = _in_words(layout, order.left_out)
     return work
+
+
+def lesser(order: RowChange, words: str) -> Iterator[RowChange]:
+    """Give the change without each of the columns that only go along with its figure, then without all of them."""
+    removal = isinstance(order.change.after, Removal)
+    names = [name for name in _COMPANIONS if name in order.sets and not (removal and name == "v_active")]
+    for name in names:
+        yield order.without((name,), words)
+    if len(names) > 1:
+        yield order.without(names, words)
+
+
+def column_of_part(layout: Layout, name: str) -> str:
+    """Name the user's column that takes a value of `sets`."""
+    part: Any = getattr(layout, _COMPANIONS[name])
+    return str(part.column.name)
+
+
+def _in_words(layout: Layout, left_out: Mapping[str, str]) -> str:
+    """Say which columns the figure was written without, and why."""
+    by_words: dict[str, list[str]] = {}
+    for name, words in left_out.items():
+        by_words.setdefault(words, []).append(repr(column_of_part(layout, name)))
+    return "; ".join(f"written without column {', '.join(names)}: {words}" for words, names in by_words.items())
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -108,15 +157,27 @@ def _add(layout: Layout, work: BatchStatements, order: RowChange, *, there: bool
         work.updates.setdefault(tuple(order.sets), []).append(order.finds | order.sets)
     elif not removal:
         work.inserts.append(_new_row(layout, order))
+        work.made.append(order)
+    work.touched.append(order)
 
 
 def _new_row(layout: Layout, order: RowChange) -> Row:
     row = {"v_match": order.finds["b_match"], **order.sets}
     if layout.place is not None:
         row["v_place"] = order.finds["b_place"]
-    if layout.active is not None:
+    if layout.active is not None and "v_active" not in order.left_out:
         row["v_active"] = layout.active.encode(True)  # noqa: FBT003
     return row
+
+
+def _row_change(layout: Layout, change: Change, key: RowKey, finds: Row, now: datetime) -> RowChange:
+    order = RowChange(change, key, finds, _sets(layout, change, now))
+    if layout.other is None or isinstance(change.after, Removal):
+        return order
+    try:
+        return replace(order, sets={**_other(layout, layout.other, change), **order.sets})
+    except UnsuitableValue as error:
+        return order.without(("v_other",), str(error))
 
 
 def _sets(layout: Layout, change: Change, now: datetime) -> Row:
@@ -129,20 +190,18 @@ def _sets(layout: Layout, change: Change, now: datetime) -> Row:
         return {**sets, "v_active": layout.active.encode(False)}  # noqa: FBT003
     if change.before is Removal.DEACTIVATED and layout.active is not None:
         sets["v_active"] = layout.active.encode(True)  # noqa: FBT003
-    return {**sets, **_other(layout, change), "v_quantity": _quantity(layout, change.after)}
+    return {**sets, "v_quantity": _quantity(layout, change.after)}
 
 
 def _quantity(layout: Layout, figure: Decimal) -> Any:  # noqa: ANN401  a driver's value
     return _fit(layout.quantity.encode, figure, layout.quantity.column.name)
 
 
-def _other(layout: Layout, change: Change) -> Row:
-    if layout.other is None:
-        return {}
-    value = change.sku if layout.other.column.key == "sku" else str(change.product_id)
+def _other(layout: Layout, other: Key, change: Change) -> Row:
+    value = change.sku if other.column.key == "sku" else str(change.product_id)
     if not value and layout.other_nullable:
         return {"v_other": None}
-    return {"v_other": _fit(layout.other.encode, value, layout.other.column.name)}
+    return {"v_other": other.encode(value)}
 
 
 def _fit(encode: Any, value: Any, column: str) -> Any:  # noqa: ANN401  between our values and a driver's

@@ -1,18 +1,19 @@
 """What the databases do differently: guarding a write transaction, comparing exactly, updating many rows at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, cast, collate, func, literal_column, text, types
+from sqlalchemy import ColumnElement, and_, bindparam, cast, collate, func, literal_column, text, types
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.targets.keys import Key
 from stocksync.targets.settings import Timeouts
 
 _POSTGRESQL = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', :pause, true),"
+    "SELECT pg_backend_pid(), set_config('idle_in_transaction_session_timeout', :pause, true),"
     " set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true)"
 )
 _MARIADB = text(
@@ -25,25 +26,70 @@ _CHANGED = {
     "sqlite": text("SELECT total_changes()"),
 }
 _START = text("START TRANSACTION")
+_CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
+_POSTGRESQL_LOCK = text("SELECT pg_backend_pid(), set_config('lock_timeout', :lock, true)")
+_MYSQL_LOCK = text("SET SESSION innodb_lock_wait_timeout = :lock")
+_MYSQL_LOCK_AS_BEFORE = text("SET SESSION innodb_lock_wait_timeout = DEFAULT")
 _MYSQL = text("SET SESSION wait_timeout = :pause, innodb_lock_wait_timeout = :lock")
 
 
-async def guard(connection: AsyncConnection, patience: Timeouts) -> None:
+async def guard(connection: AsyncConnection, patience: Timeouts, lock: timedelta) -> int | None:
     """Have the server roll this transaction back when we fall silent in it: a paused process may never wake.
 
-    SQLite has no such limit and needs none: its writer holds the only write lock.
+    `lock` is how long it waits for another transaction. Gives the session's number. SQLite has neither, and needs no
+    limits: its writer holds the only write lock.
     """
     dialect = connection.dialect
     if dialect.name == "postgresql":
-        limits = {"pause": patience.pause, "lock": patience.lock, "statement": patience.statement}
-        await connection.execute(_POSTGRESQL, {name: str(_milliseconds(limit)) for name, limit in limits.items()})
-    elif getattr(dialect, "is_mariadb", False):
+        limits = {"pause": patience.pause, "lock": lock, "statement": patience.statement}
+        given = {name: str(_milliseconds(limit)) for name, limit in limits.items()}
+        return int((await connection.execute(_POSTGRESQL, given)).scalar_one())
+    if getattr(dialect, "is_mariadb", False):
         statement = patience.statement.total_seconds()
-        await connection.execute(_MARIADB, {**_seconds(patience), "statement": statement})
+        await connection.execute(_MARIADB, {**_seconds(patience.pause, lock), "statement": statement})
         # Without autocommit a transaction begins with the first table touched: until then nothing would be timed.
         await connection.execute(_START)
     elif dialect.name in {"mysql", "mariadb"}:
-        await connection.execute(_MYSQL, _seconds(patience))
+        await connection.execute(_MYSQL, _seconds(patience.pause, lock))
+    return await _number_at_mysql(connection)
+
+
+async def _number_at_mysql(connection: AsyncConnection) -> int | None:
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        return None
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    return int(driver.thread_id())
+
+
+@asynccontextmanager
+async def lock_limit(connection: AsyncConnection, lock: timedelta) -> AsyncIterator[int | None]:
+    """Wait no longer than this for another transaction, in a transaction that is the state's too; as `guard`."""
+    if connection.dialect.name == "sqlite":
+        yield None
+    elif connection.dialect.name == "postgresql":
+        yield int((await connection.execute(_POSTGRESQL_LOCK, {"lock": str(_milliseconds(lock))})).scalar_one())
+    else:
+        # Here the limit is the session's, which the state goes on using.
+        await connection.execute(_MYSQL_LOCK, {"lock": _whole_seconds(lock)})
+        try:
+            yield await _number_at_mysql(connection)
+        finally:
+            await connection.execute(_MYSQL_LOCK_AS_BEFORE)
+
+
+async def check_now(connection: AsyncConnection) -> None:
+    """Have PostgreSQL do now what it would leave to the COMMIT: deferred constraints, and triggers that alter rows."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_CHECK_NOW)
+
+
+def skips_locked(connection: AsyncConnection) -> bool:
+    """Whether a SELECT … FOR UPDATE can pass over what another transaction holds."""
+    dialect: Any = connection.dialect
+    if dialect.name == "postgresql":
+        return True
+    since = (10, 6) if getattr(dialect, "is_mariadb", False) else (8, 0, 1)
+    return dialect.name in {"mysql", "mariadb"} and dialect.server_version_info >= since
 
 
 async def rows_changed(connection: AsyncConnection) -> int | None:
@@ -52,7 +98,7 @@ async def rows_changed(connection: AsyncConnection) -> int | None:
     return None if count is None else int((await connection.execute(count)).scalar_one())
 
 
-def same(key: Key, value: BindParameter[Any], dialect: str) -> ColumnElement[bool]:
+def same(key: Key, value: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
     """Compare exactly, whatever the column's collation, and still by way of its index."""
     rough: ColumnElement[bool] = key.column == value
     if not key.textual:
@@ -100,6 +146,9 @@ def _milliseconds(limit: timedelta) -> int:
     return max(1, round(limit.total_seconds() * 1000))
 
 
-def _seconds(patience: Timeouts) -> dict[str, int]:
-    limits = {"pause": patience.pause, "lock": patience.lock}
-    return {name: max(1, math.floor(limit.total_seconds())) for name, limit in limits.items()}
+def _whole_seconds(limit: timedelta) -> int:
+    return max(1, math.floor(limit.total_seconds()))
+
+
+def _seconds(pause: timedelta, lock: timedelta) -> dict[str, int]:
+    return {"pause": _whole_seconds(pause), "lock": _whole_seconds(lock)}

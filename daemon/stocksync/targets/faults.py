@@ -8,15 +8,11 @@ from typing import Any
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.errors import SEE_CHECK, ConfigurationError, RowsRefused, TargetUnavailable
-from stocksync.sqlengine import Fault, fault_of, reading, reason
+from stocksync.errors import SEE_CHECK, ConfigurationError, RowsLocked, RowsRefused, TargetConflict, TargetUnavailable
+from stocksync.sqlengine import Fault, fault_of, reason
 from stocksync.targets.settings import Timeouts
-
-
-class Conflict(TargetUnavailable):
-    """A deadlock or a serialization failure: the same transaction may work at once."""
 
 
 class Taken(RowsRefused):
@@ -56,6 +52,48 @@ async def patiently(where: str, patience: Timeouts) -> AsyncIterator[Callable[[]
             yield lambda: limit.reschedule(loop.time() + seconds)
 
 
+@asynccontextmanager
+async def attempt(connection: AsyncConnection, where: str, statements: Iterable[ClauseElement]) -> AsyncIterator[None]:
+    """Undo within the open transaction what the database refuses, so that something else can be tried in it.
+
+    `statements` are those that the attempt makes, with no row in them: they tell rows that the database refuses from a
+    target that does.
+
+    Raises:
+        RowsRefused: the rows are refused; the transaction goes on as if they had not been tried.
+        Objection: the target itself is: the transaction goes on likewise.
+
+    """
+    trial = await connection.begin_nested()
+    try:
+        with translated(where):
+            yield
+    except RowsRefused:
+        await trial.rollback()
+        raise
+    except Objection as objection:
+        await trial.rollback()
+        if await is_of_rows(objection, connection, where, statements):
+            raise RowsRefused(objection.words) from objection
+        raise
+    else:
+        await trial.commit()
+
+
+@asynccontextmanager
+async def attempt_to_read(
+    connection: AsyncConnection, where: str, statements: Iterable[ClauseElement]
+) -> AsyncIterator[None]:
+    """Tell rows that the database refuses to show from a target that shows none, as `attempt` does."""
+    if connection.dialect.name == "sqlite":
+        # It has no rights that could be asked for, and goes on after an error as if nothing had been asked.
+        with translated(where):
+            yield
+        return
+    async with attempt(connection, where, statements):
+        yield
+
+
 def code_of(error: BaseException) -> object:
     """Give MySQL's number or PostgreSQL's SQLSTATE; None from SQLite."""
     original: Any = error.orig if isinstance(error, DBAPIError) else error
@@ -66,14 +104,14 @@ def code_of(error: BaseException) -> object:
 
 
 async def is_of_rows(
-    objection: Objection, engine: AsyncEngine, where: str, statements: Iterable[ClauseElement]
+    objection: Objection, connection: AsyncConnection, where: str, statements: Iterable[ClauseElement]
 ) -> bool:
     """Tell rows that the database refuses from a target that does: explained with no row at all, a statement passes."""
     for statement in statements:
-        compiled = statement.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
+        compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
         try:
             with translated(where):
-                async with reading(engine) as connection:
+                async with connection.begin_nested():
                     (await connection.exec_driver_sql(f"EXPLAIN {compiled}")).close()
         except Objection as again:
             if again.code != objection.code and again.code in _SYNTAX:
@@ -91,21 +129,23 @@ def _ours(error: Exception, where: str) -> Exception:
         return RowsRefused(words)
     match fault_of(error):
         case Fault.CONFLICT:
-            return Conflict(f"{where}: gave way to another transaction: {words}")
+            ours: Exception = TargetConflict(f"{where}: gave way to another transaction: {words}")
+        case Fault.LOCKED:
+            ours = RowsLocked(f"another transaction holds the row or the table: {words}")
         case Fault.DATA | Fault.CANCELLED:
-            return (Taken if _is_taken(error) else RowsRefused)(words)
+            ours = (Taken if _is_taken(error) else RowsRefused)(words)
         case Fault.REFUSED:
-            return Objection(f"{where}: the database refuses: {words}{SEE_CHECK}", words, code_of(error))
+            ours = Objection(f"{where}: the database refuses: {words}{SEE_CHECK}", words, code_of(error))
         case Fault.MISSING:
-            return ConfigurationError(f"{where}: {words}; has the table been changed?{SEE_CHECK}")
+            ours = ConfigurationError(f"{where}: {words}; has the table been changed?{SEE_CHECK}")
         case fault:
-            return TargetUnavailable(f"{where}: {_SAYS[fault]}: {words}")
+            ours = TargetUnavailable(f"{where}: {_SAYS[fault]}: {words}")
+    return ours
 
 
 _SAYS = {
     Fault.AWAY: "the database does not answer",
     Fault.BUSY: "another program holds the database",
-    Fault.LOCKED: "another transaction holds a row or the table",
     Fault.READ_ONLY: "the server takes no writes at present",
 }
 _SYNTAX = {"42601", 1064}

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Column, ColumnElement, Table
 
 from stocksync.targets.codecs import Flag, Quantity, Stamp
 from stocksync.targets.keys import Key
@@ -34,6 +35,16 @@ class Layout:
     notes: tuple[str, ...]
     types: dict[str, str]
     """Every column's type, as reflected: another one calls for another look."""
+    conditions: tuple[ColumnElement[bool], ...] = ()
+    """What rows must meet to be seen at all: the user's own `live`."""
+    lockable: bool = True
+    """False where the database locks no rows of it: a view whose rows are no table's."""
+
+    @property
+    def columns(self) -> list[Column[Any]]:
+        """The columns that are read or written."""
+        parts = (self.match, self.place, self.other, self.quantity, self.updated_at, self.active)
+        return [part.column for part in parts if part is not None]
 
     @property
     def keys(self) -> Iterator[Key]:

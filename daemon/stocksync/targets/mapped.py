@@ -1,13 +1,12 @@
 """A table of the user's, by column mapping."""
 
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-import stamina
 import structlog
+from sqlalchemy import Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
@@ -15,14 +14,17 @@ from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 from stocksync.sqlengine import close_engine, reading, rehearsing, writing
 from stocksync.targets import dialects, rows
-from stocksync.targets.batch import Batch, Row, arrange, row_key, sort_out
+from stocksync.targets.batch import Batch, BatchStatements, Row, arrange, lesser, row_key, sort_out
+from stocksync.targets.bisected import bisected
 from stocksync.targets.codecs import UnsuitableValue
-from stocksync.targets.faults import Conflict, Objection, Taken, is_of_rows, patiently
+from stocksync.targets.faults import Taken, attempt, attempt_to_read, patiently
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.own_table import unmade
 from stocksync.targets.reflect import NoTable, column_types, create, reflect
+from stocksync.targets.refused_columns import RefusedColumns
 from stocksync.targets.rehearsal import rehearse_table
 from stocksync.targets.settings import MatchBy, Missing, TargetSettings, rehearsed
+from stocksync.targets.transaction import fenced, judged, retried
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ class MappedTarget:
         self._engine = engine
         self._owned = owned
         self._known: Layout | None = None
+        self._refused_columns = RefusedColumns()
 
     async def inspect(self) -> Capabilities:
         """Reflect the table anew and check the mapping."""
@@ -66,7 +69,8 @@ class MappedTarget:
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
         """Do what a cycle does with such changes, in a transaction that is rolled back."""
         async with self._patiently(), rehearsing(self._engine) as connection:
-            await dialects.guard(connection, rehearsed(self._settings.patience))
+            patience = rehearsed(self._settings.patience)
+            await dialects.guard(connection, patience, patience.lock)
             return await rehearse_table(connection, self._settings, sample)
 
     async def make(self) -> None:
@@ -79,10 +83,17 @@ class MappedTarget:
     async def read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         """Look cells up, many per statement."""
         layout = await self._layout()
-        wanted = dict(self._findable(layout, refs)) if layout is not None else {}
-        if layout is None or not wanted:
+        if layout is None:
             return {}
-        async with self._patiently() as go_on, reading(self._engine) as connection:
+        finds = self._findable(layout, refs)
+        return await bisected(list(finds), lambda some: self._look_up(layout, {ref.cell: finds[ref] for ref in some}))
+
+    async def _look_up(self, layout: Layout, wanted: dict[Cell, tuple[RowKey, Row]]) -> dict[Cell, TargetRow]:
+        async with (
+            self._patiently() as go_on,
+            reading(self._engine) as connection,
+            attempt_to_read(connection, self._settings.where, [rows.no_row(layout)]),
+        ):
             found = await rows.look_up(connection, layout, [finds for _, finds in wanted.values()], go_on)
         return {cell: found[key] for cell, (key, _) in wanted.items() if key in found}
 
@@ -98,95 +109,126 @@ class MappedTarget:
             if not after:
                 return
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:  # noqa: ANN401  opaque to the port
-        """Write a batch in one transaction; deadlocks are tried again, up to three times."""
+    async def write(
+        self,
+        changes: Sequence[Change],
+        fence: Fence,
+        transaction: Any = None,  # noqa: ANN401  opaque to the port
+        *,
+        patient: bool = True,
+    ) -> BatchResult:
+        """Write a batch in one transaction."""
         if not changes:
             return BatchResult()
-        layout = await self._layout()
-        if layout is None:
-            raise TargetUnavailable(f"{self._settings.where}.table: {self._settings.table} is not there to be written")
-        batch = arrange(layout, self._settings.match_by, changes, datetime.now(UTC))
-        if not batch.orders:
-            return BatchResult(ambiguous=batch.misfits)
-        try:
-            if transaction is None:
-                return await self._commit(layout, batch, fence)
-            async with self._patiently():
-                await fence()
-                return await self._apply(transaction.connection, layout, batch)
-        except Objection as objection:
-            if await is_of_rows(objection, self._engine, self._settings.where, [rows.no_update(layout)]):
-                raise RowsRefused(objection.words) from objection
-            raise
+
+        async def write() -> BatchResult:
+            async with fenced(self._settings, self._engine, fence, transaction, patient=patient) as connection:
+                return await self._apply(connection, changes, patient=patient)
+
+        joins = transaction is not None
+        with self._known_anew():
+            async with judged(self._settings, self._engine, changes, self._with_no_row, joins=joins):
+                return await (write() if joins else retried(write))
 
     async def close(self) -> None:
         """Give the connections back, where they are ours alone."""
         if self._owned:
             await close_engine(self._engine)
 
-    async def _commit(self, layout: Layout, batch: Batch, fence: Fence) -> BatchResult:
+    def _with_no_row(self) -> list[Update]:
+        return [] if self._known is None else [rows.no_update(self._known)]
+
+    async def _apply(self, connection: AsyncConnection, changes: Sequence[Change], *, patient: bool) -> BatchResult:
+        layout = self._known or await self._reflect_over(connection)
+        if layout is None:
+            raise TargetUnavailable(f"{self._settings.where}.table: {self._settings.table} is not there to be written")
+        batch = arrange(layout, self._settings.match_by, changes, datetime.now(UTC))
+        if not batch.orders:
+            return BatchResult(ambiguous=batch.misfits)
+        batch.orders = self._refused_columns.spare(batch.orders)
+        return await self._persist(connection, layout, batch, patient=patient)
+
+    async def _persist(
+        self, connection: AsyncConnection, layout: Layout, batch: Batch, *, patient: bool
+    ) -> BatchResult:
+        """Try the batch, and where one row alone is refused, what may go in in its place."""
         try:
-            return await self._persist(layout, batch, fence)
-        except Taken:
-            # Where somebody inserted a row since we looked, the second look finds it; else it is refused again.
-            return await self._persist(layout, batch, fence)
-
-    async def _persist(self, layout: Layout, batch: Batch, fence: Fence) -> BatchResult:
-        attempts = stamina.retry_context(on=Conflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
-        async for attempt in attempts:
-            with attempt:
-                return await self._once(layout, batch, fence)
-        raise AssertionError  # pragma: no cover  the last attempt returns or raises
-
-    async def _once(self, layout: Layout, batch: Batch, fence: Fence) -> BatchResult:
-        patience = self._settings.patience
-        async with self._patiently(), writing(self._engine) as connection:
-            await dialects.guard(connection, patience)
-            started = time.monotonic()
-            await fence()
-            written = await self._apply(connection, layout, batch)
-            if time.monotonic() - started > patience.pause.total_seconds() / 2:
-                await fence()
+            return await self._once(connection, layout, batch, patient=patient)
+        except RowsRefused as refused:
+            refusal = refused
+        for other in _in_its_place(batch, refusal):
+            try:
+                written = await self._once(connection, layout, other, patient=patient)
+            except RowsRefused:
+                continue
+            self._refused_columns.learn(other.orders)
             return written
+        raise refusal
 
-    async def _apply(self, connection: AsyncConnection, layout: Layout, batch: Batch) -> BatchResult:
-        found = await rows.lock(connection, layout, batch)
-        work = sort_out(layout, self._settings.missing, batch, found)
-        await rows.execute(connection, layout, work)
-        finds = [order.finds for order in work.touched]
-        live = await rows.look_up(connection, layout, finds, lambda: None)
-        work.written.read_back({order.change.cell: live[order.key] for order in work.touched if order.key in live})
-        return work.written
+    async def _once(self, connection: AsyncConnection, layout: Layout, batch: Batch, *, patient: bool) -> BatchResult:
+        alone = attempt(connection, self._settings.where, self._with_no_row())
+        async with alone if len(batch.orders) == 1 else nullcontext():
+            found = await rows.lock(connection, layout, batch, patient=patient)
+            work = sort_out(layout, self._settings.missing, batch, found)
+            await rows.execute(connection, layout, work)
+            await dialects.check_now(connection)
+            finds = [order.finds for order in work.touched]
+            live = await rows.look_up(connection, layout, finds, lambda: None)
+            _refuse_vanished(work, live, "; it does not meet target.live" if layout.conditions else "")
+            work.written.read_back({order.change.cell: live[order.key] for order in work.touched if order.key in live})
+            return work.written
 
-    def _findable(self, layout: Layout, refs: Sequence[RowLocator]) -> list[tuple[Cell, tuple[RowKey, Row]]]:
-        findable = []
+    def _findable(self, layout: Layout, refs: Sequence[RowLocator]) -> dict[RowLocator, tuple[RowKey, Row]]:
+        findable = {}
         for ref in refs:
             try:
-                findable.append((ref.cell, row_key(layout, self._settings.match_by, ref)))
+                findable[ref] = row_key(layout, self._settings.match_by, ref)
             except UnsuitableValue:
                 continue  # no row can hold it; a write says why
         return findable
 
-    @asynccontextmanager
-    async def _patiently(self) -> AsyncIterator[Callable[[], None]]:
+    @contextmanager
+    def _known_anew(self) -> Iterator[None]:
         try:
-            async with patiently(self._settings.where, self._settings.patience) as go_on:
-                yield go_on
+            yield
         except ConfigurationError:
             self._known = None  # the table is not what it was: look at it anew next time
             raise
+
+    @asynccontextmanager
+    async def _patiently(self) -> AsyncIterator[Callable[[], None]]:
+        with self._known_anew():
+            async with patiently(self._settings.where, self._settings.patience) as go_on:
+                yield go_on
 
     async def _layout(self) -> Layout | None:
         return self._known or await self._reflect()
 
     async def _reflect(self) -> Layout | None:
         """Look at the table; None where it is still to be made."""
-        async with self._patiently():
-            try:
-                async with reading(self._engine) as connection:
-                    self._known = await connection.run_sync(reflect, self._settings)
-            except NoTable:
-                if not self._settings.create_table:
-                    raise
-                self._known = None
+        async with self._patiently(), reading(self._engine) as connection:
+            return await self._reflect_over(connection)
+
+    async def _reflect_over(self, connection: AsyncConnection) -> Layout | None:
+        """Look at the table over a connection at hand: a pooler may have no other."""
+        try:
+            self._known = await connection.run_sync(reflect, self._settings)
+        except NoTable:
+            if not self._settings.create_table:
+                raise
+            self._known = None
         return self._known
+
+
+def _in_its_place(batch: Batch, refusal: RowsRefused) -> Iterator[Batch]:
+    """Give what is tried in place of a row that was refused."""
+    if isinstance(refusal, Taken):
+        # Where somebody inserted a row since we looked, the second look finds it; else it is refused again.
+        yield batch
+    yield from (Batch([order], batch.misfits) for order in lesser(batch.orders[0], str(refusal)))
+
+
+def _refuse_vanished(work: BatchStatements, live: rows.Found, unlike: str) -> None:
+    """Take back rows that were inserted and are not to be seen: each cycle would insert them again."""
+    if any(order.key not in live for order in work.made):
+        raise RowsRefused("the target took the new row, but it is not to be seen there afterwards" + unlike)

@@ -51,6 +51,10 @@ class Mapping:
 
     def quantity(self) -> codecs.Quantity | None:
         """Choose for the quantity."""
+        name = self._settings.columns.quantity
+        if self._reflected.get(name, {}).get("computed"):
+            self.problems.append(f"{self._at('quantity')}: column {name!r} is generated: the database alone fills it")
+            return None
         return self._serve("quantity", partial(codecs.quantity_of, dialect=self._dialect), "a number")
 
     def stamp(self) -> codecs.Stamp | None:

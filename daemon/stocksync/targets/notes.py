@@ -6,11 +6,14 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 
 from stocksync.targets.layout import Layout
+from stocksync.targets.live import soft_deletion
 from stocksync.targets.settings import TargetSettings
 
 
-def notes_on(connection: Connection, layout: Layout, settings: TargetSettings) -> Iterator[str]:
-    """Tell of a missing index, inexact figures, no transactions."""
+def notes_on(
+    connection: Connection, layout: Layout, reflected: Mapping[str, Any], settings: TargetSettings
+) -> Iterator[str]:
+    """Tell of a missing index, inexact figures, rows that were deleted and stay, no transactions."""
     if not layout.unique:
         names = ", ".join(key.column.name for key in layout.keys)
         yield (
@@ -22,6 +25,10 @@ def notes_on(connection: Connection, layout: Layout, settings: TargetSettings) -
             f"{settings.table}: column {layout.quantity.column.name!r} cannot keep every figure: a 4-byte float has"
             " about 7 digits, 16777217.3 becomes another number; NUMERIC(20, 6) keeps them"
         )
+    if not settings.live:
+        mapped = {column.name for column in layout.table.columns}
+        place = layout.table.name, layout.table.schema
+        yield from soft_deletion(inspect(connection), place, reflected, mapped)
     yield from _engine(connection, layout)
 
 

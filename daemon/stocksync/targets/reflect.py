@@ -1,18 +1,21 @@
 """Looking at the user's table before the first figure goes there."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Named
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, text
+from sqlalchemy import Column, Connection, Inspector, MetaData, Table, false, inspect, select, text, update
 from sqlalchemy.schema import CreateTable
 
 from stocksync.errors import ConfigurationError
 from stocksync.targets.keys import CharacterSet
 from stocksync.targets.layout import Layout
+from stocksync.targets.live import live_condition, partial_index_fits
 from stocksync.targets.mapping import Mapping, choice
 from stocksync.targets.notes import lacking, notes_on
 from stocksync.targets.own_table import own_table
+from stocksync.targets.rights import objection_to
 from stocksync.targets.settings import MatchBy, TargetSettings
 
 _SCHEMAS = 50
@@ -103,8 +106,9 @@ def _layout(
     if chosen.problems or match is None or quantity is None:
         raise ConfigurationError(chosen.problems)
     parts = [part for part in (match, other, place, quantity, updated_at, active) if part is not None]
+    table = Table(found[0], MetaData(), *(part.column for part in parts), schema=found[1])
     layout = Layout(
-        table=Table(found[0], MetaData(), *(part.column for part in parts), schema=found[1]),
+        table=table,
         dialect=connection.dialect.name,
         match=match,
         place=place,
@@ -113,12 +117,48 @@ def _layout(
         quantity=quantity,
         updated_at=updated_at,
         active=active,
-        unique=_is_unique(inspector, found, {key.column.name for key in (match, place) if key is not None}),
-        lacking=lacking(reflected, {part.column.name for part in parts}),
+        unique=_is_unique(inspector, found, {key.column.name for key in (match, place) if key is not None}, settings),
+        lacking=(),
         notes=(),
         types=_types(reflected.values()),
+        conditions=live_condition(connection, table, settings),
+        lockable=_is_lockable(connection, table),
     )
-    return replace(layout, notes=tuple(notes_on(connection, layout, settings)))
+    layout, left = _writable(connection, layout, reflected, settings)
+    layout = replace(layout, lacking=lacking(reflected, {column.name for column in layout.columns}))
+    return replace(layout, notes=(*left, *notes_on(connection, layout, reflected, settings)))
+
+
+def _is_lockable(connection: Connection, table: Table) -> bool:
+    trial = select(*table.columns).where(false()).with_for_update(key_share=True)
+    return connection.dialect.name != "sqlite" and not objection_to(connection, trial)
+
+
+def _writable(
+    connection: Connection, layout: Layout, reflected: Named[str, Any], settings: TargetSettings
+) -> tuple[Layout, list[str]]:
+    """Leave out what only goes along with a figure and cannot be written at all; say so."""
+    notes: list[str] = []
+    without: dict[str, Any] = {}
+    for field in ("other", "updated_at", "active"):
+        part: Any = getattr(layout, field)
+        words = "" if part is None else _objection_to_column(connection, layout, part.column, reflected)
+        if words:
+            without[field] = None
+            notes.append(f"{settings.table}: column {part.column.name!r} is not written: {words}")
+    return replace(layout, **without), notes
+
+
+def _objection_to_column(
+    connection: Connection, layout: Layout, column: Column[Any], reflected: Named[str, Any]
+) -> str:
+    if reflected[column.name].get("computed"):
+        return "it is generated: the database alone fills it"
+    nowhere = update(layout.table).where(false())
+    quantity = layout.quantity.column
+    if objection_to(connection, nowhere.values({quantity: quantity})):
+        return ""  # nothing can be written: that is told elsewhere
+    return objection_to(connection, nowhere.values({column: column}))
 
 
 def _letters(connection: Connection, found: tuple[str, str | None]) -> dict[str, CharacterSet]:
@@ -132,11 +172,10 @@ def _letters(connection: Connection, found: tuple[str, str | None]) -> dict[str,
     return {str(row[0]): CharacterSet(str(row[1]), str(row[2])) for row in rows}
 
 
-def _is_unique(inspector: Inspector, found: tuple[str, str | None], keys: set[str]) -> bool:
+def _is_unique(inspector: Inspector, found: tuple[str, str | None], keys: set[str], settings: TargetSettings) -> bool:
     sets: list[Sequence[str | None]] = [inspector.get_pk_constraint(*found)["constrained_columns"]]
     sets += [constraint["column_names"] for constraint in inspector.get_unique_constraints(*found)]
     for index in inspector.get_indexes(*found):
-        options = index.get("dialect_options", {})
-        if index["unique"] and not any(name.endswith("_where") for name in options):
+        if index["unique"] and partial_index_fits(index, settings.live):
             sets.append(index["column_names"])
     return any(columns and None not in columns and set(columns) <= keys for columns in sets)

@@ -12,8 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, Removal, show
 from stocksync.ports import MADE_UP, Trial
+from stocksync.sqlengine import Fault, fault_of, reason
 from stocksync.targets import rows
-from stocksync.targets.batch import Batch, RowChange, arrange, sort_out
+from stocksync.targets.batch import (
+    Batch,
+    BatchStatements,
+    RowChange,
+    RowsThere,
+    arrange,
+    column_of_part,
+    lesser,
+    sort_out,
+)
 from stocksync.targets.codecs import UnsuitableValue
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.own_table import own_table
@@ -119,6 +129,8 @@ class _Rehearsal:
     attempts: Attempts
     altered: dict[str, None] = field(default_factory=dict)
     """What the target does to a figure that it takes."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Columns that rows were written without, with the database's words."""
 
     async def run(self, batch: Batch) -> list[Trial]:
         figures = [order for order in batch.orders if isinstance(order.change.after, Decimal)]
@@ -136,12 +148,17 @@ class _Rehearsal:
         await self._inserted([order for order in figures if order.key not in there])
         for order in removals:
             await self._executed("UPDATE" if order.sets else "DELETE", order, there=1, made_up=True)
-        return [*self.attempts.found(), *self._of_rows(figures, there)]
+        left_out = [
+            Trial(f"column {name!r} would be left out of some rows: {words}", blocks=False)
+            for name, words in self.left_out.items()
+        ]
+        return [*self.attempts.found(), *self._of_rows(figures, there), *left_out]
 
     async def _updated(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> None:
         """Lock and update rows that are there; where there is none, the statements alone say what is allowed."""
         chosen = _spread([order for order in figures if there.get(order.key) == 1]) or figures[:1]
-        await self.attempts.run(LOCK, lambda: rows.lock(self.connection, self.layout, Batch(list(chosen))))
+        batch = Batch(list(chosen))
+        await self.attempts.run(LOCK, lambda: rows.lock(self.connection, self.layout, batch, patient=True))
         for order in chosen:
             await self._executed("UPDATE", order, there=1, made_up=not there.get(order.key))
 
@@ -158,18 +175,38 @@ class _Rehearsal:
             await self._executed("INSERT", order, there=0, made_up=order.change.cause == MADE_UP)
 
     async def _executed(self, step: str, order: RowChange, *, there: int, made_up: bool) -> None:
-        work = sort_out(self.layout, self.settings.missing, Batch([order]), Counter({order.key: there}))
+        await self.attempts.run(step, lambda: self._write_and_read(order, there, made_up=made_up), made_up=made_up)
 
-        async def write_and_read() -> None:
-            await rows.execute(self.connection, self.layout, work)
-            if not made_up:
-                live = await rows.look_up(self.connection, self.layout, [order.finds], lambda: None)
-                work.written.read_back({order.change.cell: live[order.key]} if order.key in live else {})
-
-        await self.attempts.run(step, write_and_read, made_up=made_up)
+    async def _write_and_read(self, order: RowChange, there: int, *, made_up: bool) -> None:
+        work = await self._execute(order, there)
+        if made_up:
+            return
+        live = await rows.look_up(self.connection, self.layout, [order.finds], lambda: None)
+        work.written.read_back({order.change.cell: live[order.key]} if order.key in live else {})
         self.altered |= {why: None for _, why in work.written.ambiguous}
         for stands in work.written.altered.values():
             self.altered[f"{order.change}: the target makes {show(stands)} of it"] = None
+
+    async def _execute(self, order: RowChange, there: int) -> BatchStatements:
+        """Write the row as the cycle does: where a column is refused that only goes along, without it."""
+        refusal: DBAPIError | None = None
+        for one in (order, *lesser(order, "")):
+            work = sort_out(self.layout, self.settings.missing, Batch([one]), RowsThere(Counter({one.key: there})))
+            try:
+                async with self.connection.begin_nested():
+                    await rows.execute(self.connection, self.layout, work)
+            except DBAPIError as error:
+                if fault_of(error) not in {Fault.DATA, Fault.REFUSED}:
+                    raise
+                refusal = refusal or error
+                continue
+            for name, words in one.left_out.items():
+                self.left_out.setdefault(
+                    column_of_part(self.layout, name), words or (reason(refusal) if refusal else "")
+                )
+            return work
+        assert refusal is not None  # noqa: S101  for the type checker: something was tried
+        raise refusal
 
     def _of_rows(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> Iterator[Trial]:
         real = [order for order in figures if order.change.cause != MADE_UP]

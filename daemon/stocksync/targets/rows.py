@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Select, Update, bindparam, delete, false, insert, select, update
+from sqlalchemy import Column, Select, Table, Update, bindparam, delete, false, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import TargetRow
 from stocksync.targets import dialects
-from stocksync.targets.batch import Batch, BatchStatements, Row, chunks
+from stocksync.targets.batch import Batch, BatchStatements, Row, RowChange, RowsThere, chunks
 from stocksync.targets.bulk import update_at_once
 from stocksync.targets.codecs import truth
+from stocksync.targets.given import KEYS, joined, names_rows, packed
 from stocksync.targets.layout import Layout, RowKey
 
 _CHUNK = 1000
@@ -35,17 +36,49 @@ async def look_up(
     return found
 
 
-async def lock(connection: AsyncConnection, layout: Layout, batch: Batch) -> Counter[RowKey]:
+async def lock(connection: AsyncConnection, layout: Layout, batch: Batch, *, patient: bool) -> RowsThere:
     """Count the rows of each key and keep others from changing them until the transaction ends.
 
-    PostgreSQL's FOR NO KEY UPDATE lets those pass whose foreign key only holds a row.
+    PostgreSQL's FOR NO KEY UPDATE lets those pass whose foreign key only holds a row. What another transaction holds
+    is passed over and named, where the database can do so and we are not `patient`.
     """
-    found: Counter[RowKey] = Counter()
-    columns = [key.column for key in layout.keys]
-    for chunk in chunks([order.finds for order in batch.orders], _CHUNK):
-        statement = _candidates(layout, columns, chunk).order_by(*columns).with_for_update(key_share=True)
-        found |= Counter(_key(layout, row) for row in await connection.execute(statement))
+    skips = dialects.skips_locked(connection) and layout.lockable and not patient
+    found = RowsThere()
+    for chunk in chunks(batch.orders, _CHUNK):
+        statement, values = _wanted(connection, layout, [order.finds for order in chunk])
+        if layout.lockable:
+            statement = statement.with_for_update(key_share=True, skip_locked=skips, of=_locked(connection, layout))
+        ours = Counter(_key(layout, row) for row in await connection.execute(statement, values))
+        found.count |= ours
+        if skips:
+            found.held |= await _held(connection, layout, chunk, ours)
     return found
+
+
+async def _held(
+    connection: AsyncConnection, layout: Layout, orders: Sequence[RowChange], ours: Counter[RowKey]
+) -> set[RowKey]:
+    """Name the keys of which there are more rows than we could lock: nothing that was passed over is lost."""
+    doubtful = [order for order in orders if not (layout.unique and ours[order.key])]
+    if not doubtful:
+        return set()
+    statement, values = _wanted(connection, layout, [order.finds for order in doubtful])
+    there = Counter(_key(layout, row) for row in await connection.execute(statement, values))
+    return {order.key for order in doubtful if there[order.key] > ours[order.key]}
+
+
+def _wanted(connection: AsyncConnection, layout: Layout, finds: Sequence[Row]) -> tuple[Select[Any], dict[str, Any]]:
+    """Select the keys of these rows, and of no others where the database can be told so."""
+    columns = [key.column for key in layout.keys]
+    if not names_rows(connection, layout):
+        return _candidates(layout, columns, finds).order_by(*columns), {}
+    names = KEYS[: len(columns)]
+    _, join = joined(connection, layout, names)
+    return select(*columns).select_from(join).order_by(*columns), packed(connection, layout, finds, names)
+
+
+def _locked(connection: AsyncConnection, layout: Layout) -> Table | None:
+    return layout.table if connection.dialect.name == "postgresql" else None
 
 
 async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatements) -> None:
@@ -68,6 +101,11 @@ def no_update(layout: Layout) -> Update:
     return update(layout.table).where(false()).values({quantity: quantity})
 
 
+def no_row(layout: Layout) -> Select[Any]:
+    """Give the look-up of no row: what refuses it refuses them all."""
+    return select(*_figures(layout)).where(false())
+
+
 async def page_after(
     connection: AsyncConnection, layout: Layout, after: Row, size: int
 ) -> tuple[list[tuple[str, str, TargetRow]], Row]:
@@ -76,13 +114,14 @@ async def page_after(
     Rows with one key stay on one page, so that duplicates are counted.
     """
     columns = [dialects.ordered(key, layout.dialect) for key in layout.keys]
-    statement = select(*_figures(layout)).where(*(key.column.is_not(None) for key in layout.keys))
+    there = [key.column.is_not(None) for key in layout.keys]
+    statement = select(*_figures(layout)).where(*there, *layout.conditions)
     if after:
         statement = statement.where(*_beyond(layout, after))
     rows: list[Any] = list(await connection.execute(statement.order_by(*columns).limit(size)))
     if len(rows) < size:
         return _page(layout, rows), {}
-    last = dict(zip(("b_match", "b_place"), rows[-1], strict=False))
+    last = dict(zip(KEYS, rows[-1], strict=False))
     if not layout.unique:
         rows = await _with_twins(connection, layout, rows)
     return _page(layout, rows), last
@@ -93,7 +132,7 @@ async def _with_twins(connection: AsyncConnection, layout: Layout, rows: list[An
     values = [dialects.comparable(key, at, layout.dialect) for key, at in zip(layout.keys, rows[-1], strict=False)]
     columns = [dialects.ordered(key, layout.dialect) for key in layout.keys]
     equal = [column == value for column, value in zip(columns, values, strict=True)]
-    twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal)))
+    twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal, *layout.conditions)))
     theirs = {_key(layout, row) for row in twins}
     return [row for row in rows if _key(layout, row) not in theirs] + twins
 
@@ -126,17 +165,18 @@ def _figures(layout: Layout) -> list[Column[Any]]:
 
 
 def _candidates(layout: Layout, columns: Sequence[Column[Any]], finds: Sequence[Row]) -> Select[Any]:
-    statement = select(*columns)
-    for key, name in zip(layout.keys, ("b_match", "b_place"), strict=False):
+    statement = select(*columns).where(*layout.conditions)
+    for key, name in zip(layout.keys, KEYS, strict=False):
         statement = statement.where(dialects.among(key, list(dict.fromkeys(row[name] for row in finds)), name))
     return statement
 
 
 def _exactly(layout: Layout) -> list[Any]:
-    return [
+    same = [
         dialects.same(key, bindparam(name, type_=key.column.type), layout.dialect)
-        for key, name in zip(layout.keys, ("b_match", "b_place"), strict=False)
+        for key, name in zip(layout.keys, KEYS, strict=False)
     ]
+    return [*same, *layout.conditions]
 
 
 def _beyond(layout: Layout, after: Row) -> list[Any]:

@@ -60,9 +60,12 @@ class Timeouts:
     pause: timedelta = timedelta(seconds=3)
     """For our next word: less than the margin the fence leaves on the lease, or a paused writer could wake too late."""
     lock: timedelta = timedelta(seconds=10)
+    """For another transaction, where nothing else waits with the row."""
     statement: timedelta = timedelta(seconds=60)
     total: timedelta = timedelta(seconds=90)
     """Ours with the database: for a whole write transaction, or a step of reading. A dead route answers nothing."""
+    brief: timedelta = timedelta(seconds=1)
+    """For another transaction, while all rows of a batch wait with the one it holds."""
 
 
 def rehearsed(patience: Timeouts) -> Timeouts:
@@ -81,6 +84,8 @@ class TargetSettings:
     match_by: MatchBy = MatchBy.PRODUCT_ID
     create_table: bool = False
     missing: Missing = Missing.INSERT
+    live: str = ""
+    """The condition, in the database's own SQL, that live rows meet; "" where all are."""
     statements: Statements | None = None
     """In place of table and columns."""
     patience: Timeouts = field(default_factory=Timeouts)

@@ -39,6 +39,7 @@ class StatementBatch:
                 self._written.ambiguous.append((change, f"no `{name}` statement is configured"))
             elif rival := await self._write_apart(change, name):
                 self._set_aside(change, rival)
+        await dialects.check_now(self._connection)
         if "read" in self._texts:
             await self._read_back()
         return self._written

@@ -1,26 +1,26 @@
 """A target that no mapping fits: the user's own SQL."""
 
 import re
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from difflib import get_close_matches
 from typing import Any
 
-import stamina
 from sqlalchemy import BigInteger, Numeric, Text, TextClause, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import NullType, TypeEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
-from stocksync.errors import ConfigurationError, RowsRefused
+from stocksync.errors import ConfigurationError
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
-from stocksync.sqlengine import close_engine, reading, rehearsing, writing
+from stocksync.sqlengine import close_engine, reading, rehearsing
 from stocksync.targets import dialects
-from stocksync.targets.faults import Conflict, Objection, is_of_rows, patiently
+from stocksync.targets.bisected import bisected
+from stocksync.targets.faults import attempt, attempt_to_read, patiently
 from stocksync.targets.settings import Statements, TargetSettings, rehearsed
 from stocksync.targets.statement_batch import StatementBatch, statement_for
 from stocksync.targets.statement_rehearsal import rehearse_statements
+from stocksync.targets.transaction import fenced, judged, retried
 
 _CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
 """PostgreSQL's own cast of a bound parameter, which SQLAlchemy takes for neither."""
@@ -65,7 +65,8 @@ class StatementsTarget:
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
         """Run each statement as a cycle does, in a transaction that is rolled back."""
         async with self._patiently(), rehearsing(self._engine) as connection:
-            await dialects.guard(connection, rehearsed(self._settings.patience))
+            patience = rehearsed(self._settings.patience)
+            await dialects.guard(connection, patience, patience.lock)
             return await rehearse_statements(connection, self._settings, self._texts, sample)
 
     async def make(self) -> None:
@@ -73,10 +74,15 @@ class StatementsTarget:
 
     async def read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         """Ask for each cell by the `read` statement; without one nothing is known."""
-        if "read" not in self._texts:
-            return {}
+        return await bisected(refs, self._read) if "read" in self._texts else {}
+
+    async def _read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         found = {}
-        async with self._patiently() as go_on, reading(self._engine) as connection:
+        async with (
+            self._patiently() as go_on,
+            reading(self._engine) as connection,
+            attempt_to_read(connection, self._settings.where, [self._with_nothing("read")]),
+        ):
             batch = StatementBatch(connection, self._texts)
             for ref in refs:
                 if (live := await batch.read_one(ref)) is not None:
@@ -94,54 +100,41 @@ class StatementsTarget:
         raise ConfigurationError(f"{self._settings.where}.statements: own statements cannot walk {size} rows at a time")
         yield []  # pragma: no cover  makes this an asynchronous iterator, as the port asks
 
-    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None) -> BatchResult:  # noqa: ANN401  opaque to the port
+    async def write(
+        self,
+        changes: Sequence[Change],
+        fence: Fence,
+        transaction: Any = None,  # noqa: ANN401  opaque to the port
+        *,
+        patient: bool = True,
+    ) -> BatchResult:
         """Write a batch in one transaction; a `write` that finds no row is a skipped change."""
         if not changes:
             return BatchResult()
-        try:
-            if transaction is None:
-                return await self._persist(changes, fence)
-            async with self._patiently():
-                await fence()
-                return await self._apply(transaction.connection, changes)
-        except Objection as objection:
-            used = {statement_for(change) for change in changes} & self._texts.keys()
-            explained = [self._with_nothing(name) for name in sorted(used)]
-            if await is_of_rows(objection, self._engine, self._settings.where, explained):
-                raise RowsRefused(objection.words) from objection
-            raise
+        used = {statement_for(change) for change in changes} & self._texts.keys()
+        explained = [self._with_nothing(name) for name in sorted(used)]
+
+        async def write() -> BatchResult:
+            async with (
+                fenced(self._settings, self._engine, fence, transaction, patient=patient) as connection,
+                attempt(connection, self._settings.where, explained) if len(changes) == 1 else nullcontext(),
+            ):
+                return await StatementBatch(connection, self._texts).write(changes)
+
+        joins = transaction is not None
+        async with judged(self._settings, self._engine, changes, lambda: explained, joins=joins):
+            return await (write() if joins else retried(write))
 
     def _with_nothing(self, name: str) -> TextClause:
         return self._texts[name].bindparams(**dict.fromkeys(self._binds(name)))
-
-    async def _persist(self, changes: Sequence[Change], fence: Fence) -> BatchResult:
-        attempts = stamina.retry_context(on=Conflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
-        async for attempt in attempts:
-            with attempt:
-                return await self._once(changes, fence)
-        raise AssertionError  # pragma: no cover  the last attempt returns or raises
 
     async def close(self) -> None:
         """Give the connections back, where they are ours alone."""
         if self._owned:
             await close_engine(self._engine)
 
-    async def _once(self, changes: Sequence[Change], fence: Fence) -> BatchResult:
-        patience = self._settings.patience
-        async with self._patiently(), writing(self._engine) as connection:
-            await dialects.guard(connection, patience)
-            started = time.monotonic()
-            await fence()
-            written = await self._apply(connection, changes)
-            if time.monotonic() - started > patience.pause.total_seconds() / 2:
-                await fence()
-            return written
-
     def _patiently(self) -> AbstractAsyncContextManager[Callable[[], None]]:
         return patiently(self._settings.where, self._settings.patience)
-
-    async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> BatchResult:
-        return await StatementBatch(connection, self._texts).write(changes)
 
     def _binds(self, name: str) -> set[str]:
         return set(self._texts[name].compile().params)

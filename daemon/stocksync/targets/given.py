@@ -1,0 +1,109 @@
+"""Many rows named in one statement, as a table beside the user's: each is found by its whole key, and no other."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Join,
+    and_,
+    bindparam,
+    collate,
+    column,
+    func,
+    literal_column,
+    types,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+
+from stocksync.targets import dialects
+from stocksync.targets.batch import Row
+from stocksync.targets.keys import Key
+from stocksync.targets.layout import Layout
+
+_SINCE = (10, 6)
+"""The first MariaDB with JSON_TABLE, and with SKIP LOCKED."""
+KEYS = ("b_match", "b_place")
+
+
+class StraightJoin(Join):
+    """A join that MariaDB makes in this order: from the rows that are named to the user's table, by its index.
+
+    Left to itself it may walk the user's table instead, and lock or wait for rows that nobody named.
+    """
+
+    inherit_cache = True
+
+
+@compiles(StraightJoin)
+def _straight(join: StraightJoin, compiler: Any, **how: Any) -> str:  # noqa: ANN401
+    how.pop("from_linter", None)
+    sides = [compiler.process(side, **{**how, "asfrom": True}) for side in (join.left, join.right)]
+    how.pop("asfrom", None)
+    return f"{sides[0]} STRAIGHT_JOIN {sides[1]} ON {compiler.process(join.onclause, **how)}"
+
+
+def names_rows(connection: AsyncConnection, layout: Layout) -> bool:
+    """Whether the database knows such tables, and keys like these can stand in them."""
+    dialect: Any = connection.dialect
+    if dialect.name == "postgresql":
+        return True
+    if not getattr(dialect, "is_mariadb", False) or dialect.server_version_info < _SINCE:
+        return False
+    return all(key.letters or isinstance(key.column.type, types.Integer) for key in layout.keys)
+
+
+def joined(connection: AsyncConnection, layout: Layout, names: Sequence[str]) -> tuple[Any, Join]:
+    """Give the table of named rows and its join with the user's; `names` are the keys, then what else is sent."""
+    postgresql = connection.dialect.name == "postgresql"
+    given = _unnested(layout) if postgresql else _json_table(layout, names)
+    same = [
+        dialects.same(key, given.c[name], "postgresql") if postgresql else _same(key, given.c[name])
+        for key, name in zip(layout.keys, KEYS, strict=False)
+    ]
+    how = Join if postgresql else StraightJoin
+    return given, how(given, layout.table, and_(*same, *layout.conditions))
+
+
+def packed(connection: AsyncConnection, layout: Layout, rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
+    """Give the bound values of such a table."""
+    if connection.dialect.name == "postgresql":
+        return {name: [row[name] for row in rows] for name, _ in zip(KEYS, layout.keys, strict=False)}
+    return {"packed": json.dumps([[_plain(row[name]) for name in names] for row in rows])}
+
+
+def _unnested(layout: Layout) -> Any:  # noqa: ANN401  SQLAlchemy's alias of a function
+    pairs = [(name, key.column.type) for key, name in zip(layout.keys, KEYS, strict=False)]
+    lists = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in pairs))
+    columns: list[Column[Any]] = [Column(name, kind) for name, kind in pairs]
+    return lists.table_valued(*columns, name="given").render_derived()
+
+
+def _json_table(layout: Layout, names: Sequence[str]) -> Any:  # noqa: ANN401  the same
+    keys = dict(zip(KEYS, layout.keys, strict=False))
+    paths = ", ".join(f"{name} {_kind(keys.get(name))} PATH '$[{at}]'" for at, name in enumerate(names))
+    rows = func.json_table(bindparam("packed", type_=types.Text()), literal_column(f"'$[*]' COLUMNS ({paths})"))
+    return rows.table_valued(*(column(name) for name in names), name="given")
+
+
+def _kind(key: Key | None) -> str:
+    if key is None:
+        return "LONGTEXT CHARACTER SET utf8mb4"
+    return "VARCHAR(700) CHARACTER SET utf8mb4" if key.letters else "BIGINT"
+
+
+def _same(key: Key, value: ColumnElement[Any]) -> ColumnElement[bool]:
+    if key.letters is None:
+        found: ColumnElement[bool] = key.column == value
+        return found
+    # In the column's own character set and collation, or its index would not be used.
+    alike = key.column == collate(dialects.using(value, key.letters.charset), key.letters.collation)
+    return and_(alike, dialects.to_the_letter(key, value))
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, int) else str(value)

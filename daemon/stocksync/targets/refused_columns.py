@@ -1,0 +1,47 @@
+"""What was refused beside figures, remembered, so that a batch need not be halved for it at each new figure."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from stocksync.core.model import Cell
+from stocksync.targets.batch import RowChange
+
+_TRY_AGAIN = 3600.0
+"""Seconds after which the same value is tried again: the column may have been mended."""
+
+
+class _Refusal(NamedTuple):
+    sku: str
+    left_out: Mapping[str, str]
+    until: float
+
+
+class RefusedColumns:
+    """By cell; of this process alone: another one finds out anew."""
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self._known: dict[Cell, _Refusal] = {}
+
+    def spare(self, orders: Iterable[RowChange]) -> list[RowChange]:
+        """Leave out of each change what was refused of it lately; a new SKU is a new value."""
+        return [self._spared(order) for order in orders]
+
+    def learn(self, orders: Iterable[RowChange]) -> None:
+        """Note what orders that went in went in without."""
+        until = time.monotonic() + _TRY_AGAIN
+        for order in orders:
+            if order.left_out and order.change.cell not in self._known:
+                self._known[order.change.cell] = _Refusal(order.change.sku, order.left_out, until)
+
+    def _spared(self, order: RowChange) -> RowChange:
+        known = self._known.get(order.change.cell)
+        if known is None:
+            return order
+        if known.sku != order.change.sku or time.monotonic() > known.until:
+            del self._known[order.change.cell]
+            return order
+        for name, words in known.left_out.items():
+            order = order.without((name,), words)
+        return order

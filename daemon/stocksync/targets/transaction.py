@@ -1,0 +1,111 @@
+"""The one fenced transaction in which a batch is written and read back: the target's own, or the state's."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import stamina
+from sqlalchemy import ClauseElement
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from stocksync.core.model import Change
+from stocksync.errors import RowsRefused, TargetConflict
+from stocksync.ports import BatchResult, Fence
+from stocksync.sqlengine import reading, writing
+from stocksync.targets import dialects
+from stocksync.targets.blockers import naming_blockers
+from stocksync.targets.faults import Objection, is_of_rows, patiently
+from stocksync.targets.settings import TargetSettings
+
+
+@asynccontextmanager
+async def fenced(
+    settings: TargetSettings,
+    engine: AsyncEngine,
+    fence: Fence,
+    joins: Any,  # noqa: ANN401  the state's transaction, opaque to the port
+    *,
+    patient: bool,
+) -> AsyncIterator[AsyncConnection]:
+    """Open the transaction and ask the fence; it commits at its end, unless it joins the state's.
+
+    Raises:
+        RowsRefused, RowsLocked, TargetConflict, TargetUnavailable: as the port says.
+
+    """
+    opening = _own(settings, engine, fence, patient=patient)
+    if joins is not None:
+        opening = _joined(settings, engine, joins.connection, fence, patient=patient)
+    async with opening as connection:
+        yield connection
+
+
+async def retried(write: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
+    """Repeat a transaction of our own that gave way to another one, three times at most."""
+    attempts = stamina.retry_context(on=TargetConflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
+    async for attempt in attempts:
+        with attempt:
+            return await write()
+    raise AssertionError  # pragma: no cover  the last attempt returns or raises
+
+
+@asynccontextmanager
+async def judged(
+    settings: TargetSettings,
+    engine: AsyncEngine,
+    changes: Sequence[Change],
+    statements: Callable[[], Sequence[ClauseElement]],
+    *,
+    joins: bool,
+) -> AsyncIterator[None]:
+    """Tell several rows that the database refuses from a target that does; one alone is judged by `attempt`.
+
+    Within the state's transaction no second connection may be opened, so there they are halved until one is alone.
+    """
+    try:
+        yield
+    except Objection as objection:
+        if len(changes) == 1:
+            raise
+        if not joins:
+            async with patiently(settings.where, settings.patience), reading(engine) as connection:
+                if not await is_of_rows(objection, connection, settings.where, statements()):
+                    raise
+        raise RowsRefused(objection.words) from objection
+
+
+@asynccontextmanager
+async def _own(
+    settings: TargetSettings, engine: AsyncEngine, fence: Fence, *, patient: bool
+) -> AsyncIterator[AsyncConnection]:
+    patience = settings.patience
+    ended = False
+    try:
+        async with patiently(settings.where, patience), writing(engine) as connection:
+            session = await dialects.guard(connection, patience, patience.lock if patient else patience.brief)
+            started = time.monotonic()
+            await fence()
+            async with naming_blockers(engine, settings.where, session if patient else None):
+                yield connection
+            if time.monotonic() - started > patience.pause.total_seconds() / 2:
+                await fence()
+            ended = True
+    except Objection as objection:
+        if ended:
+            raise RowsRefused(objection.words) from objection  # at the COMMIT it is the rows' and no statement's
+        raise
+
+
+@asynccontextmanager
+async def _joined(
+    settings: TargetSettings, engine: AsyncEngine, connection: AsyncConnection, fence: Fence, *, patient: bool
+) -> AsyncIterator[AsyncConnection]:
+    patience = settings.patience
+    async with patiently(settings.where, patience):
+        await fence()
+        async with (
+            dialects.lock_limit(connection, patience.lock if patient else patience.brief) as session,
+            naming_blockers(engine, settings.where, session if patient else None),
+        ):
+            yield connection
