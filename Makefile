@@ -15,7 +15,7 @@ WORKERS ?= 3
 	$(PIP) check
 	touch $@
 
-.PHONY: help setup demo test lint format soak bench lock clean
+.PHONY: help setup demo test lint format soak mutants bench lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -40,6 +40,10 @@ format: .venv/ready ## let ruff format and mend what it can
 
 soak: .venv/ready ## the slow tests, RUN_SECONDS=600 of them
 	STOCKSYNC_SOAK_SECONDS=$(RUN_SECONDS) $(PY) -m pytest -m soak --timeout=0 $(ARGS)
+	$(PY) benchmarks/mutants.py
+
+mutants: .venv/ready ## change the code in one place after another: does a test notice? ARGS="stocksync.core.guards*" narrows
+	$(PY) benchmarks/mutants.py $(ARGS)
 
 bench: .venv/ready ## measure a cycle against fetching and decoding alone
 	$(PY) benchmarks/cycle.py $(ARGS)
@@ -49,4 +53,4 @@ lock: ## resolve requirements.lock anew
 	  --no-emit-find-links --all-extras --group build --no-annotate --no-header --output-file requirements.lock pyproject.toml
 
 clean: ## remove what the targets made
-	rm -rf .venv .demo .coverage* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .mutants .coverage* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
