@@ -21,6 +21,7 @@ def no_known_secrets() -> Iterator[None]:
     yield
     known_secrets.forget()
 
+
 # A busy machine is no flaw in the code: the first example after a pause took more than the usual 200 ms.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
