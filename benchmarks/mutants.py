@@ -24,6 +24,7 @@ TESTS = (
     "tests/scenario/test_scenario_refusals.py",
     "tests/scenario/test_scenario_silence.py",
     "tests/contract/test_state_contract.py",
+    "tests/web/test_web_json.py",
 )
 COPIED = ("tests", "migrations", "docs", "README.md", "config.example.toml")
 KILLED = {1, 3, -9, -11, 24, -24, 36, 152, 255}
