@@ -101,3 +101,11 @@ PLANTED: list[Plant] = [
     never_weighs_deletions,
     acknowledges_before_the_target_is_written,
 ]
+CAUGHT: dict[Plant, int] = {
+    writes_without_intents: 3,
+    takes_absence_for_zero: 124,
+    asks_no_fence: 37,
+    deletes_what_one_reading_lacks: 10,
+    writes_what_the_cross_check_distrusts: 46,
+}
+"""A world in which each was noticed: looked at first, as to find it takes a minute. A change may make it another."""
