@@ -22,11 +22,6 @@ def no_known_secrets() -> Iterator[None]:
     known_secrets.forget()
 
 
-# A busy machine is no flaw in the code: the first example after a pause took more than the usual 200 ms.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
-
-
 def _serve(kind: Callable[[], Server]) -> Iterator[Server]:
     try:
         server = kind()
