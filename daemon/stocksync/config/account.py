@@ -91,7 +91,7 @@ class PollConfig(Section):
     jitter: Duration = Field(default_factory=_jitter)
     """Up to this much is added at random, so that accounts do not start at once; less for a short interval."""
     deadline: PositiveDuration = Field(default_factory=_deadline)
-    """A cycle that takes longer is cancelled and counted; left out: 10m, but no longer than the interval (or 1m)."""
+    """A longer cycle is cancelled; reading has three quarters of it; left out: 10m, at most the interval (or 1m)."""
     per_page: Annotated[int, Field(ge=1, le=100)] = 100
     """Products per page; 100 is the most that is proven to work."""
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
