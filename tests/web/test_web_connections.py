@@ -114,6 +114,14 @@ async def test_questions_take_half_the_room_and_health_the_rest(site, connect):
         assert not client.reader.at_eof(), "who waits for an answer is not sent away"
 
 
+async def test_a_question_that_nobody_can_answer_ends_with_a_sentence(site, monkeypatch):
+    monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.05)
+    site.web._lookup = lambda *_: asyncio.Event().wait()
+    answer = await site.get("/api/stock?sku=A")
+    assert answer.status == 503
+    assert "no answer within 0.05 s" in await answer.text()
+
+
 async def test_the_question_of_a_client_that_has_gone_is_dropped(site, connect):
     asked, dropped = asyncio.Event(), asyncio.Event()
 

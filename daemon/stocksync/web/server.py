@@ -29,6 +29,8 @@ Lookup = Callable[[str | None, str | None, int | None, bool], Awaitable[StockAns
 """Called with (account, sku, product id, fresh): exactly one of sku and id is given."""
 
 _STUCK_SECONDS = 15.0
+_ANSWER_SECONDS = 120.0
+"""What an answer may take: whoever asked has mostly gone by then, or never ends the question."""
 _MOST_CHANGES = 100
 _LONGEST_SKU = 255
 _MOST_DIGITS = 18
@@ -80,7 +82,15 @@ class Web:
                 refused = access.refusal(request)
                 if refused is None and connections.crowded and request.path not in OPEN_PATHS:
                     refused = problem(503, "too many requests at once: try again", {"Retry-After": "1"})
-                return refused if refused is not None else await handler(request)
+                if refused is not None:
+                    return refused
+                async with asyncio.timeout(_ANSWER_SECONDS) as limit:
+                    answered: web.StreamResponse = await handler(request)
+                    return answered
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                return problem(503, f"no answer within {_ANSWER_SECONDS:g} s: try again later")
             finally:
                 connections.end(transport)
 
