@@ -12,6 +12,7 @@ import apscheduler.schedulers.base
 import stocksync.app.wiring
 import stocksync.observe.heartbeat
 import stocksync.run.scheduler
+import stocksync.run.watchdog
 from stocksync.cli import main
 
 _set_by = Path(sys.argv.pop(1))
@@ -32,5 +33,6 @@ class Wall(datetime):
 
 for module in (apscheduler.schedulers.base, stocksync.app.wiring, stocksync.observe.heartbeat, stocksync.run.scheduler):
     module.datetime = Wall  # type: ignore[attr-defined]
+stocksync.run.watchdog.GRACE_SECONDS = 1.0  # five seconds are long in a test
 time.time = lambda: _true_time() + _seconds()
 main()

@@ -14,6 +14,7 @@ MOST = 8
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     monkeypatch.setattr(server, "most_connections", lambda: MOST)
+    monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture
@@ -82,15 +83,12 @@ async def test_a_connection_in_use_outlives_any_number_of_idle_ones(site, connec
 @pytest.mark.parametrize("sent", [b"", GET[:20], GET + GET[:20], b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le"])
 async def test_what_never_ends_its_request_is_closed(site, connect, monkeypatch, sent):
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.1)
-    monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.05)
     client = await connect(sent)
-    # The look under way still waits as long as it did before.
     await client.closed(within=3)
 
 
 async def test_a_request_that_comes_drop_by_drop_is_closed(site, connect, monkeypatch):
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.3)
-    monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.05)
     client = await connect()
     began = time.monotonic()
     with suppress(ConnectionError):
