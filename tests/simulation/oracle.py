@@ -5,15 +5,16 @@ Nothing here asks the code under test what it should have done.
 
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from decided import Decided
 from weather import Weather
 
-from stocksync.core.model import Cell, Change, Figure, Kind, Removal
+from stocksync.core.model import Cell, Change, Kind, Removal
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.ports import LedgerRow
 
@@ -21,7 +22,6 @@ _DESTRUCTIVE = {Kind.ZERO, Kind.DEACTIVATE, Kind.DELETE}
 _SHARE, _FALL = 0.15, 0.30
 CLOCKS_APART = 130.0
 """Seconds for which figures that a writer with a clock ahead read may outlive newer ones, and a cycle."""
-Approved = tuple[Cell, Figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,7 @@ class Oracle:
     reached: set[str] = field(default_factory=set)
     """Named states that this world came through."""
     deleted: set[int] = field(default_factory=set)
-    approved: set[Approved] = field(default_factory=set)
-    """What a person released, to the figure."""
+    decided: Decided = field(init=False)
     meddled: dict[Cell, float] = field(default_factory=dict)
     """When a person last edited a row."""
     began: dict[str, "Began"] = field(default_factory=dict)
@@ -63,6 +62,9 @@ class Oracle:
     _written_as_of: dict[Cell, float] = field(default_factory=dict)
     _sent: deque[float] = field(default_factory=deque)
     _judged: int = 0
+
+    def __post_init__(self) -> None:
+        self.decided = Decided(self.note)
 
     def note(self, text: str) -> None:
         """Note a broken promise."""
@@ -123,33 +125,39 @@ class Oracle:
     def _was_told(self, change: Change, since: float) -> bool:
         return any(at >= since and figure == change.after for at, figure in self._by_id[change.cell])
 
-    def see_report(self, report: CycleReport, began: Began, rows: Sequence[LedgerRow], managed: int) -> None:
+    def see_report(
+        self, report: CycleReport, began: Began, rows: Sequence[LedgerRow], managed: int, now: float
+    ) -> None:
         """Judge what a cycle, and what look-ups and healing since the last one, applied beside the guards."""
         if "add up" in report.error or "unexpected" in report.error:
             self.note(report.error)
         fresh, self._judged = rows[self._judged :], len(rows)
+        self.decided.cover(rows, now)
         if self.weather.minimum_cells > min(began.managed, managed):
             return
-        own = [row.change for row in rows if row.cycle_id == report.cycle_id]
+        own = {number: row.change for number, row in enumerate(rows) if row.cycle_id == report.cycle_id}
         self._weigh(own, max(began.managed, managed), f"cycle {report.cycle_id}")
-        looked_up = [row.change for row in fresh if row.cycle_id.startswith("lookup-")]
+        start = len(rows) - len(fresh)
+        looked_up = {n: row.change for n, row in enumerate(fresh, start) if row.cycle_id.startswith("lookup-")}
         self._weigh(looked_up, max(began.managed, managed), "row of look-ups")
         fell = report.total is not None and report.total < began.usual_total * (1 - _FALL)
-        if fell and began.managed >= self.weather.minimum_cells and self._unapproved(own):
-            first = self._unapproved(own)[0]
+        first = next((one for one in self._unapproved(own) if one.kind in _DESTRUCTIVE), None)
+        if fell and began.managed >= self.weather.minimum_cells and first is not None:
             self.note(f"the catalogue fell to {report.total} from {began.usual_total}, and {first} was applied")
 
-    def _weigh(self, changes: Sequence[Change], managed: int, what: str) -> None:
-        zeroed = [one for one in self._unapproved(changes) if one.kind is Kind.ZERO]
-        removed = [one for one in self._unapproved(changes) if one.kind in _DESTRUCTIVE - {Kind.ZERO}]
-        for guard, destroyed in (("zeroed", zeroed), ("deleted", removed)):
+    def _weigh(self, changes: Mapping[int, Change], managed: int, what: str) -> None:
+        """Judge a set of ledger rows by what nobody approved, and by what was approved only as a whole beside that."""
+        for guard, kinds in (("zeroed", {Kind.ZERO}), ("deleted", _DESTRUCTIVE - {Kind.ZERO})):
+            destroyed = {number: one for number, one in changes.items() if one.kind in kinds}
+            unapproved = self._unapproved(destroyed)
+            together = len(unapproved) + sum(self.decided.covered.get(number, False) for number in destroyed)
             # Cells that are managed since the guard looked widen its share by at most one change.
-            if len(destroyed) > _SHARE * managed + 1:
-                count = f"{len(destroyed)} of {managed}"
-                self.note(f"{guard}: a {what} applied {count} without an approval: {destroyed[0]}")
+            if unapproved and together > _SHARE * managed + 1:
+                count = f"{together} of {managed}"
+                self.note(f"{guard}: a {what} applied {count}, and nobody approved {unapproved[0]}")
 
-    def _unapproved(self, changes: Iterable[Change]) -> list[Change]:
-        return [one for one in changes if one.kind in _DESTRUCTIVE and (one.cell, one.after) not in self.approved]
+    def _unapproved(self, changes: Mapping[int, Change]) -> list[Change]:
+        return [one for number, one in changes.items() if number not in self.decided.covered]
 
     def see_done(
         self, process: str, report: CycleReport, began: Began, held: Iterable[Cell], rows: dict[Cell, Decimal | None]

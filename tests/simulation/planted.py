@@ -1,13 +1,15 @@
 """Mistakes planted one at a time: the simulation must notice each, or it proves nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import memory_state
 import pytest
 from memory_state import MemoryState
 
-from stocksync.core import absence, desired_state, guards
+from stocksync.core import absence, cycle_plan, desired_state, guards
 from stocksync.core.desired_state import DesiredCell
 from stocksync.core.model import Kind
 from stocksync.qoyod import paging
@@ -75,6 +77,36 @@ def never_weighs_deletions(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(guards._STOPS, guards.Guard.DELETED, set())
 
 
+def uses_an_approval_up_by_the_attempt(patch: pytest.MonkeyPatch) -> None:
+    intend = MemoryState.intend
+
+    async def spend(self: MemoryState, lease: Any, cycle_id: str, changes: Any) -> None:
+        await intend(self, lease, cycle_id, changes)
+        for change in changes:
+            memory_state._use_up(self.store.of(lease.account), change)
+
+    patch.setattr(MemoryState, "intend", spend)
+
+
+def lets_a_part_of_a_reading_end_decisions(patch: pytest.MonkeyPatch) -> None:
+    plan = cycle_plan.make_plan
+
+    def sure(changes: Any, negative: Any, limits: Any, facts: Any, plans: Any = ()) -> Any:
+        return plan(changes, negative, limits, replace(facts, complete=True), plans)
+
+    patch.setattr(prepare, "make_plan", sure)
+    patch.setattr(prepare.CyclePlan, "complete", True)
+
+
+def writes_other_figures_than_were_approved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cycle_plan, "_key", lambda change: (change.cell, "", ""))
+    patch.setattr(cycle_plan, "_is_as_shown", lambda _change, _shown: True)
+
+
+def releases_a_destruction_that_has_grown(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cycle_plan, "all", any, raising=False)
+
+
 def acknowledges_before_the_target_is_written(patch: pytest.MonkeyPatch) -> None:
     commit = Writer._commit
 
@@ -100,6 +132,10 @@ PLANTED: list[Plant] = [
     never_weighs_zeroes,
     never_weighs_deletions,
     acknowledges_before_the_target_is_written,
+    uses_an_approval_up_by_the_attempt,
+    lets_a_part_of_a_reading_end_decisions,
+    writes_other_figures_than_were_approved,
+    releases_a_destruction_that_has_grown,
 ]
 CAUGHT: dict[Plant, int] = {
     writes_without_intents: 3,

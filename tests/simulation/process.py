@@ -13,11 +13,11 @@ from virtual_time import LoopClock
 from stocksync.core.budget import Pace, Reservation
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
-from stocksync.core.model import Change
+from stocksync.core.model import Change, Reading, Verdict
 from stocksync.core.policy import LocationMap, Policy
 from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost, StateInUse, StateUnavailable, StocksyncError, TargetUnavailable
-from stocksync.ports import BatchResult, Fence, Lease
+from stocksync.ports import BatchResult, Fence, Lease, Progress
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.client import QoyodSource
 from stocksync.qoyod.credentials import KeyCredential
@@ -72,6 +72,18 @@ class Wire:
             await asyncio.sleep(30 if answer.manner is Manner.SILENT else 0)
             raise TransportFault("reset", f"the network: {answer.manner}")
         return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
+
+
+class NotedSource(QoyodSource):
+    """The reader, whose last verdict the oracle asks for."""
+
+    verdict: Verdict | None = None
+
+    async def read(self, progress: Progress | None = None, **limits: Any) -> Reading:
+        self.verdict = None
+        reading = await super().read(progress, **limits)
+        self.verdict = reading.verdict
+        return reading
 
 
 class SimulatedTarget:
@@ -199,7 +211,8 @@ class Daemon:
         self.state, target = world.databases.open(self.crash)
         gated = Gated(self.state, self, StateUnavailable)
         budget = Budget(PER_MINUTE, world.clock, Unanswered(gated), "main")
-        source = QoyodSource(settings, Wire(self), budget, KeyCredential("api_key", lambda: "key"), self, clock, random)
+        credential = KeyCredential("api_key", lambda: "key")
+        self.source = source = NotedSource(settings, Wire(self), budget, credential, self, clock, random)
         self.account = Account(
             name="main", source=source,
             target=Gated(SimulatedTarget(target, world, name), self, TargetUnavailable),
@@ -259,6 +272,8 @@ class Daemon:
     def crash(self, point: str) -> None:
         """Die at a commit point, now and then; most often where a promise is hardest to keep."""
         weather = self.world.weather
+        if point.startswith("after ") and not self.dead:
+            self.world.see_store(point, complete=self.source.verdict is Verdict.COMPLETE)
         chance = weather.crash_in_writing if point in {"after write", "before acknowledge"} else weather.crash
         if self.dead or (not self.world.calm and self.world.random.random() < chance):
             self.dead = True
@@ -323,9 +338,9 @@ class Person:
         world = self._world
         state, _ = world.databases.open(lambda _point: None)
         for plan in await state.held("main"):
-            if approved:
-                world.oracle.approved |= {(one.change.cell, one.change.after) for one in plan.changes}
-            await state.decide(plan.plan_id, approved, "huda")
+            decided = await state.decide(plan.plan_id, approved, "huda")
+            world.oracle.decided.said(decided, world.clock.monotonic(), approved=approved)
+            world.see_store("decided")
             world.oracle.reached.add("a person approved" if approved else "a person rejected")
         await world.databases.leave(state)
 

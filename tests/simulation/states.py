@@ -15,6 +15,7 @@ NAMED = frozenset(
         "held by zeroed", "held by deleted", "held by changed", "held by total_fall", "held by cross_check",
         "applied zero", "applied deactivate", "verdict partial", "verdict inconsistent", "verdict empty",
         "outcome held", "outcome unauthorized", "outcome stopped", "said absence_unresolved", "said product_gone",
-        "said cross_check_differs", "said lease_lost", "said pagination_missing", "said authorized_again",
+        "said cross_check_differs", "said plan_held", "said plan_approved", "said plan_rejected", "said plan_lapsed",
+        "an approval outlived a cycle", "said lease_lost", "said pagination_missing", "said authorized_again",
     }
 )  # fmt: skip

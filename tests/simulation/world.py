@@ -85,10 +85,17 @@ class World:
         self.oracle.reached |= {f"outcome {report.outcome}", f"verdict {report.verdict}"}
         self.oracle.reached |= {f"held by {guard}" for guard in report.guards}
         self.oracle.reached |= {f"applied {kind}" for kind in report.changes}
-        self.oracle.see_report(report, began, self.databases.ledger(), self.managed)
+        ledger = self.databases.ledger()
+        self.oracle.see_report(report, began, ledger, self.managed, self.clock.monotonic())
         rows = {Cell(row.product_id, row.place): row.quantity for row in self.databases.rows()}
         held = [cell for plan in self.databases.plans() for cell in plan.cells]
         self.oracle.see_done(name, report, began, held, rows)
+
+    def see_store(self, point: str, *, complete: bool = False) -> None:
+        """Have the oracle look at what is approved, after a commit."""
+        plans, ledger = self.databases.plans(), self.databases.ledger
+        if self.oracle.decided.see_store(point, plans, ledger, complete=complete) and point == "after end":
+            self.oracle.reached.add("an approval outlived a cycle")
 
     def trade(self) -> None:
         """Let one thing happen in the business."""
