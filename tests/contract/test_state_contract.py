@@ -353,6 +353,32 @@ async def test_healing_waits_beside_what_a_poll_holds(state, lease) -> None:
     assert (await state.status(["main"]))[0].held == healing
 
 
+async def test_an_id_that_was_shown_stays_while_its_guard_holds(state, lease) -> None:
+    assert await state.offer(plan("shown")) == plan("shown")
+    later = replace(plan("other"), created_at=T0 + TTL)
+    assert await state.offer(later) == plan("shown"), "two that look at the same time are told the same id"
+    await state.hold(lease, later)
+    assert await state.held() == [plan("shown")]
+    said = await state.decide("shown", True, "noura")
+    assert await state.offer(plan("shown")) is None, "nobody is asked for what is decided"
+    assert await state.held() == [said]
+
+
+async def test_one_guards_part_of_a_plan_is_decided_alone(state, lease) -> None:
+    zero = HeldChange(change(1, after=Decimal(0), before=Decimal(5)), (Guard.ZEROED, Guard.CHANGED))
+    other = HeldChange(change(2, after=Decimal(4), before=Decimal(5)), (Guard.CHANGED,))
+    await state.hold(lease, plan("p1", zero, other))
+    said = await state.decide("p1", True, "noura", guard=Guard.CHANGED)
+    assert said.changes == (other,), "a zero is not released as a mere change"
+    assert {(one.decision, one.changes) for one in await state.held()} == {
+        (Decision.WAITING, (zero,)), (Decision.APPROVED, (other,))
+    }  # fmt: skip
+    with pytest.raises(NotFound):
+        await state.decide("p1", True, "noura", guard=Guard.DELETED)
+    assert len((await state.decide("p1", False, "noura")).changes) == 2
+    assert [one.decision for one in await state.held()] == [Decision.REJECTED]
+
+
 async def test_a_plan_is_decided_by_the_beginning_of_its_id_and_only_as_it_was_shown(state) -> None:
     await state.offer(plan("abc1"))
     with pytest.raises(PlanChanged):

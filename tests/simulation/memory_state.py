@@ -312,8 +312,8 @@ class MemoryState:
             plan for name, mine in sorted(self.store.accounts.items()) for plan in mine.plans if account in {None, name}
         ]
 
-    async def offer(self, plan: HeldPlan) -> None:
-        _hold(self.store.of(plan.account), plan, (), plan.cause)
+    async def offer(self, plan: HeldPlan) -> HeldPlan | None:
+        return _hold(self.store.of(plan.account), plan, (), plan.cause)
 
     async def decide(
         self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None, guard: Guard | None = None
@@ -447,7 +447,7 @@ def _correct(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
         row.acked, row.sent = found, None
 
 
-def _hold(mine: MemoryAccount, plan: HeldPlan | None, lapsed: Sequence[HeldPlan], cause: str) -> None:
+def _hold(mine: MemoryAccount, plan: HeldPlan | None, lapsed: Sequence[HeldPlan], cause: str) -> HeldPlan | None:
     ended = {(one.plan_id, cell) for one in lapsed for cell in one.cells}
     waits = [one for one in mine.plans if one.cause == cause and one.decision is Decision.WAITING]
     others = [one for one in mine.plans if one not in waits]
@@ -457,7 +457,10 @@ def _hold(mine: MemoryAccount, plan: HeldPlan | None, lapsed: Sequence[HeldPlan]
         plan = plan.only(
             held.change.cell for held in plan.changes if (held.change.cell, held.change.after) not in decided
         )
+        before = next((one for one in waits if plan.continues(one)), None)
+        plan = plan if before is None else plan.as_episode_of(before)
     mine.plans = [one for one in (*([plan] if plan else []), *others) if one.changes]
+    return plan if plan is not None and plan.changes else None
 
 
 def _use_up(mine: MemoryAccount, done: Change) -> None:

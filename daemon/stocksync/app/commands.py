@@ -69,9 +69,7 @@ async def plan(
 
 
 async def _stored(house: Runtime, one: Preview) -> Preview:
-    if one.held is not None:
-        await house.state.offer(one.held)
-    return one
+    return one if one.held is None else replace(one, held=await house.state.offer(one.held))
 
 
 def _without_id(one: Preview) -> Preview:

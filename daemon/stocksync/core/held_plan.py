@@ -78,6 +78,15 @@ class HeldPlan:
         wanted = set(cells)
         return replace(self, changes=tuple(held for held in self.changes if held.change.cell in wanted))
 
+    def continues(self, before: "HeldPlan") -> bool:
+        """Whether a guard that held the earlier plan holds this one: then it is the same question."""
+        guards = {guard for held in self.changes for guard in held.guards}
+        return any(not guards.isdisjoint(held.guards) for held in before.changes)
+
+    def as_episode_of(self, before: "HeldPlan") -> "HeldPlan":
+        """Give the plan the id and the age of an earlier one."""
+        return replace(self, plan_id=before.plan_id, created_at=before.created_at)
+
     def under(self, guard: Guard) -> "HeldPlan":
         """Cut the plan to what this guard decides on: the changes that no stricter guard holds."""
         changes = tuple(held for held in self.changes if held.strictest is guard)
@@ -159,9 +168,9 @@ def open_plan(
         changes=tuple(sorted(changes, key=lambda held: held.change.cell)),
         cause=cause,
     )
-    for before in earlier:
-        if any(guard in guards for held in before.changes for guard in held.guards):
-            return replace(plan, plan_id=before.plan_id, created_at=before.created_at)
+    continued = next((before for before in earlier if plan.continues(before)), None)
+    if continued is not None:
+        return plan.as_episode_of(continued)
     seed = f"{account}\0{cause}\0{now.isoformat()}\0{plan.fingerprint}"
     return replace(plan, plan_id=blake2b(seed.encode(), digest_size=5).hexdigest())
 

@@ -216,8 +216,11 @@ class StateQueries(Protocol):
     async def held(self, account: str | None = None) -> list[HeldPlan]:
         """List the held plans, with those that were decided and are not done."""
 
-    async def offer(self, plan: HeldPlan) -> None:
-        """Store a plan that is shown to a person, so that its id means something."""
+    async def offer(self, plan: HeldPlan) -> HeldPlan | None:
+        """Store a plan that is shown to a person, so that its id means something; give it as it is stored.
+
+        A cycle that stored its own meanwhile has given the episode its id. None: all of it was decided meanwhile.
+        """
 
     async def decide(
         self,

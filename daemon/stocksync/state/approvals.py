@@ -24,10 +24,10 @@ _SHOWN = 50
 
 async def hold(
     connection: AsyncConnection, account: str, cause: str, plan: HeldPlan | None, lapsed: Sequence[HeldPlan]
-) -> None:
-    """Make `plan` the one that waits for a person, and end the decisions that no longer fit.
+) -> HeldPlan | None:
+    """Make `plan` the one that waits for a person, and end the decisions that no longer fit; give it as it is stored.
 
-    What a person decided since the plan was made stands: it is not asked again.
+    What a person decided since the plan was made stands: it is not asked again. An id that was shown meanwhile stays.
     """
     mine = and_(waiting_plans.c.account == account, waiting_plans.c.cause == cause)
     before = (await connection.execute(select(waiting_plans).where(mine).with_for_update())).first()
@@ -36,8 +36,11 @@ async def hold(
         await _end(connection, and_(decided_cells.c.account == account, _of(ended)), keys)
     if plan is not None:
         plan = await _undecided(connection, plan)
+    if plan is not None and before is not None and plan.continues(_waiting(before)):
+        plan = plan.as_episode_of(_waiting(before))
     if plan is None or before is None or (before.plan_id, before.plan) != (plan.plan_id, plan_blob(plan)):
         await _replace_waiting(connection, account, cause, plan)
+    return plan
 
 
 async def plans(connection: AsyncConnection, account: str | None = None) -> list[HeldPlan]:

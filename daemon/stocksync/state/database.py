@@ -279,9 +279,9 @@ class Database:
         """List the held plans, with those that were decided and are not done."""
         return await self._session.read(lambda connection: approvals.plans(connection, account))
 
-    async def offer(self, plan: HeldPlan) -> None:
-        """Store a plan that is shown to a person, so that its id means something."""
-        await self._session.write(
+    async def offer(self, plan: HeldPlan) -> HeldPlan | None:
+        """Store a plan that is shown to a person, so that its id means something; give it as it is stored."""
+        return await self._session.write(
             lambda connection: approvals.hold(connection, plan.account, plan.cause, plan, lapsed=())
         )
 

@@ -120,7 +120,7 @@ def _what_to_type(plan: HeldPlan) -> Iterator[Text]:
     if plan.decision is not Decision.WAITING:
         yield Text(f"  {plan.decision} by {clean(plan.decided_by)}; {_follows(plan)}", style=FAINT)
     elif not plan.plan_id:
-        yield Text("  only shown, not kept: without --dry it gets an id to approve or reject", style=FAINT)
+        yield Text("  only shown, not kept: `stocksync plan` keeps it, under an id to approve or reject", style=FAINT)
     else:
         yield Text(f"  waits since {clock(plan.created_at)} {zone()}")
         yield Text.assemble("  right?  ", (f"stocksync approve {plan.plan_id}", "bold"))
