@@ -1,5 +1,6 @@
 import asyncio
-from datetime import timedelta
+import zlib
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_mock_engine, text
 
+from stocksync.core.guards import Guard
+from stocksync.core.held_plan import Decision
 from stocksync.errors import SchemaBehind, StateUnavailable
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.database import open_state
@@ -19,6 +22,12 @@ KEPT = timedelta(days=90)
 CELL_OF_0_1 = (
     "INSERT INTO stocksync_cells (account, product_id, place, parts, source_at, source_cycle, acked, sku, former_sku)"
     """ VALUES ('main', 11, 'MAIN', '{"3":"7.5"}', 1, 'c1', '7.5', 'A', '')"""
+)
+
+PLAN_OF_0_1 = b'{"reasons":{"zeroed":"why"},"changes":[["zeroed",11,"MAIN","A","7.5","0",{"3":"0"},"poll"]]}'
+HELD_IN_0_1 = (
+    "INSERT INTO stocksync_held_plans (account, plan_id, created_at, plan, decision, decided_by, decided_at)"
+    " VALUES ('main', 'p1', 5000000, :plan, 'approved', 'Huda', 6000000)"
 )
 
 
@@ -122,10 +131,14 @@ async def test_a_state_of_the_first_release_keeps_its_data(database_url: str) ->
     async with writing(engine) as connection:
         await connection.run_sync(_to, "0001")
         await connection.execute(text(CELL_OF_0_1.replace(":", "\\:")))
+        await connection.execute(text(HELD_IN_0_1), {"plan": zlib.compress(PLAN_OF_0_1)})
     assert "behind" in (await schema_problem(database_url) or "")
     await migrate(database_url)
     state = await open_state(database_url, KEPT)
     (cell,) = (await state.snapshot("main")).cells.values()
     assert (cell.acked, cell.sent, cell.asked) == (Decimal("7.5"), None, Decimal("7.5"))
+    (plan,) = await state.held()
+    assert (plan.plan_id, plan.created_at, plan.decision) == ("p1", datetime.fromtimestamp(5, UTC), Decision.WAITING)
+    assert [(one.change.after, one.guards) for one in plan.changes] == [(Decimal(0), (Guard.ZEROED,))]
     await state.close()
     await engine.dispose()
