@@ -125,9 +125,16 @@ async def test_a_refused_credential_is_the_first_word_of_the_page_and_stands_bef
 
 
 async def test_a_decided_plan_says_who_decided(ex):
-    plan = replace(ex.plan(), decision=Decision.APPROVED, decided_by="noura")
-    async with ex.opened(ex.status(held=plan)) as site:
-        assert "approved by noura: the next poll acts on it" in await text_of(site)
+    plan = replace(ex.plan(), decision=Decision.APPROVED, decided_by="noura", decided_at=ex.NOW)
+    healing = replace(plan, cause="heal", plan_id="5e6f", decision=Decision.REJECTED)
+    async with ex.opened(ex.status(held=plan, held_too=(healing,))) as site:
+        page = await text_of(site)
+    assert re.search(r"approved by noura at <time [^<]*</time>: the next poll acts on it", page)
+    assert re.search(r"rejected by noura at <time [^<]*</time>: nothing of it is written", page)
+    assert f"stocksync reject {plan.plan_id}" in page
+    assert f"stocksync approve {plan.plan_id}" not in page, "it is approved already"
+    assert "stocksync approve 5e6f" in page, "a person may think again"
+    assert "wait for a person" not in page
 
 
 async def test_an_account_that_never_polled_is_shown_too(ex):

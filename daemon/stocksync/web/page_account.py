@@ -24,6 +24,13 @@ _CARD = Markup("""\
 {parts}
 </article>
 """)
+_TYPE = Markup('<code class="type">{}</code>')
+_TO_SAY = {
+    Decision.WAITING: ("approve", "reject"),
+    Decision.APPROVED: ("reject",),
+    Decision.REJECTED: ("approve",),
+}
+"""What a person may still type."""
 _FACT = Markup('<div><dt>{}</dt><dd class="{}">{}<small>{}</small></dd></div>')
 _PART = Markup('<section class="part">{}</section>')
 _DETAILS = Markup(
@@ -171,8 +178,8 @@ def _held(plan: HeldPlan, now: datetime) -> Markup:
     rest = Markup('<p class="soft">and {} more: stocksync plan</p>').format(f"{more:,}") if more else ""
     return Markup(
         '<section class="part {}"><h3>{}</h3><p>{} held for {}{}</p><ul>{}</ul>'
-        '<p><code class="type">stocksync approve {}</code><code class="type">stocksync reject {}</code></p>'
-        '<details id="held-{}-{}"><summary>Show the changes</summary>{}{}</details></section>'
+        "<p>{}</p>"
+        '<details id="held-{}-{}-{}"><summary>Show the changes</summary>{}{}</details></section>'
     ).format(
         "held" if plan.decision is Decision.WAITING else "soft",
         headline(plan),
@@ -180,10 +187,10 @@ def _held(plan: HeldPlan, now: datetime) -> Markup:
         in_words(now - plan.created_at),
         _decision(plan),
         reasons,
-        plan.plan_id,
-        plan.plan_id,
+        joined(_TYPE.format(f"stocksync {verb} {plan.plan_id}") for verb in _TO_SAY[plan.decision]),
         plan.account,
         plan.plan_id,
+        plan.decision.value,
         table("Held changes", ("Change", "Guard"), rows),
         rest,
     )
@@ -193,11 +200,13 @@ def _changes(count: int) -> str:
     return "1 change" if count == 1 else f"{count:,} changes"
 
 
-def _decision(plan: HeldPlan) -> str:
+def _decision(plan: HeldPlan) -> Markup:
     if plan.decision is Decision.WAITING:
-        return ", waiting for a person"
-    follows = "the next poll acts on it" if plan.decision is Decision.APPROVED else "nothing of it is written"
-    return f", {plan.decision.value} by {plan.decided_by}: {follows}"
+        return Markup(", waiting for a person")
+    acts = "audit" if plan.cause == "heal" else "poll"
+    follows = f"the next {acts} acts on it" if plan.decision is Decision.APPROVED else "nothing of it is written"
+    when = Markup(" at {}").format(moment(plan.decided_at)) if plan.decided_at else ""
+    return Markup(", {} by {}{}: {}").format(plan.decision.value, plan.decided_by, when, follows)
 
 
 _CYCLE_HEAD = ("Started", "Result", "Reading", "*Pages", "*Read", "*Applied", "*Held", "*Set aside", "*Seconds")
