@@ -67,7 +67,10 @@ def test_a_complete_poll_in_the_future_is_a_clock_fault_and_does_not_hide_stalen
 def test_held_changes_and_quarantine_are_reasons_to_look_but_the_account_stays_fresh():
     health = judged(held=HELD, quarantined=2)
     assert health.well
-    assert health.reasons == ("1 change waits for a person: stocksync plan", "2 rows set aside in quarantine")
+    assert health.reasons == (
+        "1 change waits for a person: 1 figure would go to 0 (4 units); stocksync plan",
+        "2 rows set aside in quarantine",
+    )
 
 
 @pytest.mark.parametrize(

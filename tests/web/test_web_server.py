@@ -79,7 +79,9 @@ async def test_the_status_tells_everything_the_state_knows(ex):
     assert told["at"] == "2026-08-31T12:00:00Z"
     assert told["well"] is True
     account = told["accounts"][0]
-    assert account["health"]["reasons"][0] == "250 changes wait for a person: stocksync plan"
+    assert account["health"]["reasons"][0] == (
+        "250 changes wait for a person: 250 figures would go to 0 (30,000 units); stocksync plan"
+    )
     assert account["held"]["changes_total"] == 250
     assert len(account["held"]["changes"]) == 100
     assert account["held"]["changes"][0] == {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stocksync.core.answers import Health
+from stocksync.core.held_plan import headline
 from stocksync.core.policy import LocationMap
 from stocksync.core.status import AccountStatus
 
@@ -143,11 +144,12 @@ def _losses(status: AccountStatus) -> list[Fault]:
 def _remarks(status: AccountStatus) -> list[str]:
     """Give what a person should know of an account, well or not."""
     remarks = []
-    held = sum(len(plan.changes) for plan in status.waiting)
     if status.consecutive_failures:
         remarks.append(f"the last {_count(status.consecutive_failures, 'poll')} failed")
-    if held:
-        remarks.append(f"{_count(held, 'change')} {'waits' if held == 1 else 'wait'} for a person: stocksync plan")
+    for plan in status.waiting:
+        waits = f"{_count(len(plan.changes), 'change')} {'waits' if len(plan.changes) == 1 else 'wait'} for a person"
+        look = "status" if plan.cause == "heal" else "plan"
+        remarks.append(f"{waits}: {headline(plan)}; stocksync {look}")
     if status.quarantined:
         remarks.append(f"{_count(status.quarantined, 'row')} set aside in quarantine")
     return remarks
