@@ -146,6 +146,8 @@ async def test_healing_that_a_guard_holds_ends_with_3_and_is_put_back_once_appro
     plan = await _held(synced)
     assert (held.code, plan.cause) == (3, "heal"), held.out + held.err
     assert f"stocksync approve {plan.plan_id}" in held.out
+    shown = await command("plan")
+    assert (shown.code, f"stocksync approve {plan.plan_id}" in shown.out) == (3, True), "row by row, like any other"
     await app.decide(synced, plan, Decision.APPROVED, "Huda")
     healed = await command("drift", "--heal")
     assert (healed.code, await app.held(synced, None)) == (0, []), healed.out + healed.err

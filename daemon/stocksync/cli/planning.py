@@ -83,7 +83,7 @@ def show_previews(previews: Sequence[Preview], *, as_json: bool, limit: int = _R
     reports = [preview.report for preview in previews]
     if any(one.unwell or one.outcome not in {Outcome.DONE, Outcome.HELD, Outcome.EMPTY} for one in reports):
         raise typer.Exit(1)
-    raise typer.Exit(3 if any(preview.held is not None for preview in previews) else 0)
+    raise typer.Exit(3 if any(preview.waits for preview in previews) else 0)
 
 
 def approve(

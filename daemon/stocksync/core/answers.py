@@ -50,6 +50,13 @@ class Preview:
     """What people decided on and is not written (approved), or stays as it is (rejected)."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The target's location value to the name that people know."""
+    healing: HeldPlan | None = None
+    """What an audit would put back, and waits for a person too."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person is asked."""
+        return self.held is not None or self.healing is not None
 
 
 @dataclass(frozen=True, slots=True)

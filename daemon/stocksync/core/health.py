@@ -148,8 +148,7 @@ def _remarks(status: AccountStatus) -> list[str]:
         remarks.append(f"the last {_count(status.consecutive_failures, 'poll')} failed")
     for plan in status.waiting:
         waits = f"{_count(len(plan.changes), 'change')} {'waits' if len(plan.changes) == 1 else 'wait'} for a person"
-        look = "status" if plan.cause == "heal" else "plan"
-        remarks.append(f"{waits}: {headline(plan)}; stocksync {look}")
+        remarks.append(f"{waits}: {headline(plan)}; stocksync plan")
     if status.quarantined:
         remarks.append(f"{_count(status.quarantined, 'row')} set aside in quarantine")
     return remarks

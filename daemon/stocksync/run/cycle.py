@@ -16,7 +16,7 @@ from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncEr
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
-from stocksync.run.held_plans import decided_of, remember_plan
+from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
 from stocksync.run.prepare import CyclePlan, is_managed, prepare
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.target_identity import compared, snapshot_of
@@ -181,7 +181,8 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in reading.products.values()}
     places = account.rules.places.names({**snapshot.locations, **reading.locations})
-    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared), places)
+    healing = waiting_for(snapshot.plans, "heal")
+    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared), places, healing)
 
 
 def new_report(account: Account, lease: Lease | None, kind: str = "") -> CycleReport:

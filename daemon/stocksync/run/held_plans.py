@@ -17,9 +17,13 @@ async def remember_plan(account: Account, lease: Lease, prepared: CyclePlan) -> 
     """Store what waits for a person; only a reading that shows everything replaces or withdraws a plan."""
     plan, plans = prepared.plan, prepared.snapshot.plans
     announce_plans(account, plan, plans)
-    waits = any(one.decision is Decision.WAITING and one.cause == "poll" for one in plans)
-    if prepared.complete or (plan.held is not None and not waits):
+    if prepared.complete or (plan.held is not None and waiting_for(plans, "poll") is None):
         await account.state.hold(lease, plan.held, plan.lapsed)
+
+
+def waiting_for(plans: Sequence[HeldPlan], cause: str) -> HeldPlan | None:
+    """Give the plan of this cause that waits for a person, if one does."""
+    return next((plan for plan in plans if plan.decision is Decision.WAITING and plan.cause == cause), None)
 
 
 def announce_plans(account: Account, plan: Plan, plans: Sequence[HeldPlan]) -> None:

@@ -173,7 +173,7 @@ def audit(value: AuditReport, limit: int = _EXAMPLES) -> RenderableType:
     if value.held:
         held = [
             Text(f"{WAITS} {count(value.held)} cells are held by a guard and not put back", style=WARN),
-            Text(f"  look:     stocksync status\n  release:  stocksync approve {value.plan_id}", style=WARN),
+            Text(f"  look:     stocksync plan\n  release:  stocksync approve {value.plan_id}", style=WARN),
         ]
     return Group(title, *_audit_tables(value, limit), *held) if found else title
 

@@ -78,8 +78,8 @@ def preview(value: Preview, limit: int) -> RenderableType:
         parts += [Text(), Text(f"{mark} {clean(value.report.refusal)}", style=style)]
     if value.report.orphaned:
         parts += [Text(), Text.assemble((f"{WAITS} ", WARN), orphaned(value.report.orphaned))]
-    if value.held is not None:
-        parts += [Text(), held_plan(value.held, value.names, limit)]
+    for plan in (value.held, value.healing):
+        parts += [Text(), held_plan(plan, value.names, limit)] if plan is not None else []
     if value.decided:
         parts += [Text(), *map(decided_line, value.decided)]
     return Group(*parts)
