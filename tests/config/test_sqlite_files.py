@@ -18,7 +18,7 @@ def test_a_file_that_is_there_or_can_be_made_is_well(tmp_path):
 
 def test_each_obstacle_comes_with_its_cure(tmp_path):
     (tmp_path / "file").touch()
-    assert obstacle(tmp_path) == f"{tmp_path} is a folder: name a file in it"
+    assert obstacle(tmp_path) == f"{tmp_path} is a directory; name a file in it"
     assert f"does not exist: mkdir -p {tmp_path / 'a' / 'b'}" in obstacle(tmp_path / "a" / "b" / "state.db")
     assert "is no folder" in obstacle(tmp_path / "file" / "state.db")
 

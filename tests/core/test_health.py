@@ -10,6 +10,7 @@ from stocksync.core.guards import Guard
 from stocksync.core.health import Watched, in_words, limit_of
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
+from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
@@ -132,3 +133,20 @@ def test_an_account_most_of_whose_figures_are_unknown_is_not_well(unknown, untra
 def test_health_never_improves_as_time_goes_by(lag, started):
     later = judged(lag + timedelta(minutes=1), last_attempt=NOW if started else None)
     assert judged(lag).well or not later.well
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (30 * 86_400.0, "this machine's clock is 30 d behind Qoyod's: set it (timedatectl set-ntp true)"),
+        (-300.0, "this machine's clock is 5 min ahead of Qoyod's: set it (timedatectl set-ntp true)"),
+        (119.0, None),
+        (None, None),
+    ],
+)
+def test_a_wrong_clock_is_remarked_and_the_account_stays_as_it_is(seconds, words):
+    silent = CycleReport("main", "c2", NOW)
+    told = CycleReport("main", "c1", NOW, clock_skew_seconds=seconds)
+    health = judged(cycles=(silent, told, CycleReport("main", "c0", NOW, clock_skew_seconds=-9e9)) if seconds else ())
+    assert health.well
+    assert health.reasons == ((words,) if words else ())

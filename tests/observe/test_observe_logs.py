@@ -252,3 +252,16 @@ def test_audits_requests_and_skips_are_said_at_their_level(ex, captured):
         ("trigger_skipped", "debug"),
         ("request", "debug"),
     ]
+
+
+def test_people_are_spared_tables_of_tables_and_the_names_of_our_modules(stream):
+    configure("console", "info")
+    deep = {"state": {"url": "sqlite:///stocksync.db"}, "accounts": []}
+    structlog.get_logger("stocksync.app.daemon").info("starting", version="1", accounts=["a", "b"], configuration=deep)
+    structlog.get_logger("stocksync.observe").info("cycle", phases={"read": 9.5, "write": 1})
+    told = stream.getvalue()
+    assert "{" not in told
+    assert "stocksync.app" not in told
+    assert "sqlite" not in told
+    assert "accounts='a, b'" in told
+    assert "phases='read 9.5, write 1'" in told

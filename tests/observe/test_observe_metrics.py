@@ -57,6 +57,7 @@ def test_every_declared_metric_is_set_by_something_and_nothing_else_is_exported(
     everything_happens(metrics, ex)
     told = {"oldest_unpushed": ex.NOW, "oldest_unknown": ex.NOW, "target_contact": ex.NOW, "audit": ex.audit()}
     told |= {"held": ex.plan(), "quarantine": (ex.quarantined("too long"),)}
+    told["cycles"] = (ex.cycle(clock_skew_seconds=0.4),)
     metrics.remember(ex.status(catalogue={"tracked": 2000}, **told), ex.NOW)
     metrics.looped(ex.NOW, 0.001)
     exported = {family.name: family for family in metrics.registry.collect()}

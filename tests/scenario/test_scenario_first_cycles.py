@@ -169,3 +169,10 @@ async def test_a_product_whose_sku_is_null_is_still_kept_by_its_id(shop: Shop) -
     await shop.cycle()
     assert (await shop.rows())[2, "1"] == "21"
     assert await shop.rows() == shop.truth()
+
+
+async def test_how_far_qoyods_clock_is_from_ours_is_kept_with_the_cycle(shop: Shop) -> None:
+    await shop.cycle()
+    (report,) = (await shop.status()).cycles
+    assert report.clock_skew_seconds is not None
+    assert abs(report.clock_skew_seconds) < 60

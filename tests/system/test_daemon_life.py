@@ -193,3 +193,20 @@ async def test_a_hanging_account_ends_at_its_deadline_is_counted_and_delays_nobo
         await daemon.says("account_recovered", account="slow")
         await until(lambda: is_ready(daemon), "all accounts are fresh")
     assert await shop.equal()
+
+
+async def test_an_account_without_changes_notices_that_its_target_is_away(
+    open_shop: Callable[..., Any], postgresql_server: Server
+) -> None:
+    shop = await open_shop("sqlite", "postgresql")
+    daemon = await shop.run()
+    await until(shop.equal_if_made, "the first cycle")
+    await daemon.says("cycle", outcome="done", unchanged=8)
+    mark = len(daemon.lines)
+    postgresql_server.stop()
+    failed = await daemon.says("account_failing", since=mark)
+    assert "accounts.main.target" in failed["error"]
+    postgresql_server.start()
+    await daemon.says("account_recovered", since=mark)
+    assert "Traceback" not in daemon.raw
+    assert await daemon.end(signal.SIGTERM) == 0

@@ -85,3 +85,35 @@ async def test_another_site_cannot_spend_the_request_budget_through_a_visitors_b
     assert (await site.get("/api/stock?sku=BW-001&fresh=true", elsewhere)).status == 403
     assert site.counter.asked == []
     assert (await site.get("/", elsewhere)).status == 200
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "words"),
+    [
+        ({"host": "0.0.0.0"}, 403, "set http.token_env"),
+        ({"host": "0.0.0.0", "token": TOKEN}, 401, "the token is missing or wrong"),
+    ],
+)
+async def test_a_browser_is_refused_with_a_sentence_and_a_program_with_json(ex, where, status, words):
+    async with ex.opened(**where) as site:
+        shown = await site.get("/", BROWSER)
+        told = await site.get("/api/status", BROWSER)
+        plain = await site.get("/")
+    assert (shown.status, told.status, plain.status) == (status, status, status)
+    assert shown.headers["Content-Type"].startswith("text/html")
+    assert words in await shown.text()
+    assert ("WWW-Authenticate" in shown.headers) == (status == 401)
+    assert "Content-Security-Policy" in shown.headers
+    for answer in (told, plain):
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert words in (await answer.json())["error"]
+
+
+async def test_what_is_not_there_is_said_in_either_language(site):
+    assert (await (await site.get("/nowhere")).json()) == {"error": "there is nothing at /nowhere"}
+    shown = await site.get("/<b>nowhere", BROWSER)
+    assert shown.status == 404
+    assert "there is nothing at /&lt;b&gt;nowhere" in await shown.text()

@@ -1,7 +1,7 @@
 """`check`: a rehearsal of what a cycle will do, every part tried for real, one result after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 from stocksync.app.check_account import AccountCheck, database_words, opening, plain
@@ -14,7 +14,7 @@ from stocksync.errors import SchemaBehind, SchemaNewer, StocksyncError
 from stocksync.state.database import Database, open_state
 
 
-async def check(config: Config, account: str | None = None, seconds: float = 60.0) -> AsyncIterator[CheckResult]:
+async def check(config: Config, account: str | None = None, seconds: float = 60.0) -> AsyncGenerator[CheckResult, None]:
     """Try configuration, state, address, and each account's credential, locations, list and target; write nothing.
 
     `seconds` is for all of it: what is not tried by then has failed.

@@ -23,6 +23,7 @@ from stocksync.observe.observers import Observers
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Service as Loop
 from stocksync.state.database import Database
+from stocksync.web.access import is_loopback
 from stocksync.web.server import Lookup
 
 log = structlog.get_logger(__name__)
@@ -69,11 +70,16 @@ async def run(config: Config) -> None:
     """
     stopping = asyncio.Event()
     _on_signals(stopping)
-    log.info("starting", version=__version__, configuration=effective(config))
+    names = [one.name for one in config.accounts]
+    log.info(
+        "starting", version=__version__, file=str(config.file or ""), accounts=names, configuration=effective(config)
+    )
     preflight(config)
     async with serving(config) as endpoint:
         host, port = endpoint.address
         log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
+        if not config.http.token and not is_loopback(config.http.address[0]):
+            log.warning("page_refused_to_others", todo="set http.token_env, or listen on 127.0.0.1")
         state = await endpoint.state.open(stopping)
         if state is not None:
             async with _working(config, endpoint, state) as running:

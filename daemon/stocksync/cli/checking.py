@@ -55,11 +55,12 @@ def check(
 async def _try(config: Config, account: str | None, seconds: float, *, as_json: bool) -> list[CheckResult]:
     found: list[CheckResult] = []
     quiet = as_json or not out.is_terminal
-    with contextlib.nullcontext() if quiet else out.status("trying each part …"):
-        async for each in app.check(config, account, seconds):
-            found.append(each)
-            if not as_json:
-                out.print(finding(each), crop=False)
+    async with contextlib.aclosing(app.check(config, account, seconds)) as results:
+        with contextlib.nullcontext() if quiet else out.status("trying each part …"):
+            async for each in results:
+                found.append(each)
+                if not as_json:
+                    out.print(finding(each), crop=False)
     return found
 
 

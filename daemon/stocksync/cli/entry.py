@@ -13,6 +13,7 @@ from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
 from stocksync.cli.program import debugging, logs_json, program
 from stocksync.cli.running import migrate, once, run, simulator
+from stocksync.cli.stream import finish, prepare
 from stocksync.cli.terminal import complain, note
 from stocksync.core.health import NEW_KEY
 from stocksync.errors import InvariantBroken, StocksyncError, Unauthorized
@@ -41,10 +42,13 @@ for _panel, _commands in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line."""
+    prepare()
     try:
-        program(prog_name="stocksync")
+        program(["--version" if sys.argv[1:] == ["-V"] else each for each in sys.argv[1:]], prog_name="stocksync")
     except Exception as error:  # noqa: BLE001  whatever it is, a person is told what to do instead of shown our code
         sys.exit(end_of(error))
+    finally:
+        finish()
 
 
 def end_of(error: Exception) -> int:

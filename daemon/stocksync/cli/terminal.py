@@ -4,14 +4,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO, Any, NoReturn, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from stocksync.cli.commands_whole import whole
+from stocksync.cli.stream import Stream, as_json
 from stocksync.core.jsonable import dumps
 
-_PIPE_WIDTH = 160
+_UNBOUNDED = 10_000
+"""A pipe has no width: nothing that reads it wants lines broken."""
 
 Report = Callable[[str, int, int], None]
 """Called with (account, done, total) while pages are read."""
@@ -28,10 +32,21 @@ def _open_missing() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
+class _Console(Console):
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401  Rich's signature
+        """Print; a command that a person is to type stays on one line."""
+        super().print(*(whole(each) for each in objects), **options)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave it to whoever runs the program: Rich would end it from within a running event loop."""
+        raise BrokenPipeError(32, "nobody reads on")
+
+
 def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPE_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    stream = Stream(stderr=stderr)
+    # COLUMNS is read by Rich itself; without it, a terminal has its own width.
+    width = None if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal() else _UNBOUNDED
+    return _Console(file=cast(IO[str], stream), width=width, highlight=False, markup=False, emoji=False)
 
 
 _open_missing()
@@ -51,7 +66,8 @@ def note(line: str) -> None:
 
 def print_json(value: object) -> None:
     """Print a result for machines."""
-    sys.stdout.write(dumps(value, indent=2).decode("utf-8") + "\n")
+    sys.stdout.write(as_json(dumps(value, indent=2).decode("utf-8"), sys.stdout.encoding) + "\n")
+    sys.stdout.flush()
 
 
 @contextmanager

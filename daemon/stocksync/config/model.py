@@ -44,7 +44,7 @@ class HttpConfig(Section):
     """What people and Prometheus look at."""
 
     listen: Listen = "127.0.0.1:9464"
-    """host:port of /metrics, /healthz, /readyz, /api/… and the status page."""
+    """host:port of /metrics, /livez, /healthz, /readyz, /api/… and the status page."""
     token_env: Variable = ""
     """Name of an environment variable with the token that all but metrics and health ask for beyond loopback."""
 

@@ -151,7 +151,16 @@ def _remarks(status: AccountStatus) -> list[str]:
         remarks.append(f"{waits}: {headline(plan)}; stocksync plan")
     if status.quarantined:
         remarks.append(f"{_count(status.quarantined, 'row')} set aside in quarantine")
+    if (skew := clock_skew(status)) is not None and abs(skew) > _SKEW:
+        way = "behind" if skew > timedelta(0) else "ahead of"
+        remarks.append(f"this machine's clock is {in_words(skew)} {way} Qoyod's: set it (timedatectl set-ntp true)")
     return remarks
+
+
+def clock_skew(status: AccountStatus) -> timedelta | None:
+    """Tell how far Qoyod's clock stood before ours in the last cycle that heard from it."""
+    seconds = (cycle.clock_skew_seconds for cycle in status.cycles)
+    return next((timedelta(seconds=each) for each in seconds if each is not None), None)
 
 
 def _count(number: int, noun: str) -> str:

@@ -99,6 +99,8 @@ class CycleReport:
     """How many cells are set aside, and why most of them; empty where none is."""
     unwell: bool = False
     """So many are set aside that the account is not well."""
+    clock_skew_seconds: float | None = None
+    """How far Qoyod's clock stood before this machine's, by the `Date` of its last answer."""
 
     @property
     def worked(self) -> bool:

@@ -18,7 +18,7 @@ def obstacle(file: Path) -> str | None:
     """Say what no waiting mends, and the cure: SQLite itself says no more than "unable to open database file"."""
     folder = file.parent
     if file.is_dir():
-        return f"{file} is a folder: name a file in it"
+        return f"{file} is a directory; name a file in it"
     if not folder.is_dir():
         reason = "is no folder" if folder.exists() else "does not exist"
         return f"the folder {folder} {reason}: mkdir -p {folder}, or name another"

@@ -47,6 +47,7 @@ METRICS: tuple[Declared, ...] = (
         "oldest_quarantined_timestamp_seconds", "Since when the oldest row in quarantine is set aside; absent: none."
     ),
     _gauge("last_audit_timestamp_seconds", "When the target was last compared with the snapshot to the end."),
+    _gauge("clock_skew_seconds", "How far Qoyod's clock stood before this machine's in the last cycle."),
     _gauge("token_expiry_timestamp_seconds", "When the current OAuth access token expires; absent for static keys."),
     _gauge("poll_interval_seconds", "The configured time between two polls."),
     _gauge("audit_interval_seconds", "The configured time between two audits."),

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -77,6 +78,7 @@ def _formatter(*, console: bool) -> structlog.stdlib.ProcessorFormatter:
     if console:
         colors = sys.stderr.isatty()
         plain = structlog.dev.plain_traceback
+        last.append(_for_people)
         last.append(structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain))
     else:
         last.append(structlog.processors.JSONRenderer(serializer=_serialise))
@@ -97,6 +99,23 @@ def _configure_stdlib(formatter: logging.Formatter, level: str) -> None:
     logging.captureWarnings(capture=True)
     # A line that cannot be formatted would be printed as it is, beside all this, with its arguments.
     logging.raiseExceptions = False
+
+
+def _for_people(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave out what only machines read: the module a line of ours comes from, and tables of tables."""
+    if str(event.get("logger", "")).startswith("stocksync"):
+        del event["logger"]
+    return {name: _flat(value) for name, value in event.items() if not _is_deep(value)}
+
+
+def _is_deep(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(inner, Mapping | list) for inner in value.values())
+
+
+def _flat(value: Any) -> Any:  # noqa: ANN401  any value of a log line
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _serialise(event: dict[str, Any], **_: object) -> str:

@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder, ge
 from stocksync import __version__
 from stocksync.core.drift import AuditReport, Cause
 from stocksync.core.guards import Guard
-from stocksync.core.health import FAULTS, Watched
+from stocksync.core.health import FAULTS, Watched, clock_skew
 from stocksync.core.held_plan import by_guard
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus
@@ -124,6 +124,8 @@ class Metrics:
         self._fill("account_unwell", account, self._faults(status, at))
         if (total := next((cycle.total for cycle in status.cycles if cycle.total is not None), None)) is not None:
             self._set("catalogue_products", total, account)
+        if (skew := clock_skew(status)) is not None:
+            self._set("clock_skew_seconds", skew.total_seconds(), account)
         guards = {guard.value: 0 for guard in Guard}
         for plan in status.waiting:
             for guard, count in by_guard(plan.changes).items():

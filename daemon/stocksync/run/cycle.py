@@ -13,6 +13,7 @@ from stocksync.core.model import Reading, RowLocator, Verdict
 from stocksync.core.pace import READING_SHARE
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
+from stocksync.known_secrets import hidden
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
@@ -58,6 +59,8 @@ class Cycle:
                 raise
             finally:
                 report.ended_at = account.clock.now()
+                skew = account.source.skew()
+                report.clock_skew_seconds = None if skew is None else skew.total_seconds()
                 await self._record()
                 account.observer.reported(report)
         return report
@@ -76,7 +79,7 @@ class Cycle:
             self._failed(error)
         except Exception as error:
             log.exception("cycle_crashed")
-            report.error = f"unexpected {type(error).__name__}: {error}; please report this"
+            report.error = hidden(f"unexpected {type(error).__name__}: {error}; please report this")
 
     def _failed(self, error: StocksyncError) -> None:
         outcomes = {Unauthorized: Outcome.UNAUTHORIZED, LeaseLost: Outcome.STOPPED}

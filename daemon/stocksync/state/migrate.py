@@ -1,6 +1,5 @@
 """Bringing the state database's tables to what this version needs, and telling when they are not."""
 
-import os
 from pathlib import Path
 
 from alembic import command
@@ -12,6 +11,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import stocksync
+from stocksync.dsn.sqlite_file import file_of, obstacle
 from stocksync.errors import ConfigurationError, SchemaNewer
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.private import make_private
@@ -89,17 +89,9 @@ async def problem_of_engine(engine: AsyncEngine) -> str | None:
 
 
 def _check_place(url: URL) -> None:
-    # SQLite would say no more than "unable to open database file"; and no waiting mends any of these.
-    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
-        return
-    path = Path(str(url.database)).absolute()
-    if path.is_dir():
-        raise ConfigurationError(f"state.url: {path} is a directory; name a file")
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"state.url: the folder {path.parent} does not exist; make it, or name another")
-    for needed, rights in ((path.parent, os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
-        if needed.exists() and not os.access(needed, rights):
-            raise ConfigurationError(f"state.url: {needed} is not writable for this user")
+    file = file_of(url)
+    if file is not None and (words := obstacle(file)):
+        raise ConfigurationError(f"state.url: {words}")
 
 
 def _upgrade(connection: Connection) -> None:

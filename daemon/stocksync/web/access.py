@@ -38,9 +38,11 @@ class Access:
         if request.path in OPEN_PATHS:
             return None
         if not self.token and not is_loopback(self.host):
-            return problem(403, "set http.token_env to see more than /metrics, /healthz and /readyz from elsewhere")
+            shown = ", ".join(sorted(OPEN_PATHS))
+            return problem(403, f"set http.token_env to see more than {shown} from elsewhere")
         if self.token and not self._knows_token(request.headers.get("Authorization", "")):
-            return problem(401, "the token is missing or wrong", {"WWW-Authenticate": 'Basic realm="stocksync"'})
+            words = "the token is missing or wrong: give the one of http.token_env as the password, with any user"
+            return problem(401, words, {"WWW-Authenticate": 'Basic realm="stocksync"'})
         if "fresh" in request.query and request.headers.get("Sec-Fetch-Site") == "cross-site":
             return problem(403, "another site may not spend the request budget")
         return None

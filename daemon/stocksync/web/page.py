@@ -87,6 +87,12 @@ def status(judged: Sequence[tuple[AccountStatus, Health]], now: datetime, notice
     return _document(f"{title} · stocksync", content, well=not troubled, refresh=True)
 
 
+def refused(sentence: str, now: datetime) -> str:
+    """Give the page that says why a page is not shown."""
+    content = _HEADLINE.format("Not shown", moment(now)) + _message("warn", "refused", sentence)
+    return _document("not shown · stocksync", content)
+
+
 def away(sentence: str, now: datetime, *, starting: bool = False) -> str:
     """Give the page for when there is nothing to show; `starting`: nothing was ever polled by this process."""
     headline = "stocksync waits for its state database" if starting else "The status is not known"

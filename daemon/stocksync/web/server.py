@@ -1,6 +1,7 @@
 """The HTTP server: metrics, health, status and look-ups. It writes nothing itself; a look-up may push."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +35,7 @@ _ANSWER_SECONDS = 120.0
 _MOST_CHANGES = 100
 _LONGEST_SKU = 255
 _MOST_DIGITS = 18
+_KEPT = ("WWW-Authenticate", "Retry-After")
 _SECURITY = {
     "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -94,7 +96,7 @@ class Web:
             finally:
                 connections.end(transport)
 
-        application = web.Application(middlewares=[guarded], client_max_size=1024)
+        application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=1024)
         application.on_response_prepare.append(_secure)
         application.router.add_get("/", self.front)
         application.router.add_get("/stock", self.stock_page)
@@ -189,6 +191,21 @@ class Web:
     def _unreadable(self, error: StateError) -> web.Response:
         return answer({"well": False, "error": self._away(error)} | self._awaited(), 503)
 
+    @web.middleware
+    async def _for_browsers(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401  as above
+        """Tell people in a browser as a page what programs are told as JSON: that they are refused, or ask in vain."""
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPNotFound:
+            response = problem(404, f"there is nothing at {request.path[:100]}")
+        is_page = request.path not in OPEN_PATHS and not request.path.startswith("/api/")
+        if not is_page or response.content_type != "application/json" or not _reads_html(request):
+            return response
+        sentence = json.loads(response.text or "{}")["error"] if isinstance(response, web.Response) else ""
+        shown = _html(page.refused(sentence, self._now()), response.status)
+        shown.headers.update({name: value for name, value in response.headers.items() if name in _KEPT})
+        return shown
+
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
         now = self._now()
         pairs = [(self._accounts[status.account], status) for status in await self._statuses()]
@@ -231,6 +248,10 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reads_html(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:

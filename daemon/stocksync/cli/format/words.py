@@ -17,10 +17,22 @@ GOOD, WARN, BAD, FAINT = "green", "yellow", "red", "dim"
 WELL, WAITS, FAILS = "✓", "!", "✗"
 
 
+_JOINERS_AND_MARKS = "\u200c\u200d\u200e\u200f\u061c"
+"""Arabic, Persian and emoji are spelled with these; unlike the other direction characters they turn nothing around."""
+
+
 def clean(text: str) -> str:
-    """Make foreign text harmless: control and direction characters could rewrite the screen."""
-    text = hidden(text)
-    return "".join("�" if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else sign for sign in text)
+    """Make foreign text harmless: no secret, and no control or direction character, which could rewrite the screen.
+
+    Lines stay lines, indented, so that none can pass for one of ours.
+    """
+    lines = hidden(text).replace("\t", " ").splitlines()
+    return "\n    ".join("".join(map(_clean, line)) for line in lines)
+
+
+def _clean(sign: str) -> str:
+    harmful = unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"} and sign not in _JOINERS_AND_MARKS
+    return "�" if harmful else sign
 
 
 def count(number: int) -> str:

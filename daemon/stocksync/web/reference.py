@@ -1,0 +1,192 @@
+"""The reference page of HTTP and JSON: `python -m stocksync.web.reference > docs/http.md`."""
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from stocksync.core.answers import (
+    CellExplanation,
+    CheckResult,
+    Explanation,
+    Health,
+    LocationStock,
+    Preview,
+    Step,
+    StockAnswer,
+    Waiting,
+)
+from stocksync.core.drift import AuditReport, Difference
+from stocksync.core.held_plan import HeldChange, HeldPlan
+from stocksync.core.model import Change, Removal, TargetRow
+from stocksync.core.report import Counts, CycleReport
+from stocksync.core.status import AccountStatus, Quarantined
+from stocksync.ports import LedgerRow
+
+RECORDS: tuple[type, ...] = (
+    Health, AccountStatus, CycleReport, Counts, HeldPlan, HeldChange, Change, Quarantined, AuditReport, Difference,
+    StockAnswer, LocationStock, Preview, Explanation, CellExplanation, Step, TargetRow, LedgerRow, CheckResult, Waiting,
+)  # fmt: skip
+ADDED: Mapping[type, Mapping[str, tuple[str, str]]] = {
+    AccountStatus: {"health": ("`Health`", "In `/api/status` only.")},
+    HeldPlan: {
+        "changes_total": (
+            "whole number",
+            "In `/api/status`, which shows the first hundred changes: how many there are.",
+        ),
+        "effect": ("text", "In `/api/status`: what it would do, in one line."),
+    },
+    Change: {"kind": ("text", "insert, update, zero, deactivate, delete.")},
+    CheckResult: {"well": ("true or false", "Whether `state` is not `failed`.")},
+}
+"""What the JSON has beside the fields of a record."""
+LEFT_OUT: Mapping[type, frozenset[str]] = {Change: frozenset({"rivals"})}
+
+_HEAD = """\
+# HTTP and JSON
+
+Made by `python -m stocksync.web.reference` from the records that are answered; a test compares, and another holds real
+answers against it. Within a version 1.x keys are only added.
+
+## The server
+
+`http.listen` (default `127.0.0.1:9464`) answers from the first second on, before the state database can be opened.
+
+| path | answers | codes |
+|---|---|---|
+| `/livez`, `/healthz` | whether the event loop turns: `{"well": true}`; restart on anything else | 200, 503 |
+| `/readyz` | whether every account is well: `{"well": …, "accounts": [Health …]}` | 200, 503 |
+| `/metrics` | Prometheus text, or OpenMetrics where asked for: [metrics.md](metrics.md) | 200 |
+| `/api/status` | `{"at": …, "version": …, "well": …, "accounts": [AccountStatus …]}` | 200, 503 |
+| `/api/stock?sku=…` or `?id=…` | one product: `StockAnswer` | 200, 400, 404, 503 |
+| `/`, `/stock?sku=…` | the pages for people | as above |
+
+- `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), `account` where there are several,
+  and `fresh=true` to read Qoyod now: that spends one request of the account's budget, and a figure that changed is
+  written to the target at once, through the guards. Without it the figures remembered answer.
+- What cannot be answered is `{"error": "a sentence"}`: 400 a parameter is wrong, 401 the token is missing or wrong, 403
+  not from here, 404 no such product or page, 503 not now. A browser, which asks for `text/html`, gets it as a page.
+- While the state database is awaited, `/readyz` and `/api/status` answer 503 with `"waiting"`: a `Waiting`; so do
+  `/livez` and `/healthz`, with 200, as a restart would not help.
+
+## The token
+
+Without `http.token_env` everything is served to this machine alone (`127.0.0.1`, `localhost`), by that name only;
+beyond loopback only `/livez`, `/healthz`, `/readyz` and `/metrics` are. With it every other path asks for the token,
+on this machine too:
+
+    curl -H "Authorization: Bearer $STOCKSYNC_TOKEN" http://stock.example:9464/api/status
+
+or as the password of HTTP Basic, whatever the user is, which is what a browser asks for:
+
+    curl -u any:$STOCKSYNC_TOKEN http://stock.example:9464/
+
+```toml
+[http]
+listen = "0.0.0.0:9464"
+token_env = "STOCKSYNC_TOKEN"           # the NAME of the variable that holds it
+```
+
+The server speaks plain HTTP: put a proxy that speaks TLS before it where others can listen.
+
+## The commands' `--json`
+
+| command | prints |
+|---|---|
+| `check` | a list of `CheckResult` |
+| `status` | a list of `{"status": AccountStatus, "health": Health}` |
+| `once` | a list of `CycleReport`, one for each account |
+| `plan`, `once --dry-run` | a list of `Preview` |
+| `stock` | a list of `StockAnswer`, one for each account that knows the product |
+| `explain` | `{"explanations": [Explanation …], "history": [LedgerRow …], "decisions": […]}` |
+| `history SKU` | a list of `LedgerRow`, newest first |
+| `drift` | a list of `AuditReport` |
+
+Nothing but the JSON goes to standard output; exit codes are those of the table.
+
+## Values
+
+| written as | is |
+|---|---|
+| quantity | text, so that no decimal is lost: `"36.2084"`; a row that was taken out is `"deactivated"` or `"deleted"` |
+| instant | text in ISO 8601, UTC: `"2026-08-31T12:00:00Z"` |
+| seconds | a number |
+| object | names or ids to values; ids are text, as JSON has no others |
+
+What is not known is `null`, never 0. Text may hold any character that Qoyod holds. No answer shows a secret.
+"""
+
+
+def render() -> str:
+    """Give the page as Markdown."""
+    return _HEAD + "".join(f"\n{_table(record)}" for record in RECORDS)
+
+
+def keys_of(record: type) -> set[str]:
+    """Give the keys that a record has in JSON."""
+    return {*_names(record), *ADDED.get(record, {})}
+
+
+def _table(record: type) -> str:
+    notes, hints = _notes(record), get_type_hints(record)
+    rows = [(name, _kind(hints[name], name), notes.get(name, "")) for name in _names(record)]
+    rows += [(name, kind, note) for name, (kind, note) in ADDED.get(record, {}).items()]
+    about = " ".join((record.__doc__ or "").split())
+    lines = (f"| `{name}` | {kind} | {note} |" for name, kind, note in rows)
+    return f"## `{record.__name__}`\n\n{about}\n\n| key | value | |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+
+
+def _names(record: Any) -> list[str]:  # noqa: ANN401  a dataclass or a named tuple
+    names = [each.name for each in fields(record)] if is_dataclass(record) else list(record._fields)
+    return [name for name in names if name not in LEFT_OUT.get(record, frozenset())]
+
+
+def _notes(record: type) -> dict[str, str]:
+    """Read the sentences below a record's fields: Python keeps them for nobody else."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(record))).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101  for the type checker
+    notes: dict[str, str] = {}
+    name = ""
+    for node in body.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif name and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            notes[name] = re.sub(r"\bNone\b", "null", " ".join(str(node.value.value).split()))
+            name = ""
+    return notes
+
+
+def _kind(hint: Any, name: str) -> str:  # noqa: ANN401, PLR0911  any annotation; one line per kind of value
+    if name == "parts":
+        return 'list of `{"location": id, "quantity": quantity}`'
+    if isinstance(hint, UnionType):
+        kinds = dict.fromkeys(_kind(each, name) for each in get_args(hint) if each is not Removal)
+        return " or ".join(kinds)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return "text: " + ", ".join(str(each.value) for each in hint)
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return f"object of {_kind(inner[1], name)}"
+    if inner:
+        return f"list of {_kind(inner[0], name)}"
+    return f"`{getattr(hint, '__name__', hint)}`"
+
+
+_PLAIN: Mapping[Any, str] = {
+    str: "text", int: "whole number", bool: "true or false", float: "number", Decimal: "quantity", datetime: "instant",
+    timedelta: "seconds", NoneType: "null",
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
