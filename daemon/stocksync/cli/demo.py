@@ -94,7 +94,8 @@ def _sum_up(config: Config, simulator: Simulator, tally: Tally, last: CycleRepor
     if last is None:
         out.print(summary(tally, None, 0))
         return True
-    tally.add(last)
+    for line in tally.news([last]):
+        out.print(line)
     truth = simulator.catalogue.figures()
     found = differences(config, truth)
     out.print(summary(tally, found, len(truth)))

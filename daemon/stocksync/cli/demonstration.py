@@ -1,7 +1,9 @@
 """What the demo is made of: its files, its panel, its tally, and the comparison at its end."""
 
+import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal, InvalidOperation
@@ -122,9 +124,15 @@ def panel(config: Config, directory: Path, simulator: Simulator) -> Panel:
     grid.add_row("target", f"{directory / 'target.db'}, table stock_levels")
     grid.add_row("qoyod", f"{simulator.url}  (simulated; {count(len(simulator.catalogue))} products)")
     grid.add_row("", "")
-    grid.add_row("try", f"stocksync status --config {directory / 'config.toml'}")
+    grid.add_row("try", f"{_command()} status --config {directory / 'config.toml'}")
     grid.add_row("end", "Ctrl-C")
     return Panel(grid, title="stocksync demo", expand=False, border_style="green", padding=(1, 2))
+
+
+def _command() -> str:
+    """Name what a person types: `stocksync`, or where it stands when it is not on the PATH, as after `make demo`."""
+    beside = Path(sys.executable).with_name("stocksync")
+    return "stocksync" if shutil.which("stocksync") or not beside.exists() else str(beside)
 
 
 def differences(config: Config, truth: Truth) -> list[str]:

@@ -1,6 +1,5 @@
 """The entry point: run a command, and end with one clear line and the right exit code where it fails."""
 
-import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,7 @@ from stocksync.cli.checking import check
 from stocksync.cli.demo import demo
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
-from stocksync.cli.program import debugging, logs_json, program
+from stocksync.cli.program import debugging, help_of, logs_json, program
 from stocksync.cli.running import migrate, once, run, simulator
 from stocksync.cli.stream import finish, prepare
 from stocksync.cli.terminal import complain, note
@@ -27,12 +26,6 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Plan and decide": (plan, approve, reject, drift, retry),
     "Set up and try": (check, migrate, simulator, demo),
 }
-
-
-def help_of(command: Callable[..., None]) -> str:
-    """Give a command's docstring with each paragraph as one line, for any width; examples keep their lines."""
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    return "\n\n".join(text if text.startswith("$") else " ".join(text.split()) for text in paragraphs)
 
 
 for _panel, _commands in _COMMANDS.items():

@@ -57,10 +57,10 @@ def stock(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Ask Qoyod for one product now, and show its figures beside those remembered and in the target.
+    """Ask Qoyod for one product now, push what changed, and show its figures beside those in the target.
 
-    A changed figure is pushed at once, through the same guards. Where Qoyod is away, the remembered figures answer and
-    say how old they are. Ends with 4 where Qoyod does not know the product.
+    A changed figure goes through the same guards as in a poll. Where Qoyod is away, the remembered figures answer and
+    say when they were confirmed. Ends with 4 where Qoyod does not know the product.
 
     $ stocksync stock BW-001
     $ stocksync stock --id 42 --json

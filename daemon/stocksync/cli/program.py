@@ -1,8 +1,9 @@
 """The program, its common options, and how a command gets its configuration and its loop."""
 
 import asyncio
+import inspect
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,7 +18,6 @@ T = TypeVar("T")
 
 program = typer.Typer(
     name="stocksync",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -57,8 +57,14 @@ def logs_json() -> bool:
     return _Flags.json_log
 
 
-@program.callback(invoke_without_command=True)
+def help_of(command: Callable[..., None]) -> str:
+    """Give a command's docstring with each paragraph as one line, for any width; examples keep their lines."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(text if text.startswith("$") else " ".join(text.split()) for text in paragraphs)
+
+
 def stocksync(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version and end.")] = False,  # noqa: FBT002
 ) -> None:
     """Keep the stock of a shop, warehouse or order desk equal to Qoyod's.
@@ -72,6 +78,11 @@ def stocksync(
     if version:
         out.print(f"stocksync {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+program.callback(invoke_without_command=True, help=help_of(stocksync))(stocksync)
 
 
 def settings(file: Path | None, *, debug: bool, daemon: bool = False) -> Config:

@@ -155,4 +155,4 @@ def _announce(started: Simulator) -> None:
     if err.is_terminal:
         err.print(Panel(lines, title="a simulated Qoyod", expand=False, border_style="green"))
     else:
-        note(f"listening on {started.url}")
+        note(f"listening on {started.url}, key {started.credentials.api_key}; faults and figures: {started.root}/_sim/")

@@ -76,6 +76,8 @@ class CycleReport:
     """State (tracked, untracked, missing, gone, bad) to count."""
     cells: dict[str, int] = field(default_factory=dict)
     """State (managed, unknown, held, quarantined, unmapped) to count."""
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Why cells were ignored (unknown, unmanaged, unmapped, not in the target) to count."""
     orphaned: dict[str, Decimal] = field(default_factory=dict)
     """Location value that nothing feeds any more to the units that stand there, after the cycle."""
     changes: dict[str, int] = field(default_factory=dict)

@@ -12,6 +12,8 @@ from stocksync.core.report import CycleReport
 from stocksync.run.prepare import CyclePlan, is_managed
 from stocksync.run.writer import WriteResult
 
+_NO_ROW = "not in the target"
+
 
 def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     """Put into the report what was read and planned."""
@@ -31,6 +33,12 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     counts.held = len(prepared.plan.holds) + desires.unmapped_held
     counts.quarantined = len(prepared.bad_cells) + len(found.refused) + len(found.waiting)
     counts.ignored = len(desires.unknown) + len(desires.unmanaged) + desires.unmapped + found.skipped
+    report.ignored = {
+        "unknown": len(desires.unknown),
+        "unmanaged": len(desires.unmanaged),
+        "unmapped": desires.unmapped,
+        _NO_ROW: found.skipped,
+    }
     report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)
     report.reasons = reading.reasons
     report.cells = {
@@ -54,6 +62,7 @@ def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limi
     counts.applied = len(pushed.applied)
     counts.quarantined += len(pushed.refused) + len(pushed.waiting)
     counts.ignored += len(pushed.skipped)
+    report.ignored[_NO_ROW] += len(pushed.skipped)
     counts.unpushed = len(prepared.plan.apply) - pushed.count
     report.changes = dict(Counter(change.kind.value for change in pushed.applied))
     if pushed.altered:

@@ -180,6 +180,8 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
         snapshot = await compared(account, snapshot)
     prepared = await prepare(account, reading, snapshot, seed=report.started_at.second)
     describe(report, prepared, account.limits)
+    report.counts.unpushed = len(prepared.plan.apply)
+    report.counts.check()
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in reading.products.values()}

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stocksync.cli.format.held_plan import changes, decided_line, held_plan
+from stocksync.cli.format.held_plan import changes, decided_line, extent_of_changes, held_plan, largest_first
 from stocksync.cli.format.words import (
     BAD,
     FAILS,
@@ -67,9 +67,10 @@ def preview(value: Preview, limit: int) -> RenderableType:
     """Show what a cycle would do now, row by row."""
     parts: list[RenderableType] = [_verdict_line(value), Text()]
     if value.apply:
+        extent = extent_of_changes(value.apply)
         parts += [
-            Text(f"would write {cells(len(value.apply))}", style="bold"),
-            changes(value.apply, value.names, limit),
+            Text(f"would write {extent}", style="bold"),
+            changes(largest_first(value.apply), value.names, limit, places=value.places),
         ]
     else:
         parts.append(Text("would write nothing", style="bold"))
@@ -79,7 +80,7 @@ def preview(value: Preview, limit: int) -> RenderableType:
     if value.report.orphaned:
         parts += [Text(), Text.assemble((f"{WAITS} ", WARN), orphaned(value.report.orphaned))]
     for plan in (value.held, value.healing):
-        parts += [Text(), held_plan(plan, value.names, limit)] if plan is not None else []
+        parts += [Text(), held_plan(plan, value.names, limit, value.places)] if plan is not None else []
     if value.decided:
         parts += [Text(), *map(decided_line, value.decided)]
     return Group(*parts)
@@ -101,7 +102,7 @@ def _verdict_line(value: Preview) -> Text:
 
 
 def _counts(value: Counts) -> Table:
-    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid = Table.grid(padding=(0, 2, 0, 0))
     parts = (
         ("read", value.read, "bold"),
         ("= unchanged", value.unchanged, ""),
@@ -112,7 +113,7 @@ def _counts(value: Counts) -> Table:
         ("+ unpushed", value.unpushed, BAD),
     )
     for _ in parts:
-        grid.add_column(justify="right")
+        grid.add_column(justify="right", no_wrap=True)
     grid.add_row(*(Text(f"  {title}" if title == "read" else title, style=FAINT) for title, _, _ in parts))
     grid.add_row(*(Text(count(number), style=style if number else FAINT) for _, number, style in parts))
     return grid
@@ -129,12 +130,18 @@ def _details(value: CycleReport) -> RenderableType:
         ("held", _held(value)),
         ("set aside", Text("" if value.unwell else clean(value.refusal), style=WARN)),
         ("left over", orphaned(value.orphaned)),
-        ("products", listed(value.products)),
-        ("policy", listed(value.discrepancies)),
+        ("ignored", _plain(value.ignored)),
+        ("products", _plain(value.products)),
+        ("policy", _plain(value.discrepancies)),
         ("cross-check", listed(value.cross_checks)),
         ("time", phases),
         ("cycle", Text(value.cycle_id, style=FAINT)),
     )
+
+
+def _plain(counts: Mapping[str, int]) -> Text:
+    """List counts by names that are no labels of a metric here."""
+    return listed({name.replace("_", " "): number for name, number in counts.items()})
 
 
 def _held(value: CycleReport) -> Text:

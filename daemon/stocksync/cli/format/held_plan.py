@@ -1,6 +1,7 @@
 """Held plans: what would happen, why it waits, what to type, and what was decided."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,23 +18,26 @@ from stocksync.cli.format.words import (
     clock,
     count,
     figure,
+    located,
     table,
     zone,
 )
 from stocksync.core.held_plan import Decision, HeldPlan, extent_of, headline, largest_falls
-from stocksync.core.model import Change, Kind
+from stocksync.core.model import Change, Kind, show
 
 _FALLS = 5
 _KINDS = {Kind.ZERO: WARN, Kind.DEACTIVATE: BAD, Kind.DELETE: BAD, Kind.INSERT: GOOD, Kind.UPDATE: ""}
 
 
-def held_plan(plan: HeldPlan, names: Mapping[int, str], limit: int) -> RenderableType:
+def held_plan(
+    plan: HeldPlan, names: Mapping[int, str], limit: int, places: Mapping[str, str] | None = None
+) -> RenderableType:
     """Show what waits for a person or was decided, row by row, the largest falls first."""
     falls = largest_falls(plan, len(plan.changes))
     fallen = {change.cell for change in falls}
     rows = [*falls, *(held.change for held in plan.changes if held.change.cell not in fallen)]
     guards = {held.change.cell: ", ".join(held.guards) for held in plan.changes}
-    shown = changes(rows, names, limit, [guards[change.cell] for change in rows])
+    shown = changes(rows, names, limit, [guards[change.cell] for change in rows], places)
     return Group(*_head(plan), shown, *_what_to_type(plan))
 
 
@@ -96,13 +100,17 @@ def decisions(plans: Sequence[HeldPlan]) -> RenderableType:
 
 
 def changes(
-    rows: Sequence[Change], names: Mapping[int, str], limit: int, guards: Sequence[str] | None = None
+    rows: Sequence[Change],
+    names: Mapping[int, str],
+    limit: int,
+    guards: Sequence[str] | None = None,
+    places: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """Show changes row by row."""
     titles = ("SKU", "product", "location", "now", "new", "kind", *(("guard",) if guards else ()))
     made = table(*titles, right=("now", "new"))
     for index, change in enumerate(rows[:limit]):
-        made.add_row(*_change_row(change, names), *((guards[index],) if guards else ()))
+        made.add_row(*_change_row(change, names, places or {}), *((guards[index],) if guards else ()))
     left = len(rows) - limit
     more = [Text(f"  … and {count(left)} more; --limit {len(rows)} shows all, --json too", style=FAINT)]
     return Group(made, *(more if left > 0 else []))
@@ -133,10 +141,32 @@ def _follows(plan: HeldPlan) -> str:
     return "the next audit, or `stocksync drift --heal`, follows" if plan.cause == "heal" else "the next cycle follows"
 
 
-def _change_row(change: Change, names: Mapping[int, str]) -> Iterator[Text]:
+def largest_first(rows: Sequence[Change]) -> list[Change]:
+    """Order changes by the size of the fall: what is lost from sale is what a person looks for."""
+    return sorted(rows, key=lambda change: (_gain(change), change))
+
+
+def extent_of_changes(rows: Sequence[Change]) -> str:
+    """Sum changes up: `13 cells: 120 units less, 30 more; 2 go to zero`."""
+    gains = [_gain(change) for change in rows]
+    less, more = -sum(gain for gain in gains if gain < 0), sum(gain for gain in gains if gain > 0)
+    zero = sum(change.kind is Kind.ZERO for change in rows)
+    removed = sum(change.kind in {Kind.DEACTIVATE, Kind.DELETE} for change in rows)
+    units = [f"{show(Decimal(less))} units less" if less else "", f"{show(Decimal(more))} units more" if more else ""]
+    ends = [f"{count(zero)} to zero" if zero else "", f"{count(removed)} removed" if removed else ""]
+    told = ", ".join(filter(None, (*units, *ends)))
+    return cells(len(rows)) + (f": {told}" if told else "")
+
+
+def _gain(change: Change) -> Decimal:
+    before, after = (one if isinstance(one, Decimal) else Decimal(0) for one in (change.before, change.after))
+    return after - before
+
+
+def _change_row(change: Change, names: Mapping[int, str], places: Mapping[str, str]) -> Iterator[Text]:
     yield Text(clean(change.sku) or f"id {change.product_id}")
     yield Text(clean(names.get(change.product_id, "")))
-    yield Text(clean(change.place))
+    yield located(change.place, places.get(change.place, ""))
     yield figure(change.before)
     yield figure(change.after)
     yield Text(change.kind.value, style=_KINDS[change.kind])

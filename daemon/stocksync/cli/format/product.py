@@ -68,14 +68,16 @@ def explanation(value: Explanation, now: datetime) -> RenderableType:
 
 
 def history(rows: Sequence[LedgerRow], width: int = 120) -> RenderableType:
-    """Show applied changes, newest first; cycle ids only where there is room for them."""
+    """Show applied changes, newest first: SKUs where there are several, cycle ids where there is room for them."""
     cycle = ("cycle",) if width >= _WIDE else ()
-    titles = (f"written ({zone()})", "SKU", "location", "before", "after", "cause", *cycle)
+    sku = ("SKU",) if len({row.change.sku for row in rows}) > 1 else ()
+    titles = (f"written ({zone()})", *sku, "location", "before", "after", "cause", *cycle)
     made = table(*titles, right=("before", "after"))
     made.columns[0].min_width = len(clock(rows[0].at)) if rows else 0
     for row in rows:
         ids = (Text(row.cycle_id, style=FAINT, no_wrap=True),) if cycle else ()
-        made.add_row(Text(clock(row.at), no_wrap=True), *_ledger(row), *ids)
+        skus = (Text(clean(row.change.sku)),) if sku else ()
+        made.add_row(Text(clock(row.at), no_wrap=True), *skus, *_ledger(row), *ids)
     return made
 
 
@@ -160,11 +162,11 @@ def _live(value: CellExplanation) -> Text:
 def _ledger(row: LedgerRow) -> tuple[Text | str, ...]:
     change = row.change
     before = Text("nothing", style=FAINT) if change.before is None else Text(show(change.before))
-    texts = (Text(clean(change.sku)), located(change.place, row.location))
+    where = located(change.place, row.location)
     after = figure(change.after)
     if row.read_back is not None:
         after.append(f", became {show(row.read_back)}", style=WARN)
     cause = Text(clean(change.cause))
     if change.kind is not Kind.UPDATE:
         cause.append(f" ({change.kind})", style=WARN if change.kind.destructive else FAINT)
-    return (*texts, before, after, cause)
+    return (where, before, after, cause)
