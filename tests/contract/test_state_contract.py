@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from leasing import claim, renew
 
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Guard
@@ -55,7 +56,7 @@ def seen_at(at: datetime, parts=PARTS, cell=CELL) -> SnapshotUpdate:
 
 @pytest.fixture
 async def lease(state) -> Lease:
-    claimed = await state.claim("main", "one", TTL)
+    claimed = await claim(state, "main", "one", TTL)
     assert claimed is not None
     return claimed
 
@@ -73,18 +74,18 @@ async def test_an_account_that_nobody_claimed_is_empty(state) -> None:
 
 
 async def test_the_same_owner_keeps_its_epoch_and_another_waits(state) -> None:
-    assert await state.claim("main", "one", TTL) == Lease("main", "one", 1)
-    assert await state.claim("main", "one", TTL) == Lease("main", "one", 1)
-    assert await state.claim("main", "two", TTL) is None
-    assert await state.claim("other", "two", TTL) == Lease("other", "two", 1)
+    assert await claim(state, "main", "one", TTL) == Lease("main", "one", 1)
+    assert await claim(state, "main", "one", TTL) == Lease("main", "one", 1)
+    assert await claim(state, "main", "two", TTL) is None
+    assert await claim(state, "other", "two", TTL) == Lease("other", "two", 1)
 
 
 async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(another_state) -> None:
     one, two = await another_state(), await another_state()
-    first = await one.claim("main", "one", TTL)
-    assert await two.claim("main", "two", TTL) is None
+    first = await claim(one, "main", "one", TTL)
+    assert await claim(two, "main", "two", TTL) is None
     await one.release(first)
-    second = await two.claim("main", "two", TTL)
+    second = await claim(two, "main", "two", TTL)
     assert second == Lease("main", "two", 2)
     for attempt in (
         one.begin(first, report()),
@@ -95,7 +96,7 @@ async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(ano
         one.end(first, done()),
         one.record_audit(first, AuditReport("main", T0)),
         one.meet(first, "another target"),
-        one.renew(first, TTL),
+        renew(one, first, TTL),
         one.confirm(first, timedelta(0)),
     ):
         with pytest.raises(LeaseLost, match="another writer took over"):
@@ -110,32 +111,32 @@ async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(ano
 
 
 async def test_a_lease_that_ran_out_writes_nothing_and_is_claimed_anew(state) -> None:
-    short = await state.claim("main", "one", timedelta(0))
+    short = await claim(state, "main", "one", timedelta(0))
     with pytest.raises(LeaseLost):
         await state.intend(short, "c1", [change()])
     with pytest.raises(LeaseLost):
-        await state.renew(short, TTL)
+        await renew(state, short, TTL)
     assert (await state.snapshot("main")).cells == {}
-    assert await state.claim("main", "two", TTL) == Lease("main", "two", 2)
+    assert await claim(state, "main", "two", TTL) == Lease("main", "two", 2)
 
 
 async def test_the_same_owner_gets_a_new_epoch_after_a_gap(state) -> None:
-    await state.claim("main", "one", timedelta(0))
-    assert await state.claim("main", "one", TTL) == Lease("main", "one", 2)
+    await claim(state, "main", "one", timedelta(0))
+    assert await claim(state, "main", "one", TTL) == Lease("main", "one", 2)
 
 
 async def test_confirm_asks_for_time_enough(state) -> None:
-    lease = await state.claim("main", "one", timedelta(seconds=60))
+    lease = await claim(state, "main", "one", timedelta(seconds=60))
     await state.confirm(lease, timedelta(seconds=30))
     with pytest.raises(LeaseLost):
         await state.confirm(lease, timedelta(seconds=90))
-    await state.renew(lease, timedelta(seconds=120))
+    await renew(state, lease, timedelta(seconds=120))
     await state.confirm(lease, timedelta(seconds=90))
 
 
 async def test_of_many_who_claim_at_once_one_gets_it(another_state) -> None:
     states = [await another_state() for _ in range(3)]
-    claimed = await asyncio.gather(*(one.claim("main", f"o{n}", TTL) for n, one in enumerate(states)))
+    claimed = await asyncio.gather(*(claim(one, "main", f"o{n}", TTL) for n, one in enumerate(states)))
     assert sum(lease is not None for lease in claimed) == 1
 
 
@@ -387,7 +388,7 @@ async def test_a_plan_is_decided_by_the_beginning_of_its_id_and_only_as_it_was_s
 
 
 async def test_plans_are_listed_by_account(state, lease) -> None:
-    other = await state.claim("other", "one", TTL)
+    other = await claim(state, "other", "one", TTL)
     await state.hold(other, replace(plan("p9"), account="other"))
     await state.hold(lease, plan())
     assert [held.account for held in await state.held()] == ["main", "other"]
@@ -510,7 +511,7 @@ async def test_the_last_audit_is_kept(state, lease) -> None:
 
 async def test_what_retention_has_outlived_is_deleted(another_state) -> None:
     state = await another_state()
-    lease = await state.claim("main", "one", TTL)
+    lease = await claim(state, "main", "one", TTL)
     await state.acknowledge(lease, "c1", BatchResult(applied=[change()]))
     await state.end(lease, done("c1", datetime.now(UTC) - timedelta(days=91)))
     await state.end(lease, done("c2", datetime.now(UTC)))
@@ -663,7 +664,7 @@ async def test_what_a_row_was_found_to_hold_stands_for_what_was_acknowledged(sta
 
 async def test_the_guards_weigh_what_look_ups_wrote_since_the_last_complete_cycle(another_state) -> None:
     one, two = await another_state(), await another_state()
-    lease = await one.claim("main", "one", TTL)
+    lease = await claim(one, "main", "one", TTL)
     history = await one.guard_history("main")
     assert (history.managed, list(history.looked_up), history.weighed) == (0, [], False)
     await one.acknowledge(lease, "lookup-1", BatchResult(applied=[change()]))

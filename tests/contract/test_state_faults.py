@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from leasing import claim, renew
 from servers import LOCK_WAITS_SECONDS, Server, lock_waits
 from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -54,7 +55,7 @@ def served(request: pytest.FixtureRequest) -> tuple[Server, str]:
 async def test_a_server_that_was_away_is_used_again_when_it_is_back(served, opened: Opener) -> None:
     server, url = served
     state = await opened(url)
-    lease = await state.claim("main", "one", TTL)
+    lease = await claim(state, "main", "one", TTL)
     server.stop()
     with pytest.raises(StateUnavailable, match="cannot be used now"):
         await state.snapshot("main")
@@ -68,7 +69,7 @@ async def test_a_server_that_was_away_is_used_again_when_it_is_back(served, open
 async def test_a_frozen_server_is_away_after_our_patience(served, opened: Opener) -> None:
     server, url = served
     state = await opened(url, patience=0.3)
-    lease = await state.claim("main", "one", TTL)
+    lease = await claim(state, "main", "one", TTL)
     server.freeze()
     try:
         with pytest.raises(StateUnavailable, match="it does not answer"):
@@ -80,13 +81,16 @@ async def test_a_frozen_server_is_away_after_our_patience(served, opened: Opener
 
 async def test_a_take_over_waits_for_the_commit_it_could_have_overtaken(state_url: str, opened: Opener) -> None:
     one, two = await opened(state_url), await opened(state_url)
-    lease = await one.claim("main", "one", timedelta(seconds=0.4))
+    lease = await claim(one, "main", "one", timedelta(seconds=0.4))
     async with one.transaction(lease) as transaction:
         await transaction.acknowledge("c1", BatchResult(applied=[CHANGE]))
-        claiming = asyncio.create_task(two.claim("main", "two", TTL))
+        await asyncio.sleep(0.4)
+        claiming = asyncio.create_task(claim(two, "main", "two", TTL))
         finished, _ = await asyncio.wait({claiming}, timeout=0.8)
         assert not finished
-    assert await claiming == Lease("main", "two", 2)
+    assert await claiming is None, "the commit has extended the lease that it had checked"
+    await asyncio.sleep(0.4)
+    assert await claim(two, "main", "two", TTL) == Lease("main", "two", 2)
     assert (await two.snapshot("main")).cells[CELL].acked == Decimal(5)
 
 
@@ -95,22 +99,23 @@ async def test_a_writer_frozen_in_a_commit_cannot_keep_the_account(
 ) -> None:
     monkeypatch.setattr(leases, "_IDLE_SECONDS", 1)
     one, two = await opened(served[1]), await opened(served[1])
-    lease = await one.claim("main", "one", timedelta(seconds=0.2))
+    lease = await claim(one, "main", "one", timedelta(seconds=0.2))
     async with one.engine.connect() as frozen:
         await leases.fence(frozen, lease)
         await frozen.execute(text("UPDATE stocksync_accounts SET failures = 77"))
-        assert await two.claim("main", "two", TTL) == Lease("main", "two", 2)
+        await asyncio.sleep(0.2)
+        assert await claim(two, "main", "two", TTL) == Lease("main", "two", 2)
         await frozen.invalidate()
     assert (await two.status(["main"]))[0].consecutive_failures == 0
 
 
-@pytest.mark.parametrize("commit", ["renew", "intend", "transaction"])
+@pytest.mark.parametrize("commit", ["intend", "transaction"])
 async def test_a_commit_that_waited_for_the_lease_s_row_until_the_lease_ran_out_is_refused(
     served, opened: Opener, commit: str
 ) -> None:
     state = await opened(served[1])
-    lease = await state.claim("main", "one", SHORT)
-    again = {"renew": _renew, "intend": _intend, "transaction": _transaction}[commit]
+    lease = await claim(state, "main", "one", SHORT)
+    again = {"intend": _intend, "transaction": _transaction}[commit]
     async with state.engine.connect() as holding:
         await leases.fence(holding, lease)
         committing = asyncio.create_task(again(state, lease))
@@ -119,10 +124,6 @@ async def test_a_commit_that_waited_for_the_lease_s_row_until_the_lease_ran_out_
         await holding.rollback()
         with pytest.raises(LeaseLost, match="has run out"):
             await committing
-
-
-async def _renew(state, lease) -> None:
-    await state.renew(lease, TTL)
 
 
 async def _intend(state, lease) -> None:
@@ -134,6 +135,32 @@ async def _transaction(state, lease) -> None:
         await transaction.acknowledge("c1", BatchResult(applied=[CHANGE]))
 
 
+async def test_no_renewal_waits_for_a_commit_of_its_own_and_a_commit_that_outlasts_its_lease_leaves_one_that_lasts(
+    served, opened: Opener
+) -> None:
+    state = await opened(served[1])
+    long, other = await state.claim([["main"], ["other"]], "one", SHORT)
+    async with state.transaction(long) as transaction:
+        await transaction.acknowledge("c1", BatchResult(applied=[CHANGE]))
+        for _ in range(4):
+            await asyncio.sleep(SHORT.total_seconds() / 2)
+            async with asyncio.timeout(5):
+                assert await state.renew([long, other], SHORT) == [long, other]
+    assert await state.renew([long, other], SHORT) == [long, other]
+    await state.intend(long, "c1", [CHANGE])
+
+
+async def test_a_group_is_claimed_as_a_whole_or_not_at_all(served, opened: Opener) -> None:
+    one, two = await opened(served[1]), await opened(served[1])
+    (first,) = await one.claim([["b"]], "one", TTL)
+    claimed = await two.claim([["a", "b", "c"], ["d"]], "two", TTL)
+    assert claimed == [Lease("d", "two", 1)], "who knows less of a group than we keeps it from us"
+    await one.release(first)
+    assert await two.claim([["a", "b", "c"]], "two", TTL) == [
+        Lease("a", "two", 1), Lease("b", "two", 2), Lease("c", "two", 1),
+    ]  # fmt: skip
+
+
 async def test_a_frozen_writer_whose_renewal_queues_behind_its_own_commit_is_not_given_the_lease_after_it(
     served, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,10 +168,10 @@ async def test_a_frozen_writer_whose_renewal_queues_behind_its_own_commit_is_not
     monkeypatch.setattr(leases, "_LOCK_SECONDS", 2)
     monkeypatch.setattr(leases, "_IDLE_SECONDS", 3)
     one, two = await opened(served[1]), await opened(served[1])
-    lease = await one.claim("main", "one", TTL)
+    lease = await claim(one, "main", "one", TTL)
     async with one.engine.connect() as committing, one.engine.connect() as renewing:
         await leases.fence(committing, lease)
-        standby = asyncio.create_task(two.claim("main", "two", TTL))
+        standby = asyncio.create_task(two._claim(["main"], leases.Claimant("two", TTL)))
         await waiting(served, 1)
         renewal = asyncio.create_task(leases.fence(renewing, lease))
         await waiting(served, 2)
@@ -159,7 +186,7 @@ async def test_only_the_wait_for_the_lease_is_short_and_not_what_is_done_under_i
     postgresql_state_url: str, opened: Opener
 ) -> None:
     state = await opened(postgresql_state_url)
-    lease = await state.claim("main", "one", TTL)
+    lease = await claim(state, "main", "one", TTL)
     async with state.engine.connect() as connection:
         own = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
         await leases.fence(connection, lease)
@@ -183,14 +210,14 @@ async def test_a_locked_sqlite_is_one_clear_line(sqlite_url: str, opened: Opener
     event.listen(state.engine.sync_engine, "checkout", be_impatient)
     async with writing(other.engine):
         with pytest.raises(StateUnavailable, match=r"cannot be used now: .*database is locked$"):
-            await state.claim("main", "one", TTL)
+            await claim(state, "main", "one", TTL)
         assert (await state.snapshot("main")).cells == {}
-    assert await state.claim("main", "one", TTL) is not None
+    assert await claim(state, "main", "one", TTL) is not None
 
 
 async def test_a_full_disk_loses_nothing_that_was_committed(sqlite_url: str, opened: Opener) -> None:
     state = await opened(sqlite_url)
-    lease = await state.claim("main", "one", TTL)
+    lease = await claim(state, "main", "one", TTL)
     await state.acknowledge(lease, "c1", BatchResult(applied=[CHANGE]))
     pages = "SELECT page_count FROM pragma_page_count"
     limited: list[int] = []
@@ -211,7 +238,7 @@ async def test_a_full_disk_loses_nothing_that_was_committed(sqlite_url: str, ope
 
 async def test_what_no_retry_can_mend_is_a_state_error(state_url: str, opened: Opener) -> None:
     state = await opened(state_url)
-    lease = await state.claim("main", "one", TTL)
+    lease = await claim(state, "main", "one", TTL)
     async with writing(state.engine) as connection:
         await connection.execute(text("ALTER TABLE stocksync_cells RENAME TO elsewhere"))
     try:
@@ -231,7 +258,7 @@ async def test_a_database_that_does_not_exist_is_one_clear_line(server: str, req
 
 async def test_two_writers_in_opposite_order_both_succeed(served, opened: Opener) -> None:
     one, two = await opened(served[1]), await opened(served[1])
-    claimed = [await state.claim(account, "o", TTL) for state, account in ((one, "a"), (two, "b"))]
+    claimed = [await claim(state, account, "o", TTL) for state, account in ((one, "a"), (two, "b"))]
     meeting, met = asyncio.Barrier(2), False
 
     async def cross(state: Database, first: Lease, second: Lease) -> None:
@@ -295,12 +322,12 @@ async def test_states_on_servers_and_in_memory_need_no_lock_file(postgresql_stat
 
 async def test_a_lease_dated_an_hour_ahead_is_not_believed(state_url: str, opened: Opener) -> None:
     one, two = await opened(state_url), await opened(state_url)
-    lease = await one.claim("main", "one", TTL)
-    assert await two.claim("main", "two", TTL) is None
+    lease = await claim(one, "main", "one", TTL)
+    assert await claim(two, "main", "two", TTL) is None
     async with one.engine.begin() as connection:
         ahead = (await connection.execute(select(database_now()))).scalar_one() + timedelta(hours=1)
         await connection.execute(update(accounts).values(expires_at=ahead))
-    assert await two.claim("main", "two", TTL) == Lease("main", "two", 2)
+    assert await claim(two, "main", "two", TTL) == Lease("main", "two", 2)
     with pytest.raises(LeaseLost, match="another writer took over"):
-        await one.renew(lease, TTL)
-    assert await one.claim("main", "one", TTL) is None, "the new lease is as long as it should be"
+        await renew(one, lease, TTL)
+    assert await claim(one, "main", "one", TTL) is None, "the new lease is as long as it should be"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from leasing import claim
 from memory_state import MemoryState
 
 from stocksync.core.model import Cell, Change
@@ -36,7 +37,7 @@ def crash_at(wanted: str):
 @pytest.mark.parametrize(("point", "intent"), [("before intend", None), ("after intend", Decimal(5))])
 async def test_a_crash_before_the_commit_forgets_and_one_after_it_does_not(point: str, intent: Decimal | None) -> None:
     dying = MemoryState(Still(), crash_points=crash_at(point))
-    lease = await dying.claim("main", "one", TTL)
+    lease = await claim(dying, "main", "one", TTL)
     assert lease is not None
     with pytest.raises(Crash):
         await dying.intend(lease, "c1", [CHANGE])
@@ -49,7 +50,7 @@ async def test_a_crash_before_the_commit_forgets_and_one_after_it_does_not(point
 async def test_target_and_acknowledgement_crash_as_one(point: str, rows: int) -> None:
     target: list[Change] = []
     dying = MemoryState(Still(), crash_points=crash_at(point))
-    lease = await dying.claim("main", "one", TTL)
+    lease = await claim(dying, "main", "one", TTL)
     assert lease is not None
 
     async def commit() -> None:

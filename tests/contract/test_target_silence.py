@@ -8,6 +8,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from leasing import claim
 from servers import Server
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -139,7 +140,7 @@ async def test_a_shared_transaction_is_over_when_the_server_freezes_in_it(
 ) -> None:
     url = request.getfixturevalue(f"{kind}_state_url")
     state = await open_state(url, timedelta(days=1), patience=0.5)
-    lease = await state.claim("main", "one", timedelta(minutes=5))
+    lease = await claim(state, "main", "one", timedelta(minutes=5))
     assert lease is not None
 
     async def freeze_within() -> None:

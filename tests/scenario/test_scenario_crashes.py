@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from leasing import claim
 from scenario_shop import Died, Shop, die_after_commit, die_before_write
 
 from stocksync.core.report import Outcome
@@ -145,7 +146,7 @@ async def test_a_writer_whose_lease_another_has_taken_writes_nothing(shop: Shop)
         await shop.expire_lease()
         from datetime import timedelta  # noqa: PLC0415
 
-        assert await state.claim("main", "another process", timedelta(seconds=60)) is not None
+        assert await claim(state, "main", "another process", timedelta(seconds=60)) is not None
         return reading
 
     shop.account.source.read = slow_read  # type: ignore[method-assign]

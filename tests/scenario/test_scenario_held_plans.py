@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from leasing import claim
 from scenario_shop import Died, Shop, die_before_write
 
 from stocksync.core.guards import Guard
@@ -160,14 +161,14 @@ async def test_healing_that_is_rejected_is_not_asked_again_until_another_hand_ed
 async def test_a_killed_writer_on_sqlite_is_followed_at_once(large_shop: Shop) -> None:
     state = large_shop.house.state
     state.lock()
-    lease = await state.claim("main", "killed", TTL)
+    lease = await claim(state, "main", "killed", TTL)
     await large_shop.close()
     await large_shop.enter()
     state = large_shop.house.state
     assert isinstance(state, Database)
-    assert await state.claim("main", "looks", TTL) is None, "without the lock it might live"
+    assert await claim(state, "main", "looks", TTL) is None, "without the lock it might live"
     state.lock()
-    taken = await state.claim("main", "next", TTL)
+    taken = await claim(state, "main", "next", TTL)
     assert taken is not None
     assert lease is not None
     assert taken.epoch == lease.epoch + 1

@@ -228,7 +228,7 @@ async def test_after_a_restored_state_the_first_cycle_of_a_daemon_believes_the_r
     await shop.close()
     config = build({**shop.data, "http": {"listen": "127.0.0.1:0"}}, shop.environ)
     async with service(config) as daemon:
-        while not daemon.loop.runners["main"].leadership.lease:
+        while not daemon.loop.runners["main"].lease:
             await _turn()
         await daemon.cycle_now("main")
         assert await shop.rows() == shop.truth()

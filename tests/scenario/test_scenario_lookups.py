@@ -250,9 +250,8 @@ async def test_a_person_who_asks_by_id_does_not_wait_behind_checks(shop: Shop) -
 
 
 async def test_no_report_from_before_is_given_while_the_process_stops(shop: Shop) -> None:
-    runner = Runner(shop.account, shop.house.state, "me")
     async with lead(shop.account, "me") as lease:
-        runner.leadership.lease = lease
+        runner = Runner(shop.account, shop.house.state, {"main": lease})
         assert (await runner.cycle_now()).outcome is Outcome.DONE
         runner.stop()
         with pytest.raises(LeaseLost, match="this process stops"):
@@ -264,7 +263,7 @@ async def test_the_daemon_answers_over_http_pushes_and_knows_404(open_shop: Any)
     await shop.close()
     config = build({**shop.data, "http": {"listen": "127.0.0.1:0"}}, shop.environ)
     async with service(config) as daemon, aiohttp.ClientSession() as web:
-        while not daemon.loop.runners["main"].leadership.lease:
+        while not daemon.loop.runners["main"].lease:
             await _turn()
         await daemon.cycle_now("main")
         url = "http://{}:{}/api/stock".format(*daemon.address)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from leasing import claim
 from scenario_shop import Shop, small_catalogue
 from sqlalchemy import delete
 
@@ -256,7 +257,7 @@ async def test_an_older_read_never_overwrites_a_newer_figure_of_a_look_up(shop: 
 
         reading = await read(*args, **kwargs)
         shop.catalogue.stock_take(2, 1, 7)
-        lease = await shop.house.state.claim("main", shop.house.owner, timedelta(seconds=10))
+        lease = await claim(shop.house.state, "main", shop.house.owner, timedelta(seconds=10))
         answer = await look_up(shop.account, shop.house.state, Query("P-02"), lease)
         assert answer.pushed == 1
         return reading

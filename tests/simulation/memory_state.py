@@ -138,22 +138,34 @@ class MemoryState:
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
 
-    async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
-        mine, now = self.store.of(account), self.clock.now()
-        held = now < mine.expires_at <= now + ttl
-        if held and mine.owner != owner:
-            return None
-        self.crash_points("before claim")
-        mine.epoch += 0 if held else 1
-        mine.owner, mine.expires_at = owner, now + ttl
-        self.crash_points("after claim")
-        return Lease(account, owner, mine.epoch)
+    async def claim(self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta) -> list[Lease]:
+        now = self.clock.now()
+        claimed: list[Lease] = []
+        for group in groups:
+            rows = {account: self.store.of(account) for account in sorted(group)}
+            held = {account: now < mine.expires_at <= now + ttl for account, mine in rows.items()}
+            if any(held[account] and mine.owner != owner for account, mine in rows.items()):
+                continue
+            self.crash_points("before claim")
+            for account, mine in rows.items():
+                mine.epoch += 0 if held[account] else 1
+                mine.owner, mine.expires_at = owner, now + ttl
+                claimed.append(Lease(account, owner, mine.epoch, ttl))
+            self.crash_points("after claim")
+        return claimed
 
-    async def renew(self, lease: Lease, ttl: timedelta) -> None:
-        mine = self._fenced(lease)
+    async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
+        now = self.clock.now()
+        kept = [lease for lease in held if self._is_ours(lease, now)]
         self.crash_points("before renew")
-        mine.expires_at = self.clock.now() + ttl
+        for lease in kept:
+            self.store.of(lease.account).expires_at = now + ttl
         self.crash_points("after renew")
+        return kept
+
+    def _is_ours(self, lease: Lease, until: datetime) -> bool:
+        mine = self.store.of(lease.account)
+        return (mine.owner, mine.epoch) == (lease.owner, lease.epoch) and mine.expires_at > until
 
     async def confirm(self, lease: Lease, margin: timedelta) -> None:
         self._fenced(lease, margin)

@@ -25,7 +25,7 @@ from stocksync.qoyod.settings import SourceSettings
 from stocksync.qoyod.transport import Response, TransportFault
 from stocksync.run.account import Account, Settings
 from stocksync.run.cycle import Cycle
-from stocksync.run.leases import lead
+from stocksync.run.leases import Leadership, lead
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Runner
 from stocksync.simulator.faults import Phase
@@ -221,12 +221,15 @@ class Daemon:
             settings=_settings(heal=world.weather.meddled, cross_check=world.weather.cross_check),
             clock=clock, observer=self,
         )  # fmt: skip
-        self.runner = Runner(self.account, self.state, name)
+        self.leadership = Leadership(
+            self.account.state, self, name, [["main"]], elected=lambda _lease, _number: self.runner.elected()
+        )
+        self.runner = Runner(self.account, self.state, self.leadership.leases)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Keep the lease and poll, as the service does."""
-        self._tasks = [asyncio.create_task(self.runner.leadership.keep()), asyncio.create_task(self._poll())]
+        self._tasks = [asyncio.create_task(self.leadership.keep()), asyncio.create_task(self._poll())]
 
     async def _poll(self) -> None:
         while True:
@@ -238,7 +241,7 @@ class Daemon:
 
     async def _ask_for_one(self) -> None:
         """Let a person look a product up while the cycle runs."""
-        lease, ids = self.runner.leadership.lease, sorted(self.world.catalogue.items)
+        lease, ids = self.runner.lease, sorted(self.world.catalogue.items)
         if lease is None or not ids or self.world.random.random() < 0.5:
             return
         await asyncio.sleep(self.world.random.uniform(0, 3))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from leasing import claim
 from memory_target import MemoryTarget
 from process import Daemon
 from virtual_time import LoopClock, virtually
@@ -26,7 +27,7 @@ def _calm_world() -> World:
 
 async def _settled(world: World) -> Daemon:
     daemon = Daemon(world, "a0")
-    lease = await daemon.state.claim("main", "a0", timedelta(hours=1))
+    lease = await claim(daemon.state, "main", "a0", timedelta(hours=1))
     assert lease is not None
     await Cycle(daemon.account, lease).run()
     return daemon
@@ -37,8 +38,8 @@ def test_no_batch_begins_under_a_lease_that_could_end_before_the_server_ends_the
         world = _calm_world()
         daemon = await _settled(world)
         change = world.store.of("main").ledger[0].change
-        await daemon.state.claim("main", "a0", timedelta(seconds=4))
-        lease = await daemon.state.claim("main", "a0", timedelta(seconds=4))
+        await claim(daemon.state, "main", "a0", timedelta(seconds=4))
+        lease = await claim(daemon.state, "main", "a0", timedelta(seconds=4))
         assert lease is not None
         writes = world.table.writes
         with pytest.raises(LeaseLost):
@@ -52,7 +53,7 @@ def test_a_cycle_writes_only_while_it_holds_the_accounts_lock():
     async def life() -> None:
         world = _calm_world()
         daemon = await _settled(world)
-        lease = await daemon.state.claim("main", "a0", timedelta(hours=1))
+        lease = await claim(daemon.state, "main", "a0", timedelta(hours=1))
         assert lease is not None
         row = next(row for row in world.table.rows if row.quantity)
         world.catalogue.stock_take(row.product_id, int(row.place), 77)
@@ -71,7 +72,7 @@ def test_healing_leaves_alone_what_a_cycle_has_changed_since_it_was_compared():
     async def life() -> None:
         world = _calm_world()
         daemon = await _settled(world)
-        lease = await daemon.state.claim("main", "a0", timedelta(hours=1))
+        lease = await claim(daemon.state, "main", "a0", timedelta(hours=1))
         assert lease is not None
         edited = next(row for row in world.table.rows if row.quantity not in {Decimal(0), None})
         at = world.table.rows.index(edited)

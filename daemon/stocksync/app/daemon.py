@@ -134,7 +134,7 @@ def _lookup(house: Runtime, loop: Loop) -> Lookup:
         query = Query(sku, product_id)
         for one in house.chosen(account):
             try:
-                return await look_up(one, house.state, query, loop.runners[one.name].leadership.lease, fresh=fresh)
+                return await look_up(one, house.state, query, loop.runners[one.name].lease, fresh=fresh)
             except NotFound:
                 continue
         raise NotFound(f"no account knows a product with {query}")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.config import AccountConfig, Config
 from stocksync.config.conditions import condition_of
-from stocksync.config.tenancy import fingerprint_of, same_table
+from stocksync.config.tenancy import fingerprint_of, same_table, sync_groups
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.health import Watched
@@ -124,7 +125,7 @@ async def open_runtime(
         yield Runtime(config, state, builder.accounts(config.accounts), _owner())
 
 
-@dataclass(slots=True)
+@dataclass
 class _Builder:
     config: Config
     state: Database
@@ -133,6 +134,10 @@ class _Builder:
     clock: SystemClock
     stack: AsyncExitStack
     tries: Tries | None = None
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        return sync_groups(self.config.accounts)
 
     def accounts(self, configured: Iterable[AccountConfig]) -> dict[str, Account]:
         budgets: dict[str, Budget] = {}
@@ -156,6 +161,7 @@ class _Builder:
             clock=self.clock,
             observer=self.observer,
             siblings=_siblings(self.config, one),
+            together=self.groups[one.name],
             target_id=fingerprint_of(one.target),
         )
 

@@ -40,6 +40,20 @@ def same_table(accounts: Iterable[AccountConfig], one: AccountConfig) -> list[Ac
     return [other for other in accounts if table_of(other.target) == table_of(one.target)]
 
 
+def sync_groups(accounts: Sequence[AccountConfig]) -> dict[str, tuple[str, ...]]:
+    """Give each account's sync group: who shares a tenant or a table with it, or with one who does."""
+    tenants = tenants_of(accounts)
+    groups: dict[str, set[str]] = {}
+    seen: dict[tuple[str, ...], str] = {}
+    for one in accounts:
+        groups[one.name] = {one.name}
+        for shared in (("tenant", tenants[one.name]), ("table", *table_of(one.target))):
+            known = groups[seen.setdefault(shared, one.name)]
+            joined = groups[one.name] | known
+            groups |= dict.fromkeys(joined, joined)
+    return {name: tuple(sorted(group)) for name, group in groups.items()}
+
+
 def table_of(target: TargetConfig) -> tuple[str, ...]:
     """Name server, database and table the same, however the URL spells them; of own statements the text of `write`.
 

@@ -32,6 +32,8 @@ class Lease:
     owner: str
     epoch: int
     """Grows with every change of owner; carried by every commit."""
+    ttl: timedelta = field(default=timedelta(0), compare=False)
+    """How long it lasts from each renewal."""
 
 
 @dataclass(slots=True)
@@ -103,11 +105,11 @@ class State(Protocol):
     Every call may raise StateUnavailable; those with a lease LeaseLost.
     """
 
-    async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
-        """Take or keep the account's lease; None while another owner's has not run out."""
+    async def claim(self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta) -> list[Lease]:
+        """Take or keep the leases of sync groups; of each group all, or none while another owner's has not run out."""
 
-    async def renew(self, lease: Lease, ttl: timedelta) -> None:
-        """Extend a lease that is still ours."""
+    async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
+        """Extend all leases of one owner at once; give those that are still ours. Waits for no commit of ours."""
 
     async def confirm(self, lease: Lease, margin: timedelta) -> None:
         """Raise LeaseLost unless the lease is ours for at least `margin` more."""

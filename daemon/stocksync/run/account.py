@@ -52,11 +52,18 @@ class Account:
     """
     siblings: tuple[str, ...] = ()
     """Other accounts that poll the same tenant and write to the same table."""
+    together: tuple[str, ...] = ()
+    """All accounts of its sync group: they share a tenant or a table, directly or through others."""
     target_id: str = ""
     """Fingerprint of the target: server, database, table, columns and key. Acknowledgements belong to it."""
     announced: set[tuple[str, str, datetime | None]] = field(default_factory=set)
     """Decisions on held plans that this process has logged."""
     _shape: Capabilities | None = None
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What one lease covers."""
+        return self.together or (self.name,)
 
     async def shape(self) -> Capabilities:
         """Give what the target looks like, inspecting it where that is not known (any more).

@@ -1,14 +1,14 @@
-"""Who may write: one process per account, by a lease in the state."""
+"""Who may write: one process per sync group, by leases in the state."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
 
-from stocksync.errors import LeaseLost, StateError, StateInUse
-from stocksync.ports import Lease
+from stocksync.errors import StateError, StateInUse
+from stocksync.ports import Lease, Observer, State
 from stocksync.run.account import Account
 
 log = structlog.get_logger(__name__)
@@ -21,63 +21,90 @@ LAST_WORD_SECONDS = 5.0
 # Death to take-over is at most LEASE plus STANDBY_SECONDS, 13 s: the promise is 15, and machines are busy.
 
 
-class Leadership:
-    """Holds the account's lease as long as it can; stands by and tries again where it cannot."""
+def _nothing(_lease: Lease, _number: int) -> None:
+    """One piece of work starts itself."""
 
-    def __init__(self, account: Account, owner: str, elected: Callable[[], None]) -> None:
-        """Take the name to lease under and what to call at each election."""
-        self._account = account
+
+class Leadership:
+    """Holds the leases of whole sync groups as long as it can; stands by and tries again where it cannot."""
+
+    def __init__(
+        self, state: State, observer: Observer, owner: str, groups: Iterable[Sequence[str]],
+        elected: Callable[[Lease, int], None] = _nothing,
+    ) -> None:  # fmt: skip
+        """Take the name to lease under and what to call at each election, with how many were elected before it."""
+        self._state = state
+        self._observer = observer
         self._owner = owner
+        self._groups = sorted({tuple(sorted(group)) for group in groups})
         self._elected = elected
-        self._said = ""
-        self.lease: Lease | None = None
+        self.leases: dict[str, Lease] = {}
 
     async def keep(self) -> None:
-        """Claim and renew for ever; ends only by cancellation."""
-        while True:
-            try:
-                await (self._claim() if self.lease is None else self._renew(self.lease))
-            except LeaseLost as error:
-                self._lost(str(error))
-            except StateError as error:
-                self._say("state_unavailable", error=str(error))
-            await asyncio.sleep(RENEW_SECONDS if self.lease else STANDBY_SECONDS)
+        """Claim and renew for ever, neither waiting for the other; ends only by cancellation."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ever(self.claim, STANDBY_SECONDS))
+            group.create_task(self._ever(self._renew, RENEW_SECONDS))
+
+    async def claim(self) -> None:
+        """Take the leases of the groups that are free.
+
+        Raises:
+            StateError: it could not be asked.
+
+        """
+        missing = [group for group in self._groups if not all(account in self.leases for account in group)]
+        if not missing:
+            return
+        claimed = await self._state.claim(missing, self._owner, LEASE)
+        new = [lease for lease in claimed if self.leases.get(lease.account) != lease]
+        self.leases.update((lease.account, lease) for lease in new)
+        for account in {account for group in missing for account in group} - self.leases.keys():
+            self._observer.leading(account, None)
+        for number, lease in enumerate(new):
+            self._observer.leading(lease.account, lease.epoch)
+            self._elected(lease, number)
 
     async def release(self) -> None:
-        """Give the lease up, so that another process need not wait for its end."""
-        lease, self.lease = self.lease, None
-        if lease is None:
-            return
+        """Give the leases up, so that another process need not wait for their end."""
+        for account in list(self.leases):
+            await self._give_back(self.leases.pop(account))
+
+    async def _ever(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
+        away = False
+        while True:
+            try:
+                await step()
+                away = False
+            except StateError as error:
+                if not away:  # one line per change of state, not one per attempt
+                    log.warning("state_unavailable", error=str(error))
+                away = True
+            await asyncio.sleep(seconds)
+
+    async def _renew(self) -> None:
+        held = list(self.leases.values())
+        kept = await self._state.renew(held, LEASE) if held else []
+        for lease in held:
+            if lease not in kept and self.leases.get(lease.account) == lease:
+                why = f"account {lease.account}: another writer took over, or the lease has run out"
+                log.warning("lease_lost", account=lease.account, error=why)
+                await self._give_up_group_of(lease.account)
+
+    async def _give_up_group_of(self, lost: str) -> None:
+        """Leave no group in two processes: what one account of it has lost, the others give back."""
+        group = next(group for group in self._groups if lost in group)
+        del self.leases[lost]
+        self._observer.leading(lost, None)
+        for lease in [self.leases.pop(account) for account in group if account in self.leases]:
+            await self._give_back(lease)
+
+    async def _give_back(self, lease: Lease) -> None:
         try:
-            await self._account.state.release(lease)
+            await self._state.release(lease)
         except StateError as error:
             log.warning("lease_not_released", account=lease.account, error=str(error))
-        self._account.observer.leading(lease.account, None)
-
-    async def _claim(self) -> None:
-        lease = await self._account.state.claim(self._account.name, self._owner, LEASE)
-        if lease is None:
-            self._account.observer.leading(self._account.name, None)
-            return
-        self.lease = lease
-        self._said = ""
-        self._account.observer.leading(lease.account, lease.epoch)
-        self._elected()
-
-    async def _renew(self, lease: Lease) -> None:
-        await self._account.state.renew(lease, LEASE)
-        self._said = ""
-
-    def _lost(self, error: str) -> None:
-        self.lease = None
-        self._say("lease_lost", error=error)
-        self._account.observer.leading(self._account.name, None)
-
-    def _say(self, event: str, error: str) -> None:
-        # One line per change of state, not one per attempt.
-        if self._said != event:
-            self._said = event
-            log.warning(event, account=self._account.name, error=error)
+        self._observer.leading(lease.account, None)
 
 
 @asynccontextmanager
@@ -88,8 +115,9 @@ async def lead(account: Account, owner: str) -> AsyncIterator[Lease]:
         StateInUse: another process is the writer.
 
     """
-    leadership = Leadership(account, owner, elected=_nothing)
-    leadership.lease = lease = await account.state.claim(account.name, owner, LEASE)
+    leadership = Leadership(account.state, account.observer, owner, [account.group])
+    await leadership.claim()
+    lease = leadership.leases.get(account.name)
     if lease is None:
         raise StateInUse(
             f"account {account.name}: another process is the writer, or died less than {LEASE.seconds} s ago;"
@@ -102,7 +130,3 @@ async def lead(account: Account, owner: str) -> AsyncIterator[Lease]:
         keeper.cancel()
         await asyncio.wait([keeper], timeout=LAST_WORD_SECONDS)
         await leadership.release()
-
-
-def _nothing() -> None:
-    """One piece of work starts itself."""

@@ -1,7 +1,7 @@
 """The long-running service: it owns the tasks that triggers start, and drains them at the end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -19,15 +19,17 @@ from stocksync.run.watchdog import Watchdog
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 30.0
+_STAGGER_SECONDS = 0.05
+"""Between the first cycles of accounts that are elected together."""
 
 
 class Runner:
     """One account's cycles and audits: at most one of each at a time, none delays another account's."""
 
-    def __init__(self, account: Account, register: StateQueries, owner: str) -> None:
-        """Take the account; nothing runs before the lease is held."""
+    def __init__(self, account: Account, register: StateQueries, leases: Mapping[str, Lease]) -> None:
+        """Take the account and the leases that this process holds; nothing runs before its own is among them."""
         self.account = account
-        self.leadership = Leadership(account, owner, elected=self._elected)
+        self._leases = leases
         self._register = register
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._began: dict[str, float] = {}
@@ -36,9 +38,14 @@ class Runner:
         self._compared = False
         """Whether a cycle has compared the snapshot with the live rows since this process became the writer."""
 
+    @property
+    def lease(self) -> Lease | None:
+        """The right to write for the account, while this process has it."""
+        return self._leases.get(self.account.name)
+
     def trigger(self) -> None:
         """Start a cycle, unless one runs, another process is the writer, or the service stops."""
-        lease = self.leadership.lease
+        lease = self.lease
         if lease is not None:
             self._start("cycle", lambda: self._cycle(lease))
         else:
@@ -46,7 +53,7 @@ class Runner:
 
     def trigger_audit(self) -> None:
         """Start an audit, under the same conditions."""
-        lease = self.leadership.lease
+        lease = self.lease
         if lease is not None:
             heal = self.account.settings.heal
             self._start("audit", lambda: audit(self.account, self._register, lease, heal=heal))
@@ -65,7 +72,7 @@ class Runner:
         task = self._tasks.get("cycle")
         if self._draining:
             raise LeaseLost(f"account {self.account.name}: this process stops, and starts nothing more")
-        if self.leadership.lease is None or task is None or task is before:
+        if self.lease is None or task is None or task is before:
             raise LeaseLost(f"account {self.account.name}: another process is the writer")
         report: CycleReport = await task
         return report
@@ -91,10 +98,17 @@ class Runner:
             if task.get_name() == name:
                 task.cancel()
 
-    def _elected(self) -> None:
+    def elected(self, after: float = 0.0) -> None:
+        """Start a first cycle in `after` seconds, or when the one has ended that an earlier lease began."""
         # A state that was restored meanwhile has lost our lease, so that whoever is elected looks at the rows anew.
         self._compared = False
-        self.trigger()
+        running = self._tasks.get("cycle")
+        if running is not None and not running.done():
+            running.add_done_callback(lambda _: self.trigger())
+        elif after:
+            asyncio.get_running_loop().call_later(after, self.trigger)
+        else:
+            self.trigger()
 
     async def _cycle(self, lease: Lease) -> CycleReport:
         report = await Cycle(self.account, lease, full=not self._compared).run()
@@ -120,7 +134,11 @@ class Service:
 
     def __init__(self, accounts: Sequence[Account], register: StateQueries, owner: str) -> None:
         """Take the accounts; `owner` names this process in leases."""
-        self.runners = {account.name: Runner(account, register, owner) for account in accounts}
+        first = accounts[0]
+        groups = [account.group for account in accounts]
+        self._leadership = Leadership(first.state, first.observer, owner, groups, elected=self._elected)
+        leases = self._leadership.leases
+        self.runners = {account.name: Runner(account, register, leases) for account in accounts}
         self._scheduler = Scheduler()
         self._watchdog = Watchdog(self._scheduler, self.runners.values())
         self._keepers: list[asyncio.Task[None]] = []
@@ -132,7 +150,7 @@ class Service:
             settings = runner.account.settings
             self._scheduler.every(settings.interval, settings.jitter, runner.trigger, f"poll {name}")
             self._scheduler.every(settings.audit_interval, settings.jitter, runner.trigger_audit, f"audit {name}")
-            self._keepers.append(asyncio.create_task(runner.leadership.keep(), name=f"lease {name}"))
+        self._keepers.append(asyncio.create_task(self._leadership.keep(), name="leases"))
         self._scheduler.start()
         self._keepers.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
 
@@ -175,7 +193,10 @@ class Service:
             keeper.cancel()
         if self._keepers:
             await asyncio.wait(self._keepers, timeout=LAST_WORD_SECONDS)
-        await asyncio.gather(*(runner.leadership.release() for runner in self.runners.values()))
+        await self._leadership.release()
+
+    def _elected(self, lease: Lease, number: int) -> None:
+        self.runners[lease.account].elected(after=number * _STAGGER_SECONDS)
 
 
 def _tell_crash(task: asyncio.Task[Any]) -> None:

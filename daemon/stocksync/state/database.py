@@ -1,10 +1,11 @@
 """The state database: ports State, Register and Vault in one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
@@ -42,11 +43,13 @@ from stocksync.state import (
     tokens,
 )
 from stocksync.state.guard_history import guard_history
-from stocksync.state.leases import fence
+from stocksync.state.leases import Claimant, fenced
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
 from stocksync.state.private import keep_private
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
+
+T = TypeVar("T")
 
 _SWEEP_EVERY = timedelta(hours=1)
 BRIEF_SECONDS = 10.0
@@ -99,23 +102,30 @@ class Database:
         if self._lock is not None:
             self._lock.release()
 
-    async def claim(self, account: str, owner: str, ttl: timedelta) -> Lease | None:
-        """Take or keep the account's lease; None while another owner's has not run out."""
+    async def claim(self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta) -> list[Lease]:
+        """Take or keep the leases of sync groups; of each group all, or none while another owner's has not run out."""
         # A writer that was killed cannot give its lease back, but the system has given its lock to us.
-        alone = self._lock is not None and self._lock.held
-        return await self._session.write(lambda connection: leases.claim(connection, account, owner, ttl, alone=alone))
+        claimant = Claimant(owner, ttl, alone=self._lock is not None and self._lock.held)
+        free = await self._brief.read(lambda connection: leases.free(connection, groups, claimant))
+        claimed: list[Lease] = []
+        for group in free:
+            claimed += await self._claim(group, claimant)
+        return claimed
 
-    async def renew(self, lease: Lease, ttl: timedelta) -> None:
-        """Extend a lease that is still ours."""
-        await self._session.write(lambda connection: leases.renew(connection, lease, ttl))
+    async def _claim(self, group: Sequence[str], claimant: Claimant) -> list[Lease]:
+        return await self._brief.write(lambda connection: leases.claim(connection, group, claimant))
+
+    async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
+        """Extend all leases of one owner at once; give those that are still ours. Waits for no commit of ours."""
+        return await self._brief.write(lambda connection: leases.renew(connection, held, ttl)) if held else []
 
     async def confirm(self, lease: Lease, margin: timedelta) -> None:
         """Raise LeaseLost unless the lease is ours for at least `margin` more."""
-        await self._session.read(lambda connection: leases.confirm(connection, lease, margin))
+        await self._brief.read(lambda connection: leases.confirm(connection, lease, margin))
 
     async def release(self, lease: Lease) -> None:
         """End a lease early; without effect where it is no longer ours."""
-        await self._session.write(lambda connection: leases.release(connection, lease))
+        await self._brief.write(lambda connection: leases.release(connection, lease))
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """Load what is remembered, of all products or of some."""
@@ -144,11 +154,10 @@ class Database:
     async def meet(self, lease: Lease, target: str) -> int:
         """Make a target the one that acknowledgements belong to; give how many of another's were forgotten."""
 
-        async def work(connection: AsyncConnection) -> int:
-            await fence(connection, lease)
+        async def work(connection: AsyncConnection, _now: datetime) -> int:
             return await target_identity.meet(connection, lease.account, target)
 
-        return await self._session.write(work)
+        return await self._fenced(lease, work)
 
     async def left_unread(self, account: str) -> PageSpans:
         """Give the pages that the last reading had no time for."""
@@ -157,38 +166,41 @@ class Database:
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle was attempted."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await fence(connection, lease)
+        async def work(connection: AsyncConnection, _now: datetime) -> None:
             await cycles.begin(connection, report)
 
-        await self._session.write(work)
+        await self._fenced(lease, work)
 
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
 
-        async def work(connection: AsyncConnection) -> None:
-            now = await fence(connection, lease)
+        async def work(connection: AsyncConnection, now: datetime) -> None:
             await snapshot_update.observe(connection, lease.account, cycle_id, seen, now)
 
-        await self._session.write(work)
+        await self._fenced(lease, work)
 
     async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:  # noqa: ARG002
         """Commit the intents of a batch, before the target is written."""
 
-        async def work(connection: AsyncConnection) -> None:
-            now = await fence(connection, lease)
+        async def work(connection: AsyncConnection, now: datetime) -> None:
             await ledger.intend(connection, lease.account, changes, now)
 
-        await self._session.write(work)
+        await self._fenced(lease, work)
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
 
-        async def work(connection: AsyncConnection) -> None:
-            now = await fence(connection, lease)
+        async def work(connection: AsyncConnection, now: datetime) -> None:
             await ledger.acknowledge(connection, lease, cycle_id, written, now)
 
-        await self._session.write(work)
+        await self._fenced(lease, work)
+
+    async def _fenced(self, lease: Lease, work: Callable[[AsyncConnection, datetime], Awaitable[T]]) -> T:
+        async def within(connection: AsyncConnection) -> T:
+            async with fenced(connection, lease) as now:
+                return await work(connection, now)
+
+        return await self._session.write(within)
 
     def transaction(self, lease: Lease) -> AbstractAsyncContextManager[Transaction]:
         """Open the one transaction for a target that is the same database; commits unless its body raises."""
@@ -200,8 +212,8 @@ class Database:
         with translated():
             try:
                 async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
-                    now = await fence(connection, lease)
-                    yield JoinedTransaction(connection, lease, now)
+                    async with fenced(connection, lease) as now:
+                        yield JoinedTransaction(connection, lease, now)
                     ended = True
             except DBAPIError as error:
                 if fault_of(error) is Fault.CONFLICT:
@@ -216,35 +228,31 @@ class Database:
     ) -> None:
         """Make `plan` the one of this cause that waits, or have none; end the decisions that no longer fit."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await fence(connection, lease)
+        async def work(connection: AsyncConnection, _now: datetime) -> None:
             await approvals.hold(connection, lease.account, cause, plan, lapsed)
 
-        await self._session.write(work)
+        await self._fenced(lease, work)
 
     async def end(self, lease: Lease, report: CycleReport) -> None:
         """Record how a cycle ended; once an hour deletes what `keep_ledger` has outlived."""
 
-        async def work(connection: AsyncConnection) -> datetime:
-            now = await fence(connection, lease)
+        async def work(connection: AsyncConnection, now: datetime) -> datetime:
             await cycles.end(connection, report, now)
             if self._sweeps(lease.account, now):
                 await cycles.forget(connection, lease.account, now - self._keep)
             return now
 
-        now = await self._session.write(work)
+        now = await self._fenced(lease, work)
         if self._sweeps(lease.account, now):
             self._swept[lease.account] = now
 
     async def record_audit(self, lease: Lease | None, report: AuditReport) -> None:
         """Store the last audit of an account; without a lease one that a person asked for and that healed nothing."""
 
-        async def work(connection: AsyncConnection) -> None:
-            if lease is not None:
-                await fence(connection, lease)
+        async def work(connection: AsyncConnection, _now: datetime | None = None) -> None:
             await cycles.record_audit(connection, report)
 
-        await self._session.write(work)
+        await (self._session.write(work) if lease is None else self._fenced(lease, work))
 
     async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give the next `size` cells in key order, for the audit."""

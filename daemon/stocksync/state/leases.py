@@ -1,5 +1,9 @@
-"""Who may write: a lease per account, by the database's clock, checked inside every commit."""
+"""Who may write: leases, claimed for whole sync groups, by the database's clock, checked inside every commit."""
 
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.errors import LeaseLost
 from stocksync.ports import Lease
 from stocksync.state.schema import accounts
+from stocksync.state.session import chunks
 from stocksync.state.types import database_now, instant
 
 _LOCK_SECONDS = 8
@@ -17,20 +22,43 @@ _IDLE_SECONDS = 10
 _NEVER = instant(0)
 
 LeaseRow = Row[*tuple[Any, ...]]
+Group = Sequence[str]
 
 
 async def fence(connection: AsyncConnection, lease: Lease) -> datetime:
-    """Lock the lease's row until this transaction ends, and give the database's time.
+    """Lock the lease's row until this transaction ends, and give the database's time; see `fenced`.
 
     Raises:
         LeaseLost: the lease is another's, or has run out.
 
     """
+    now, _ = await _fence(connection, lease)
+    return now
+
+
+@asynccontextmanager
+async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[datetime]:
+    """Fence what is done in this transaction, and extend the lease before it commits where little of it is left.
+
+    While the row is held nobody can claim and no renewal comes through: a commit that takes longer than the lease lasts
+    must leave a lease that lasts.
+
+    Raises:
+        LeaseLost: the lease is another's, or has run out.
+
+    """
+    now, left = await _fence(connection, lease)
+    began = time.monotonic()
+    yield now
+    if left.total_seconds() - (time.monotonic() - began) < lease.ttl.total_seconds() / 2:
+        await extend(connection, lease)
+
+
+async def _fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, timedelta]:
     row = await _locked(connection, lease.account)
     # Asked after the lock was got: a statement that waited for it would tell the time at which it began to wait.
     now = await _now(connection)
-    _check(row, lease, now)
-    return now
+    return now, _check(row, lease, now) - now
 
 
 async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) -> None:
@@ -44,33 +72,90 @@ async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) 
     _check(row, lease, await _now(connection) + margin)
 
 
-async def claim(
-    connection: AsyncConnection, account: str, owner: str, ttl: timedelta, *, alone: bool = False
-) -> Lease | None:
-    """Take or keep the lease; a change of owner, or a gap, makes a new epoch.
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims; all writers of one state claim for the same time."""
 
-    All writers of one state claim with the same `ttl`; a lease that would outlive it is not believed. `alone`: the
-    operating system proves that no other writer lives, so a lease of another one is a dead one's.
-    """
-    row = await _locked(connection, account)
+    owner: str
+    ttl: timedelta
+    alone: bool = False
+    """The operating system proves that no other writer lives, so that a lease of another one is a dead one's."""
+
+    def has(self, row: LeaseRow, now: datetime) -> bool:
+        """Whether a lease is its own, and in force."""
+        return bool(row.owner == self.owner and self._in_force(row, now))
+
+    def must_wait(self, row: LeaseRow, now: datetime) -> bool:
+        """Whether a lease is another's, and in force."""
+        return row.owner != self.owner and not self.alone and self._in_force(row, now)
+
+    def _in_force(self, row: LeaseRow, now: datetime) -> bool:
+        # No claim ever dates a lease further ahead: one that is was dated by a clock that has been set right since.
+        within: bool = now < row.expires_at <= now + self.ttl
+        return within
+
+
+async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: Claimant) -> list[Group]:
+    """Choose the groups that a claim could get, by one look that locks nothing."""
+    rows = await _rows(connection, groups)
     now = await _now(connection)
+    waits = {account for account, row in rows.items() if claimant.must_wait(row, now)}
+    return [group for group in groups if waits.isdisjoint(group)]
+
+
+async def claim(connection: AsyncConnection, group: Group, claimant: Claimant) -> list[Lease]:
+    """Take or keep the leases of a group, all or none; a change of owner, or a gap, makes a new epoch."""
+    # In one order, or two processes that know a group by different accounts could wait for each other.
+    rows = {account: await _locked(connection, account) for account in sorted(group)}
+    now = await _now(connection)
+    if any(row is not None and claimant.must_wait(row, now) for row in rows.values()):
+        return []
+    return [await _take(connection, account, row, claimant, now) for account, row in rows.items()]
+
+
+async def _take(
+    connection: AsyncConnection, account: str, row: LeaseRow | None, claimant: Claimant, now: datetime
+) -> Lease:
+    epoch = 1 if row is None else row.epoch if claimant.has(row, now) else row.epoch + 1
+    values = {"owner": claimant.owner, "epoch": epoch, "expires_at": now + claimant.ttl}
     if row is None:
-        first = {"account": account, "owner": owner, "epoch": 1, "expires_at": now + ttl, "failures": 0}
-        await connection.execute(insert(accounts), first)
-        return Lease(account, owner, 1)
-    # No claim ever dates a lease further ahead: one that is was dated by a clock that has been set right since.
-    held = now < row.expires_at <= now + ttl
-    if held and row.owner != owner and not alone:
-        return None
-    epoch = row.epoch if held and row.owner == owner else row.epoch + 1
-    await _set(connection, account, owner=owner, epoch=epoch, expires_at=now + ttl)
-    return Lease(account, owner, epoch)
+        await connection.execute(insert(accounts), {"account": account, "failures": 0, **values})
+    else:
+        await _set(connection, account, **values)
+    return Lease(account, claimant.owner, epoch, claimant.ttl)
 
 
-async def renew(connection: AsyncConnection, lease: Lease, ttl: timedelta) -> None:
-    """Extend a lease that is still ours."""
-    now = await fence(connection, lease)
-    await _set(connection, lease.account, expires_at=now + ttl)
+async def renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
+    """Extend all leases that are still ours, by one statement; give those that are.
+
+    A lease whose row a commit of ours holds is left to that commit, which extends it: this waits for nothing.
+    """
+    return [lease for chunk in chunks(held) for lease in await _renew(connection, chunk, ttl)]
+
+
+async def _renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
+    named = accounts.c.account.in_([lease.account for lease in held])
+    columns = accounts.c.account, accounts.c.owner, accounts.c.epoch, accounts.c.expires_at
+    rows = select(*columns).where(named)
+    locked = {row.account for row in await connection.execute(rows.with_for_update(skip_locked=True))}
+    now = await _now(connection)
+    known = {row.account: row for row in await connection.execute(rows)}
+    kept = [
+        lease
+        for lease in held
+        if (row := known.get(lease.account)) is not None
+        and (row.owner, row.epoch) == (lease.owner, lease.epoch)
+        and (row.expires_at > now or lease.account not in locked)
+    ]
+    ours = [lease.account for lease in kept if lease.account in locked]
+    if ours:
+        await connection.execute(update(accounts).where(accounts.c.account.in_(ours)).values(expires_at=now + ttl))
+    return kept
+
+
+async def extend(connection: AsyncConnection, lease: Lease) -> None:
+    """Extend a lease that this transaction has fenced, whose row it holds."""
+    await _set(connection, lease.account, expires_at=await _now(connection) + lease.ttl)
 
 
 async def release(connection: AsyncConnection, lease: Lease) -> None:
@@ -79,11 +164,13 @@ async def release(connection: AsyncConnection, lease: Lease) -> None:
     await connection.execute(update(accounts).where(*ours).values(owner="", expires_at=_NEVER))
 
 
-def _check(row: LeaseRow | None, lease: Lease, until: datetime) -> None:
+def _check(row: LeaseRow | None, lease: Lease, until: datetime) -> datetime:
     if row is None or (row.owner, row.epoch) != (lease.owner, lease.epoch):
         raise LeaseLost(f"account {lease.account}: another writer took over; this one writes nothing more")
     if row.expires_at <= until:
         raise LeaseLost(f"account {lease.account}: the lease has run out; nothing is written until it is claimed again")
+    expires_at: datetime = row.expires_at
+    return expires_at
 
 
 def _lease_of(account: str) -> Select[Any]:
@@ -96,6 +183,15 @@ async def _locked(connection: AsyncConnection, account: str) -> LeaseRow | None:
     if connection.dialect.name == "postgresql":
         await connection.execute(_POSTGRESQL_UNLIMITED)
     return row
+
+
+async def _rows(connection: AsyncConnection, groups: Sequence[Group]) -> dict[str, LeaseRow]:
+    known: dict[str, LeaseRow] = {}
+    columns = accounts.c.account, accounts.c.owner, accounts.c.epoch, accounts.c.expires_at
+    for chunk in chunks(sorted({account for group in groups for account in group})):
+        found = await connection.execute(select(*columns).where(accounts.c.account.in_(chunk)))
+        known |= {row.account: row for row in found}
+    return known
 
 
 async def _now(connection: AsyncConnection) -> datetime:
