@@ -34,6 +34,7 @@ from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredenti
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.qoyod.transport import post_over
 from stocksync.run.account import Account, Settings
+from stocksync.run.turns import Turns
 from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
@@ -143,8 +144,10 @@ class _Builder:
         budgets: dict[str, Budget] = {}
         engines: dict[URL, AsyncEngine] = {}
         made = {one.name: self._account(one, budgets, engines) for one in configured}
+        turns = Turns()
         for account in made.values():
             account.writing = made[min((account.name, *account.siblings))].writing
+            account.turns = turns
         return made
 
     def _account(self, one: AccountConfig, budgets: dict[str, Budget], engines: dict[URL, AsyncEngine]) -> Account:

@@ -8,6 +8,7 @@ from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.errors import StocksyncError
 from stocksync.ports import Capabilities, Clock, Observer, Source, State, Target
+from stocksync.run.turns import Turns
 
 _LOOK = 10.0
 """Seconds for a look at the columns."""
@@ -50,6 +51,8 @@ class Account:
 
     Siblings have it in common.
     """
+    turns: Turns = field(default_factory=Turns)
+    """Shared by all accounts of the process."""
     siblings: tuple[str, ...] = ()
     """Other accounts that poll the same tenant and write to the same table."""
     together: tuple[str, ...] = ()

@@ -99,7 +99,7 @@ class Cycle:
             report.outcome = Outcome.EMPTY
             return
         await account.look_again()
-        async with account.writing:
+        async with account.turns.turn(), account.writing:
             async with self._phase("prepare"):
                 snapshot = await snapshot_of(account, self._lease)
                 if self._full:

@@ -13,7 +13,7 @@ from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
 from stocksync.run.leases import LAST_WORD_SECONDS, Leadership
-from stocksync.run.scheduler import Scheduler
+from stocksync.run.scheduler import Scheduler, place_of
 from stocksync.run.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
@@ -148,8 +148,10 @@ class Service:
         """Begin to claim leases and to fire triggers."""
         for name, runner in self.runners.items():
             settings = runner.account.settings
-            self._scheduler.every(settings.interval, settings.jitter, runner.trigger, f"poll {name}")
-            self._scheduler.every(settings.audit_interval, settings.jitter, runner.trigger_audit, f"audit {name}")
+            # Many accounts are not to be polled all at once, and each keeps its place among them.
+            place, poll, check = place_of(name), runner.trigger, runner.trigger_audit
+            self._scheduler.every(settings.interval, settings.jitter, poll, f"poll {name}", place=place)
+            self._scheduler.every(settings.audit_interval, settings.jitter, check, f"audit {name}", place=place)
         self._keepers.append(asyncio.create_task(self._leadership.keep(), name="leases"))
         self._scheduler.start()
         self._keepers.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
