@@ -246,6 +246,7 @@ _LITE_WORDS = {
     "no such column": Fault.MISSING,
     "syntax error": Fault.REFUSED,
     "no such function": Fault.REFUSED,
+    "ambiguous column": Fault.REFUSED,
 }
 
 

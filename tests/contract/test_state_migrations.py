@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_mock_engine, text
 
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision
-from stocksync.errors import SchemaBehind, StateUnavailable
+from stocksync.errors import ConfigurationError, SchemaBehind
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.database import open_state
 from stocksync.state.migrate import _config, migrate, schema_problem
@@ -110,9 +110,9 @@ async def test_a_migration_that_was_interrupted_runs_again(mariadb_url: str) -> 
 
 
 async def test_a_place_where_no_file_can_be_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(StateUnavailable, match="nowhere does not exist or is not writable"):
+    with pytest.raises(ConfigurationError, match=r"state\.url: the folder .*nowhere does not exist: mkdir -p"):
         await open_state(f"sqlite:///{tmp_path}/nowhere/state.db", KEPT)
-    with pytest.raises(StateUnavailable, match="is a directory; name a file"):
+    with pytest.raises(ConfigurationError, match=r"state\.url: .* is a directory; name a file in it"):
         await migrate(f"sqlite:///{tmp_path}")
 
 

@@ -23,6 +23,7 @@ from system_shop import COMMAND, SECRET, Ended, catalogue_of, merged, sql, toml
 
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
+from stocksync.state.migrate import migrate
 
 LEGACY = "CREATE TABLE legacy (qoyod_id BIGINT, wh VARCHAR(20), qty INTEGER, PRIMARY KEY (qoyod_id, wh))"
 COLUMNS = {"product_id": "qoyod_id", "location": "wh", "quantity": "qty"}
@@ -230,6 +231,14 @@ def reader_on_mariadb(stage: Stage) -> None:
     stage.environ["TARGET_URL"] = stage.target.replace("root@", "novice@")
 
 
+async def state_to_read(stage: Stage) -> None:
+    assert stage.server is not None
+    await migrate(stage.target)
+    clerk("SELECT", "ALL TABLES IN SCHEMA public")(stage)
+    stage.config["state"] = {"url": stage.target}
+    stage.environ["TARGET_URL"] = f"sqlite:///{stage.folder / 'shop.db'}"
+
+
 def wrong_password(stage: Stage) -> None:
     assert stage.server is not None
     stage.server.sql("CREATE OR REPLACE USER novice@'%' IDENTIFIED BY 'right'")
@@ -245,7 +254,7 @@ MISTAKES = [
     Mistake(
         "1 a key misspelt",
         2,
-        ("accounts.main.poll.intervall", 'did you mean "interval"?'),
+        ("accounts.main.poll.intervall", 'did you mean "interval"?', "→ correct /", "/config.toml"),
         account={"poll": {"intervall": "15m"}},
     ),
     Mistake("2 a section misspelt", 2, ('did you mean "poll"?',), account={"polling": {"interval": "15m"}}),
@@ -542,7 +551,7 @@ MISTAKES = [
     Mistake(
         "33 a folder for the state's file",
         1,
-        ("✗  state", "is a directory"),
+        ("✗  state", "is a directory; name a file in it"),
         spoil=of(lambda stage: (stage.folder / "state.db").mkdir(), stateless("state.db")),
     ),
     Mistake(

@@ -12,6 +12,7 @@ from stocksync.config import Config
 from stocksync.core.answers import CheckResult, CheckState
 from stocksync.errors import SchemaBehind, SchemaNewer, StocksyncError
 from stocksync.state.database import Database, open_state
+from stocksync.state.rehearsal import rehearse
 
 
 async def check(config: Config, account: str | None = None, seconds: float = 60.0) -> AsyncGenerator[CheckResult, None]:
@@ -31,6 +32,7 @@ async def check(config: Config, account: str | None = None, seconds: float = 60.
         async def state() -> list[CheckResult]:
             opened.append(await open_state(config.state.dsn(), config.state.keep_ledger))
             stack.push_async_callback(opened[0].close)
+            await rehearse(opened[0].engine)
             return [CheckResult("state", CheckState.WELL, f"{opening(config.state).describe()}; schema at head")]
 
         async def http() -> list[CheckResult]:

@@ -1,8 +1,6 @@
 """Why a database cannot be opened, in the words of who has to mend it; never a driver's own."""
 
 import errno
-import os
-import pwd
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from stocksync.dsn.sqlite_file import file_of, obstacle
 from stocksync.errors import SEE_CHECK
 from stocksync.sqlengine import reason
 
@@ -21,6 +20,7 @@ _WRONG_PASSWORD = frozenset({"28P01", 1045})
 _NO_ROLE = frozenset({"28000"})
 _NO_DATABASE = frozenset({"3D000", 1049})
 _NO_ACCESS = frozenset({1044})
+_DENIED = frozenset({"42501", 1142, 1143})
 _BY_HOST = frozenset({1130})
 _READ_ONLY = frozenset({"25006", 1290, 1792, 1836})
 
@@ -49,8 +49,7 @@ class Opening:
     @property
     def path(self) -> Path | None:
         """The file of a SQLite database."""
-        named = self.url.get_backend_name() == "sqlite" and self.url.database not in {None, "", ":memory:"}
-        return Path(str(self.url.database).removeprefix("file:").partition("?")[0]).absolute() if named else None
+        return file_of(self.url)
 
     def describe(self) -> str:
         """Name the database without user and password."""
@@ -78,6 +77,7 @@ class Opening:
                 f"lets user {user} not into database {database}",
                 f"GRANT SELECT, INSERT, UPDATE ON {database}.* TO {user}",
             ),
+            _DENIED: (f"refuses user {user}: {words}", f"let an administrator grant it to {user}"),
             _BY_HOST: ("lets nobody in from this machine", f"allow user {user} from here"),
             _READ_ONLY: (
                 f"takes no writes: {words}",
@@ -99,24 +99,12 @@ class Opening:
         text = " ".join(str(cause) for cause in causes(error))
         if "not a database" in text:
             return f"{path} is not a SQLite database", f"correct {self.key}"
-        if path.is_dir():
-            return f"{path} is a directory", f"name a file in {self.key}"
-        if not path.parent.is_dir():
-            return f"the folder {path.parent} does not exist", f"mkdir -p {path.parent}, or correct {self.key}"
-        if "readonly" in text or "unable to open" in text or "not writable" in text:
-            return unwritable(path, self.key)
+        if barred := obstacle(path):
+            what, _, cure = barred.partition(": ")
+            return what, cure
+        if "readonly" in text:
+            return f"{path} takes no writes", f"take mode=ro out of {self.key}, or mount its file system for writing"
         return None
-
-
-def unwritable(path: Path, key: str) -> tuple[str, str]:
-    """Say who owns what may not be written, and who we are."""
-    barred = path if path.exists() and not os.access(path, os.W_OK) else path.parent
-    if os.access(barred, os.W_OK):
-        return f"{path} takes no writes", f"take mode=ro out of {key}, or mount its file system for writing"
-    kind = "folder" if barred.is_dir() else "file"
-    owner, me = _name(barred.stat().st_uid), _name(os.geteuid())
-    what = f"the {kind} {barred} may not be written: it is owned by {owner}, and this is user {me}"
-    return what, f"chown {me} {barred}, or run as {owner}"
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -133,13 +121,6 @@ def driver_missing(url: URL) -> tuple[str, str]:
     """Say which driver is missing."""
     backend = url.get_backend_name()
     return f"the {_NAMES[backend]} driver is not installed", f"pip install 'stocksync[{_EXTRAS[backend]}]'"
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _code(error: BaseException) -> object:

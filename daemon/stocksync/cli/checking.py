@@ -1,7 +1,10 @@
 """`check`: what is well, what may hurt, and what to do about the rest."""
 
 import contextlib
+import os
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +13,7 @@ from stocksync import app
 from stocksync.cli.format.finding import finding, verdict
 from stocksync.cli.program import Account, AsJson, ConfigFile, Debug, known, settings, wait_for
 from stocksync.cli.terminal import out, print_json
-from stocksync.config import Config
+from stocksync.config import Config, find
 from stocksync.core.answers import CheckResult, CheckState
 from stocksync.errors import ConfigurationError
 
@@ -40,6 +43,7 @@ def check(
         loaded = settings(config, debug=debug)
     except ConfigurationError as error:
         results = [CheckResult("configuration", CheckState.FAILED, problem) for problem in error.problems]
+        results[-1] = replace(results[-1], todo=_file(config))
         _tell(results, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     name = known(loaded, account)
@@ -50,6 +54,14 @@ def check(
         out.print()
         out.print(verdict(results))
     raise typer.Exit(0 if all(each.well for each in results) else 1)
+
+
+def _file(given: Path | None) -> str:
+    """Name the file that is to be corrected, where there is one."""
+    with contextlib.suppress(ConfigurationError):
+        if (found := find(given, os.environ)) is not None and found.exists():
+            return f"correct {found.absolute()}"
+    return ""
 
 
 async def _try(config: Config, account: str | None, seconds: float, *, as_json: bool) -> list[CheckResult]:

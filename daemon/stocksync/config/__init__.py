@@ -19,7 +19,7 @@ from stocksync.config.loading import build, load
 from stocksync.config.model import Config, HttpConfig, LogConfig, StateConfig
 from stocksync.config.rendering import example, reference
 from stocksync.config.secret import SecretRef
-from stocksync.config.sources import SEARCHED
+from stocksync.config.sources import SEARCHED, find
 
 __all__ = [
     "OWN_COLUMNS",
@@ -43,6 +43,7 @@ __all__ = [
     "build",
     "effective",
     "example",
+    "find",
     "load",
     "reference",
 ]

@@ -91,8 +91,9 @@ class Attempts:
         """Whether other rows go in: of the same kind, or of any where only one of that kind was tried."""
         if refusal.fault is not Fault.DATA or _needs_value(refusal.code, words):
             return False
+        alone = refusal.steps.total() == 1 and refusal.steps.keys() <= set(_WRITES)
         return any(self._passed[step] for step in refusal.steps) or (
-            refusal.steps.total() == 1 and any(self._passed[step] for step in _WRITES)
+            alone and any(self._passed[step] for step in _WRITES)
         )
 
     def _cure(self, words: str, code: object, steps: list[str]) -> str:
