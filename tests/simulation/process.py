@@ -91,6 +91,8 @@ class SimulatedTarget:
 
     def __init__(self, inner: Any, world: "World", owner: str) -> None:
         self._inner, self._world, self._owner = inner, world, owner
+        self._joined: list[Change] = []
+        """Written in a transaction of the state's, which may still be refused."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -114,12 +116,20 @@ class SimulatedTarget:
                 raise TargetUnavailable("the server ended the idle transaction")
 
         written: BatchResult = await self._inner.write(changes, fence_then_idle, transaction, patient=patient)
-        world.oracle.see_commit(self._owner, written.applied, clock.monotonic())
-        if transaction is None:
+        if transaction is not None:
+            self._joined += written.applied
+        else:
+            world.oracle.see_commit(self._owner, written.applied, clock.monotonic())
             owner, expires_at = world.databases.lease()
             if owner != self._owner or expires_at <= clock.now():
                 world.oracle.note(f"{self._owner} wrote without the lease, {owner or 'nobody'} holds it")
         return written
+
+    def settle(self, *, committed: bool) -> None:
+        """Show the oracle what was written in a transaction of the state's, once that is committed."""
+        joined, self._joined = self._joined, []
+        if committed:
+            self._world.oracle.see_commit(self._owner, joined, self._world.clock.monotonic())
 
 
 class Gated:
@@ -146,8 +156,13 @@ class Gated:
     @asynccontextmanager
     async def _transaction(self, lease: Lease) -> AsyncIterator[Any]:
         await self._before("transaction", (lease,))
-        async with self._inner.transaction(lease) as transaction:
-            yield transaction
+        committed = False
+        try:
+            async with self._inner.transaction(lease) as transaction:
+                yield transaction
+            committed = True
+        finally:
+            self._daemon.target.settle(committed=committed)
         await self._after("acknowledge")
 
     async def _before(self, name: str, args: Sequence[Any]) -> None:
@@ -209,13 +224,14 @@ class Daemon:
         random = Random(world.random.random())
         settings = SourceSettings("main", per_page=4, concurrency=2, attempts=3)
         self.state, target = world.databases.open(self.crash)
+        self.target = SimulatedTarget(target, world, name)
         gated = Gated(self.state, self, StateUnavailable)
         budget = Budget(PER_MINUTE, world.clock, Unanswered(gated), "main")
         credential = KeyCredential("api_key", lambda: "key")
         self.source = source = NotedSource(settings, Wire(self), budget, credential, self, clock, random)
         self.account = Account(
             name="main", source=source,
-            target=Gated(SimulatedTarget(target, world, name), self, TargetUnavailable),
+            target=Gated(self.target, self, TargetUnavailable),
             state=gated, shared=world.weather.shared,
             rules=Rules(Policy(), LocationMap()), limits=Limits(minimum_cells=world.weather.minimum_cells),
             settings=_settings(heal=world.weather.meddled, cross_check=world.weather.cross_check),
