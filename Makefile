@@ -4,6 +4,8 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 ARGS ?=
 RUN_SECONDS ?= 600
+# Commands that tests start would compile the whole package each time.
+export PYTHONDONTWRITEBYTECODE :=
 # One more than cores: the tests that wait for a lease to run out leave theirs idle.
 WORKERS ?= 3
 

@@ -35,7 +35,8 @@ class FileIdentity:
         self._first: Identity | None = None
 
     def watch(self, engine: Engine) -> None:
-        """Begin to watch an engine's connections."""
+        """Begin to watch an engine's connections, and the file where it is there already."""
+        self._first = identity_of(self._file)
         event.listen(engine, "do_connect", self._before_connect)
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leasing import claim, renew
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,7 +40,7 @@ def remove(folder: Path, *names: str) -> None:
 async def write_all(state: Database, lease: Any) -> list[str]:
     """Try everything that a writer does; gives the errors."""
     said = []
-    for attempt in (lambda: state.claim("main", "me", TTL), lambda: state.renew(lease, TTL),
+    for attempt in (lambda: claim(state, "main", "me", TTL), lambda: renew(state, lease, TTL),
                     lambda: state.intend(lease, "c1", []), lambda: state.confirm(lease, timedelta(0)),
                     lambda: state.meet(lease, "t")):  # fmt: skip
         with pytest.raises(StateUnavailable) as error:
@@ -52,7 +53,7 @@ async def write_all(state: Database, lease: Any) -> list[str]:
 
 
 async def test_a_state_that_was_removed_is_written_no_more_and_not_made_anew(state: Database, tmp_path: Path) -> None:
-    lease = await state.claim("main", "me", TTL)
+    lease = await claim(state, "main", "me", TTL)
     remove(tmp_path, "state.db", "state.db-wal", "state.db-shm")
     for said in await write_all(state, lease):
         assert WORDS in said
@@ -60,7 +61,7 @@ async def test_a_state_that_was_removed_is_written_no_more_and_not_made_anew(sta
 
 
 async def test_a_state_that_was_replaced_is_written_no_more_nor_is_the_other(state: Database, tmp_path: Path) -> None:
-    lease = await state.claim("main", "me", TTL)
+    lease = await claim(state, "main", "me", TTL)
     other = await open_state(f"sqlite:///{tmp_path / 'other.db'}", KEPT)
     await other.close()
     shutil.copy(tmp_path / "other.db", tmp_path / "backup.db")
@@ -73,18 +74,18 @@ async def test_a_state_that_was_replaced_is_written_no_more_nor_is_the_other(sta
 
 
 async def test_a_state_that_is_put_back_is_used_again(state: Database, tmp_path: Path) -> None:
-    lease = await state.claim("main", "me", TTL)
+    lease = await claim(state, "main", "me", TTL)
     assert lease is not None
     (tmp_path / "state.db").rename(tmp_path / "elsewhere.db")
     with pytest.raises(StateUnavailable):
-        await state.renew(lease, TTL)
+        await renew(state, lease, TTL)
     (tmp_path / "elsewhere.db").rename(tmp_path / "state.db")
-    await state.renew(lease, TTL)
-    assert await state.claim("main", "me", TTL) == lease
+    await renew(state, lease, TTL)
+    assert await claim(state, "main", "me", TTL) == lease
 
 
 async def test_a_removal_in_the_middle_of_a_transaction_undoes_it(state: Database, tmp_path: Path) -> None:
-    lease = await state.claim("main", "me", TTL)
+    lease = await claim(state, "main", "me", TTL)
     assert lease is not None
     with pytest.raises(StateUnavailable):
         async with state.transaction(lease):
@@ -92,30 +93,30 @@ async def test_a_removal_in_the_middle_of_a_transaction_undoes_it(state: Databas
 
 
 async def test_who_opens_a_new_state_at_the_same_place_is_the_only_writer(state: Database, tmp_path: Path) -> None:
-    lease = await state.claim("main", "me", TTL)
+    lease = await claim(state, "main", "me", TTL)
     remove(tmp_path, "state.db", "state.db-wal", "state.db-shm", "state.db.lock")
     second = await open_state(f"sqlite:///{tmp_path / 'state.db'}", KEPT)
     second.lock()
-    assert await second.claim("main", "you", TTL) is not None
+    assert await claim(second, "main", "you", TTL) is not None
     await write_all(state, lease)
     await second.close()
 
 
 async def test_a_lock_file_that_was_removed_is_taken_anew_or_the_writing_stops(state: Database, tmp_path: Path) -> None:
-    lease = await state.claim("main", "me", TTL)
+    lease = await claim(state, "main", "me", TTL)
     assert lease is not None
     remove(tmp_path, "state.db.lock")
-    await state.renew(lease, TTL)
+    await renew(state, lease, TTL)
     rival = LockFile(tmp_path / "state.db.lock")
     with pytest.raises(StateInUse):
         rival.acquire()
     remove(tmp_path, "state.db.lock")
     rival.acquire()
-    for attempt in (lambda: state.renew(lease, TTL), lambda: state.claim("main", "me", TTL)):
+    for attempt in (lambda: renew(state, lease, TTL), lambda: claim(state, "main", "me", TTL)):
         with pytest.raises(StateInUse, match="in use by process"):
             await attempt()
     rival.release()
-    await state.renew(lease, TTL)
+    await renew(state, lease, TTL)
 
 
 @pytest.fixture

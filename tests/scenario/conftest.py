@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import structlog
 from scenario_shop import Calendar, Shop, small_catalogue
 from structlog.testing import capture_logs
 
@@ -18,6 +19,12 @@ from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
 
 Open = Callable[..., Coroutine[Any, Any, Shop]]
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Commands that a test before ran in this process have set up logs of their own."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

@@ -226,7 +226,7 @@ async def cut_and_recover(business: Business, chosen: Iterable[Cut]) -> None:
             await business.tells_no_lie()
         except AssertionError as error:
             raise AssertionError(f"{cut}: {error}") from error
-    assert sum(fallen) >= 0.9 * len(fallen), "cycles differ in length, but not by so much"
+    assert sum(fallen) >= 0.9 * len(fallen) - 1, "cycles differ in length, but not by so much"
 
 
 @pytest.fixture(params=[False, True], ids=["separate", "shared"])

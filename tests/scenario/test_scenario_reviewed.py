@@ -109,9 +109,9 @@ async def test_nothing_is_tried_before_its_intent_is_recorded(open_shop: Any, mo
         await intend(lease, cycle_id, changes)
         intended.update(changes)
 
-    async def watched(changes: Any, *rest: Any) -> Any:
+    async def watched(changes: Any, *rest: Any, **more: Any) -> Any:
         early.extend(change for change in changes if change not in intended)
-        return await write(changes, *rest)
+        return await write(changes, *rest, **more)
 
     monkeypatch.setattr(shop.house.state, "intend", noted)
     monkeypatch.setattr(shop.account.target, "write", watched)

@@ -697,6 +697,7 @@ MISTAKES = [
 def forge() -> Iterator[subprocess.Popen[str]]:
     """Give what starts commands as forks of one process, which spares each the imports."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("STOCKSYNC_", "COVERAGE_"))}
+    clean["COLUMNS"] = "250"  # a console is as wide as when it was made
     command = [sys.executable, str(Path(crashing.__file__))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean) as process:
         yield process

@@ -100,6 +100,7 @@ class ApiCalls:
         self._clock = clock
         self._random = random
         self._ticks = 0
+        self._refused_at = 0
         self.skew: timedelta | None = None
         """How far the server's clock stood before ours at its last answer."""
         self._told_of_skew = False
@@ -156,7 +157,7 @@ class ApiCalls:
         response = await self._send(request, headers)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             await self._throttle(response)
-        self._judge(response, headers)
+        self._judge(response, headers, sent)
         return Answer(response, read_at, sent, self._tick())
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
@@ -178,7 +179,7 @@ class ApiCalls:
             self._observer.requested(self._settings.account, request.endpoint, code, self._clock.monotonic() - began)
         return response
 
-    def _judge(self, response: Response, headers: Mapping[str, str]) -> None:
+    def _judge(self, response: Response, headers: Mapping[str, str], sent: int) -> None:
         """Let 200 and 404 pass; everything else is one of our errors."""
         status = response.status
         if status == HTTPStatus.NOT_FOUND and is_page(response) and _KNOWN_404.search(response.body):
@@ -187,7 +188,9 @@ class ApiCalls:
                 f"somebody before Qoyod answered 404 with a page: {_excerpt(response.body, headers)}"
             )
         if status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
-            self._note_answer(response)
+            # What was asked before a refusal came proves nothing of the credential as it is since.
+            if sent > self._refused_at:
+                self._note_answer(response)
             return
         shown = _excerpt(response.body, headers)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and is_of_a_proxy(response):
@@ -235,6 +238,7 @@ class ApiCalls:
         was, self._reported = self._reported, state
         self._observer.authorized(self._settings.account, *state)
         if not well:
+            self._refused_at = self._tick()
             log.warning("unauthorized", account=self._settings.account, reason=reason)
         elif was is not None and not was[0]:
             log.info("authorized_again", account=self._settings.account)
