@@ -3,10 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
-from stocksync.state.types import Blob, Counter, Instant, Key, Words
+from stocksync.state.digests import look_alike_key
+from stocksync.state.types import Blob, Counter, Digest, Instant, Key, Words
 
 revision = "0002"
 down_revision = "0001"
+_ALIKE = "stocksync_products_alike"
+_AT_ONCE = 5000
 
 
 def added() -> list[tuple[str, sa.Column]]:
@@ -20,6 +23,13 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("target_contact", Instant())),
         ("stocksync_accounts", sa.Column("locations", Words())),
         ("stocksync_accounts", sa.Column("checked_up_to", sa.BigInteger())),
+        ("stocksync_accounts", sa.Column("rules", Digest)),
+        ("stocksync_products", sa.Column("digest", Digest)),
+        ("stocksync_products", sa.Column("unchanged", sa.Integer())),
+        ("stocksync_products", sa.Column("unmanaged", sa.Integer())),
+        ("stocksync_products", sa.Column("unmapped", sa.Integer())),
+        ("stocksync_products", sa.Column("managed", sa.Integer())),
+        ("stocksync_products", sa.Column("look_alike", Key(64))),
     ]
 
 
@@ -29,15 +39,28 @@ def upgrade() -> None:
     for table, column in added():
         if column.name not in {known["name"] for known in inspector.get_columns(table)}:
             op.add_column(table, column)
+    if not any(known["name"] == _ALIKE for known in inspector.get_indexes("stocksync_products")):
+        op.create_index(_ALIKE, "stocksync_products", ["account", "look_alike"])
     # Look-ups since the last complete cycle are weighed together, and 0.1 had cycles too.
     op.execute("UPDATE stocksync_accounts SET weighed_at = last_complete WHERE weighed_at IS NULL")
+    _fill_look_alikes(op.get_bind())
     plans_by_cause()
     request_budgets()
+
+
+def _fill_look_alikes(connection: sa.Connection) -> None:
+    products = sa.table("stocksync_products", *map(sa.column, ("account", "product_id", "sku", "look_alike")))
+    key = (products.c.account == sa.bindparam("of"), products.c.product_id == sa.bindparam("id"))
+    filled = sa.update(products).where(*key).values(look_alike=sa.bindparam("alike"))
+    query = sa.select(products.c.account, products.c.product_id, products.c.sku).where(products.c.look_alike.is_(None))
+    while rows := connection.execute(query.limit(_AT_ONCE)).all():
+        connection.execute(filled, [{"of": row[0], "id": row[1], "alike": look_alike_key(row[2])} for row in rows])
 
 
 def downgrade() -> None:
     one_plan_an_account()
     op.drop_table("stocksync_budgets", if_exists=True)
+    op.drop_index(_ALIKE, "stocksync_products")
     for table, column in reversed(added()):
         op.drop_column(table, column.name)
 

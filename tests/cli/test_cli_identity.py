@@ -41,7 +41,7 @@ async def test_another_target_database_is_filled_though_the_state_knows_every_fi
     path.write_text(path.read_text(encoding="utf-8").replace("target.db", "new.db"), encoding="utf-8")
     done = await command("once", "--json")
     assert done.json[0]["counts"]["applied"] == len(qoyod.catalogue.figures())
-    assert done.err.count("target_changed") == 1
+    assert done.out.count("the target was changed in the configuration") == 1
     assert (await command("once", "--json")).json[0]["counts"]["applied"] == 0
 
 

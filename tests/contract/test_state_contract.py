@@ -11,7 +11,8 @@ from leasing import claim, renew
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldChange, HeldPlan
-from stocksync.core.model import Cell, Change, Removal, RowLocator, SnapshotProduct, Verdict
+from stocksync.core.model import Cell, Change, Removal, RowLocator, SettledProduct, SnapshotProduct, Verdict
+from stocksync.core.recognition import Catalogue
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.errors import LeaseLost, NotFound, PlanChanged
 from stocksync.ports import BatchResult, Lease, Quarantined, SnapshotUpdate
@@ -676,3 +677,63 @@ async def test_the_guards_weigh_what_look_ups_wrote_since_the_last_complete_cycl
     assert (history.managed, list(history.looked_up), history.weighed) == (2, [gone], True)
     await one.end(lease, done("c3", verdict=Verdict.PARTIAL))
     assert list((await two.guard_history("main")).looked_up) == [gone]
+
+
+DIGEST = SettledProduct(b"0123456789abcdef", unchanged=2, unmanaged=1, unmapped=3, managed=2, tracked=True)
+RULES = b"rules"
+
+
+async def with_settled(state, lease) -> None:
+    await state.observe(lease, "c1", SnapshotUpdate(products={11: known(), 12: known("BW-002")}))
+    await state.observe(lease, "c1", SnapshotUpdate(settled={11: DIGEST, 12: DIGEST, 99: DIGEST}, rules=RULES))
+
+
+async def test_a_settled_product_is_known_by_its_digest_and_one_that_is_unknown_is_left_out(state, lease) -> None:
+    await with_settled(state, lease)
+    assert await state.catalogue("main") == Catalogue(RULES, {11: DIGEST, 12: DIGEST})
+    assert await state.catalogue("other") == Catalogue(b"", {})
+
+
+async def test_what_was_settled_under_other_rules_no_longer_is(state, lease) -> None:
+    await with_settled(state, lease)
+    await state.observe(lease, "c2", SnapshotUpdate(settled={12: DIGEST}, rules=b"other rules"))
+    assert await state.catalogue("main") == Catalogue(b"other rules", {11: None, 12: DIGEST})
+
+
+UNSETTLING = {
+    "a look-up's figure": lambda state, lease: state.observe(lease, "c2", seen_at(T0)),
+    "another entry": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(products={11: known("BW-9")})),
+    "a row of the target": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(corrected={CELL: None})),
+    "first contact": lambda state, lease: state.observe(
+        lease, "c2", SnapshotUpdate(adopted={CELL: (Decimal(1), "BW-001")})
+    ),
+    "an unknown cell": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(unknown={CELL: T0})),
+    "quarantine": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(quarantined=[entry()])),
+    "release": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(released=[(11, "MAIN")])),
+    "a word of its own": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(unsettled=[11])),
+    "an intent": lambda state, lease: state.intend(lease, "c2", [change()]),
+    "an acknowledgement": lambda state, lease: state.acknowledge(lease, "c2", BatchResult(applied=[change()])),
+}
+
+
+@pytest.mark.parametrize("touch", UNSETTLING.values(), ids=UNSETTLING.keys())
+async def test_what_touches_a_product_unsettles_it_and_no_other(state, lease, touch) -> None:
+    await with_settled(state, lease)
+    await touch(state, lease)
+    assert await state.catalogue("main") == Catalogue(RULES, {11: None, 12: DIGEST})
+
+
+async def test_products_whose_skus_a_target_may_take_for_one_are_found(state, lease) -> None:
+    skus = {11: "bw-001", 12: "BW-002", 13: "\u0642\u0645\u064a\u0635", 14: "x" * 500, 15: "0042"}
+    await state.observe(lease, "c1", SnapshotUpdate(products={key: known(sku) for key, sku in skus.items()}))
+    assert await state.look_alikes("main", ["BW-001", "BW-002"]) in ([11, 12], [12, 11])
+    assert await state.look_alikes("main", ["42", "nothing"]) == [15]
+    assert await state.look_alikes("main", []) == []
+
+
+async def test_what_a_clock_far_ahead_has_dated_is_replaced_by_what_is_read_next(state, lease) -> None:
+    await state.observe(lease, "c1", seen_at(datetime.now(UTC) + timedelta(hours=1)))
+    now = datetime.now(UTC)
+    await state.observe(lease, "c2", seen_at(now, parts=((3, Decimal(73)),)))
+    await state.observe(lease, "c3", seen_at(now - timedelta(seconds=9)))
+    assert (await remembered(state)).parts == ((3, Decimal(73)),)

@@ -76,8 +76,8 @@ def test_two_locations_on_one_place_are_summed(make):
 def test_unmapped_locations_are_counted_and_not_written(make):
     ignoring = Rules(Policy(), LocationMap({3: "MAIN"}, Unmapped.IGNORE))
     holding = Rules(Policy(), LocationMap({3: "MAIN"}, Unmapped.HOLD))
-    assert desires_of([make.product(1, {3: 1, 4: 1})], {}, ignoring).unmapped == 1
-    assert desires_of([make.product(1, {3: 1, 4: 1})], {}, holding).unmapped_held == 1
+    assert desires_of([make.product(1, {3: 1, 4: 1})], {}, ignoring).unmapped == {1: 1}
+    assert desires_of([make.product(1, {3: 1, 4: 1})], {}, holding).unmapped_held == {1: 1}
 
 
 def test_an_older_figure_never_replaces_a_newer_one(make):
@@ -137,7 +137,7 @@ def test_first_contact_adopts_what_is_right_and_takes_the_rest_as_before(make):
 def test_rows_the_target_does_not_know_are_skipped_where_it_creates_none(make):
     desires = desires_of([make.product(1, {3: 5})], {}, PLAIN)
     found = compare(make, desires, {}, creates=False)
-    assert (found.skipped, found.changes) == (1, [])
+    assert (found.skipped, found.changes) == ([make.cell(1, "3")], [])
 
 
 def test_a_renamed_sku_moves_to_its_new_row_where_rows_are_found_by_sku(make):
@@ -243,7 +243,7 @@ def test_a_location_whose_id_is_the_name_of_another_place_waits_for_a_person(mak
     rules = Rules(Policy(), LocationMap({1: "3"}))
     desires = desires_of([make.product(1, {1: 11, 3: 13})], {}, rules)
     assert desires.wants[Cell(1, "3")].figure == 11
-    assert desires.unmapped_held == 1
+    assert desires.unmapped_held == {1: 1}
 
 
 def test_only_uncertain_cells_are_looked_up(make):

@@ -1,21 +1,34 @@
 """The state in memory, by a given clock: for simulations, and held to the contract of the real ones."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
 from memory_status import counted, oldest_named
 
 from stocksync.core import budget as budgeting
 from stocksync.core.budget import SECOND, BudgetRow, Pace, Reservation
 from stocksync.core.completeness import PageSpans
+from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_for
-from stocksync.core.model import Cell, Change, Figure, RowLocator, SnapshotCell, SnapshotProduct, SourceFigures
+from stocksync.core.look_alike import folded
+from stocksync.core.model import (
+    Cell,
+    Change,
+    Figure,
+    RowLocator,
+    SettledProduct,
+    SnapshotCell,
+    SnapshotProduct,
+    SourceFigures,
+)
+from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport, orphaned_by
 from stocksync.errors import LeaseLost, PlanChanged
 from stocksync.ports import (
@@ -67,6 +80,8 @@ class MemoryAccount:
     failures: int = 0
     cells: dict[Cell, MemoryCell] = field(default_factory=dict)
     products: dict[int, SnapshotProduct] = field(default_factory=dict)
+    settled: dict[int, SettledProduct] = field(default_factory=dict)
+    rules: bytes = b""
     quarantine: dict[tuple[int, str | None], Quarantined] = field(default_factory=dict)
     ledger: list[LedgerRow] = field(default_factory=list)
     cycles: dict[str, CycleReport] = field(default_factory=dict)
@@ -194,6 +209,15 @@ class MemoryState:
             checked_up_to=mine.checked_up_to,
         )
 
+    async def catalogue(self, account: str) -> Catalogue:
+        mine = self.store.of(account)
+        known = {product_id: mine.settled.get(product_id) for product_id in mine.products}
+        return Catalogue(mine.rules, known, mine.checked_up_to)
+
+    async def look_alikes(self, account: str, skus: Collection[str]) -> list[int]:
+        wanted = {folded(sku) for sku in skus}
+        return [key for key, known in self.store.of(account).products.items() if folded(known.sku) in wanted]
+
     async def guard_history(self, account: str) -> GuardHistory:
         mine = self.store.of(account)
         managed = sum(isinstance(row.acked, Decimal) for row in mine.cells.values())
@@ -230,6 +254,7 @@ class MemoryState:
         mine, now = self._fenced(lease), self.clock.now()
         self.crash_points("before intend")
         for change in changes:
+            mine.settled.pop(change.product_id, None)
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
             row.intended_at = now if row.intent is None else row.intended_at
             row.intent = change.after
@@ -384,6 +409,7 @@ class MemoryState:
     def _acknowledge(self, mine: MemoryAccount, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         now = self.clock.now()
         for change in written.applied:
+            mine.settled.pop(change.product_id, None)
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
             row.former_sku = row.sku if row.sku not in {"", change.sku} else row.former_sku
             altered = written.altered.get(change.cell)
@@ -493,14 +519,29 @@ def _give_up(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
         row.acked = row.sent = row.intent = row.intended_at = None
 
 
+def _unsettle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
+    cells = chain(seen.cells, seen.corrected, seen.adopted, seen.unknown, seen.given_up)
+    entries = {entry.product_id for entry in seen.quarantined} | {product_id for product_id, _ in seen.released}
+    for product_id in chain(seen.unsettled, seen.products, entries, (cell.product_id for cell in cells)):
+        mine.settled.pop(product_id, None)
+
+
+def _settle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
+    if seen.rules:
+        kept = mine.settled if mine.rules == seen.rules else {}
+        mine.rules = seen.rules
+        mine.settled = kept | {key: one for key, one in seen.settled.items() if key in mine.products}
+
+
 def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
+    _unsettle(mine, seen)
     if seen.layout is not None:
         mine.layout = seen.layout
         for row in mine.cells.values():
             row.sent = None
     for cell, (parts, at) in seen.cells.items():
         row = mine.cells.setdefault(cell, MemoryCell())
-        if at >= row.source_at:
+        if at >= row.source_at or row.source_at > now + CLOCK_SKEW:
             row.parts, row.source_at = parts, at
     _correct(mine, seen)
     for cell, (figure, sku) in seen.adopted.items():
@@ -517,6 +558,7 @@ def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
     for key in seen.released:
         mine.quarantine.pop(key, None)
     mine.quarantine |= {(entry.product_id, entry.place): entry for entry in seen.quarantined}
+    _settle(mine, seen)
 
 
 def _by_start(mine: MemoryAccount) -> list[CycleReport]:

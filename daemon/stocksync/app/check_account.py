@@ -97,7 +97,7 @@ class AccountCheck:
     async def _first_page(self, account: Account) -> list[CheckResult]:
         page = await account.source.first_page()
         self.products, self.total = list(page.products.values()), page.total
-        return [products_result(self.one.name, page, filtered=account.settings.filtered)]
+        return [products_result(self.one.name, page, filtered=bool(account.settings.filter))]
 
     async def _target(self, account: Account, runtime: Runtime) -> AsyncIterator[CheckResult]:
         def words(error: StocksyncError) -> tuple[str, str]:

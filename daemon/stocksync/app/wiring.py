@@ -225,7 +225,8 @@ def _values(section: BaseModel) -> dict[str, Any]:
 
 
 def _settings(config: Config, one: AccountConfig) -> Settings:
-    filtered = bool(one.poll.filter.sku) or one.poll.filter.category_id is not None
+    wanted = one.poll.filter
+    filtered = bool(wanted.sku) or wanted.category_id is not None
     return Settings(
         interval=one.poll.interval,
         jitter=one.poll.jitter,
@@ -235,7 +236,7 @@ def _settings(config: Config, one: AccountConfig) -> Settings:
         batch_size=one.target.batch_size,
         heal=one.drift.heal,
         owns_table=len(same_table(config.accounts, one)) == 1 and not filtered,
-        filtered=filtered,
+        filter=f"{wanted.sku}/{wanted.category_id}" if filtered else "",
     )
 
 

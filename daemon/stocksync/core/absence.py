@@ -5,6 +5,7 @@ Two complete readings in a row must lack it; then Qoyod is asked for it by id.
 
 from collections.abc import Mapping
 from datetime import datetime
+from heapq import nsmallest
 
 from stocksync.core.model import Product, Reading, SnapshotProduct, Verdict
 
@@ -36,7 +37,7 @@ def entry_of(product: Product) -> SnapshotProduct:
 def missing_from(reading: Reading, known: Mapping[int, SnapshotProduct]) -> dict[int, SnapshotProduct]:
     """Give the known products that a reading lacks, counted on where the reading is complete."""
     bad = {row.product_id for row in reading.bad_rows}
-    absent = known.keys() - reading.products.keys() - bad
+    absent = known.keys() - reading.products.keys() - reading.recognised - bad
     step = 1 if reading.verdict is Verdict.COMPLETE else 0
     return {
         product_id: entry._replace(missing=entry.missing + step)
@@ -73,7 +74,7 @@ def proven_gone(entry: SnapshotProduct, at: datetime) -> SnapshotProduct:
 
 def witnesses_for(reading: Reading, known: Mapping[int, SnapshotProduct]) -> list[int]:
     """Choose products of which one must answer by id if the account is alive: read now and known before."""
-    return sorted(reading.products.keys() & known.keys())[:_WITNESSES]
+    return nsmallest(_WITNESSES, (reading.products.keys() & known.keys()) | reading.recognised)
 
 
 def gone(known: Mapping[int, SnapshotProduct], *updates: Mapping[int, SnapshotProduct]) -> dict[int, SnapshotProduct]:

@@ -41,12 +41,14 @@ class DesiredState:
     """Cells of tracked products at places that no location feeds any more, as the map was changed."""
     given_up: list[Cell] = field(default_factory=list)
     """Unmanaged cells whose last write the target refused, and that nobody asks for any more."""
-    unmapped: int = 0
-    """Location entries that feed no place: ignored."""
-    unmapped_held: int = 0
+    unmapped: dict[int, int] = field(default_factory=dict)
+    """By product, location entries that feed no place: ignored."""
+    unmapped_held: dict[int, int] = field(default_factory=dict)
     """The same, where a person has to say what they feed."""
-    settled: int = 0
-    """Cells of which nothing differs from what is remembered and acknowledged: no want is made of them."""
+    unchanged: dict[int, int] = field(default_factory=dict)
+    """By product, cells of which nothing differs from what is remembered and acknowledged: no want is made of them."""
+    outdated: set[int] = field(default_factory=set)
+    """Products of which something newer is remembered than the row that was read."""
     fresh: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
     """Raw figures that differ from the remembered ones."""
 
@@ -71,10 +73,16 @@ CLOCK_SKEW = timedelta(minutes=2)
 """How far two machines' clocks may stand apart."""
 
 
+def is_from_the_future(at: datetime, now: datetime) -> bool:
+    """Whether a clock was wrong when this was read."""
+    return at > now + CLOCK_SKEW
+
+
 def believable(cells: SnapshotCells, now: datetime) -> SnapshotCells:
-    """Take the age from figures that were read in the future: a clock was wrong, and they would win for as long."""
-    latest = now + CLOCK_SKEW
-    wrong = {cell: one._replace(source_at=_LONG_AGO) for cell, one in cells.items() if one.source_at > latest}
+    """Take the age from figures that were read in the future: they would win for as long."""
+    wrong = {
+        cell: one._replace(source_at=_LONG_AGO) for cell, one in cells.items() if is_from_the_future(one.source_at, now)
+    }
     return {**cells, **wrong} if wrong else cells
 
 
@@ -222,14 +230,12 @@ def _tracked(
     product: Product, known: Iterable[Cell], memory: SnapshotCells, rules: Rules, desires: DesiredState
 ) -> None:
     found, astray = parts_by_place(product.stock, rules.places)
-    if rules.places.ignores:
-        desires.unmapped += astray
-    else:
-        desires.unmapped_held += astray
+    if astray:
+        (desires.unmapped if rules.places.ignores else desires.unmapped_held)[product.id] = astray
     for place, parts in found.items():
         remembered = memory.get(Cell(product.id, place))
         if remembered is not None and _is_settled(product, parts, remembered, rules.policy):
-            desires.settled += 1
+            desires.unchanged[product.id] = desires.unchanged.get(product.id, 0) + 1
         else:
             _place(product, Cell(product.id, place), parts, remembered=remembered, rules=rules, desires=desires)
     for cell in known:
@@ -286,6 +292,7 @@ def _place(
     if remembered is not None and remembered.parts != parts:
         if remembered.source_at > product.read_at:
             parts = remembered.parts
+            desires.outdated.add(product.id)
         elif _lost_a_part(parts, remembered.parts, cell.place, rules.places):
             desires.unknown.append(cell)
             return

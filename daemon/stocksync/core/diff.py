@@ -22,7 +22,7 @@ class ChangeSet:
     waiting: list[Cell] = field(default_factory=list)
     """Quarantined, and not due yet."""
     unchanged: int = 0
-    skipped: int = 0
+    skipped: list[Cell] = field(default_factory=list)
     """`missing = "skip"` and the target has no such row."""
     adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
     """First contact with a row that already is right; counted as unchanged."""
@@ -108,7 +108,7 @@ def _differing(
         found.adopted[want.cell] = (want.figure, want.sku)
         found.unchanged += 1
     elif first and live is None and not terms.creates:
-        found.skipped += 1
+        found.skipped.append(want.cell)
     elif waiting is not None and waiting.figure == want.figure and _waits(waiting, terms.now):
         found.waiting.append(want.cell)
     elif want.refused or (live is not None and live.unreadable):

@@ -61,6 +61,8 @@ class Product:
     """The list page it stood on; 0 for a look-up of one product."""
     read_at: datetime
     """When the request that showed it was sent."""
+    digest: bytes = field(default=b"", compare=False, repr=False)
+    """Of the bytes in which the list showed it; empty where it was not read from the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Reading:
     ended_at: datetime
     unread: tuple[tuple[int, int], ...] = ()
     """Pages, as (first, last), that there was no time for: the next reading begins with them."""
+    recognised: frozenset[int] = frozenset()
+    """Products that stand in the list in the very bytes with which they are settled; they are in no other field."""
 
 
 class SnapshotCell(NamedTuple):
@@ -136,6 +140,22 @@ class SnapshotProduct(NamedTuple):
     """Consecutive complete readings that lacked it."""
     gone_at: datetime | None
     """When Qoyod confirmed by id that it is deleted."""
+
+
+class SettledProduct(NamedTuple):
+    """A product all of whose cells hold, acknowledged, what its row asks for."""
+
+    digest: bytes
+    """Of the row's bytes; that of no row at all where the product is gone."""
+    unchanged: int
+    """Its cells that were compared and differ in nothing."""
+    unmanaged: int
+    """Its cells that the rules leave alone."""
+    unmapped: int
+    """Its locations that feed no place."""
+    managed: int
+    """Its cells in which the target holds a quantity of ours."""
+    tracked: bool
 
 
 class TargetRow(NamedTuple):

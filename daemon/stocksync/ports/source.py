@@ -33,11 +33,17 @@ class Source(Protocol):
     """
 
     async def read(
-        self, progress: Progress | None = None, *, until: float = math.inf, first: PageSpans = ()
+        self,
+        progress: Progress | None = None,
+        *,
+        until: float = math.inf,
+        first: PageSpans = (),
+        settled: Mapping[bytes, int] = ...,
     ) -> Reading:
         """Read every page; faults of single pages end in the verdict, not in an exception.
 
-        At `until`, by the monotonic clock, it stops with what it has; it begins with the pages of `first`.
+        At `until`, by the monotonic clock, it stops with what it has; it begins with the pages of `first`. A row whose
+        digest is in `settled` stands for that product, and is only named in the reading.
         """
 
     async def product(self, product_id: int, priority: Priority = Priority.CHECK) -> Product | BadRow | None:

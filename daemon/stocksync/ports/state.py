@@ -1,6 +1,6 @@
 """What is remembered, and how people ask it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,10 +15,12 @@ from stocksync.core.model import (
     Change,
     Figure,
     RowLocator,
+    SettledProduct,
     SnapshotCell,
     SnapshotProduct,
     SourceFigures,
 )
+from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.target import BatchResult
@@ -57,6 +59,8 @@ class Snapshot:
     """When the last complete cycle ended."""
     checked_up_to: int = 0
     """The product id up to which all have had their turn in the cross-check."""
+    met_anew: bool = False
+    """Whether another target's acknowledgements were forgotten, as the configuration names this one now."""
     corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
     """Cells whose row was found to hold another figure than was acknowledged, which stands in `cells` already."""
 
@@ -85,6 +89,12 @@ class SnapshotUpdate:
     """Quarantine entries that are well again: (product id, place)."""
     layout: str | None = None
     """The target's layout, where it is another one now: what the target made of figures is forgotten with the old."""
+    unsettled: Collection[int] = ()
+    """Products that need another look; those named in the other fields do in any case."""
+    settled: Mapping[int, SettledProduct] = field(default_factory=dict)
+    """Products that need none while their rows stay as they are; this is recorded last."""
+    rules: bytes = b""
+    """The rules digest of now, where it is told: what was settled under another one no longer is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +129,15 @@ class State(Protocol):
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """Load what is remembered, of all products or of some."""
+
+    async def catalogue(self, account: str) -> Catalogue:
+        """Give every known product, with its digest where it is settled.
+
+        What touches a product's cells, its entry or its quarantine unsettles it in the same transaction.
+        """
+
+    async def look_alikes(self, account: str, skus: Collection[str]) -> list[int]:
+        """Name the products whose SKU is one of these, or may be taken for one."""
 
     async def guard_history(self, account: str) -> GuardHistory:
         """Give what the guards weigh a look-up with."""

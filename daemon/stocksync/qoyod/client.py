@@ -18,7 +18,7 @@ from stocksync.qoyod.credentials import Credential
 from stocksync.qoyod.paging import ReadPass, fetch
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.qoyod.transport import AiohttpTransport, Transport, open_session
-from stocksync.qoyod.wire import Page, decode_locations, decode_page, decode_product
+from stocksync.qoyod.wire import NOTHING_SETTLED, Page, Settled, decode_locations, decode_page, decode_product
 
 __all__ = ["QoyodSource", "open_session"]
 
@@ -52,9 +52,16 @@ class QoyodSource:
         )
 
     async def read(
-        self, progress: Progress | None = None, *, until: float = math.inf, first: PageSpans = ()
+        self,
+        progress: Progress | None = None,
+        *,
+        until: float = math.inf,
+        first: PageSpans = (),
+        settled: Settled = NOTHING_SETTLED,
     ) -> Reading:
         """Read every page, those of `first` before the others, or as many as there is time for before `until`.
+
+        A row whose digest is in `settled` is only named.
 
         Raises:
             Unauthorized: the credential was refused.
@@ -62,7 +69,7 @@ class QoyodSource:
             SourceUnavailable: neither page 1 nor page 2 could be had.
 
         """
-        return await ReadPass(self._calls, self._settings, self._clock, progress, until, first).read()
+        return await ReadPass(self._calls, self._settings, self._clock, progress, until, first, settled).read()
 
     async def first_page(self) -> Reading:
         """Read page 1 alone, to see that the list can be read; its verdict is `empty` or `partial`."""

@@ -18,7 +18,7 @@ from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, Unau
 from stocksync.ports import Clock, Priority, Progress
 from stocksync.qoyod.calls import FOUND_NOTHING, Answer, ApiCalls, Request
 from stocksync.qoyod.settings import SourceSettings
-from stocksync.qoyod.wire import Page, decode_page
+from stocksync.qoyod.wire import NOTHING_SETTLED, Page, Settled, decode_page
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,13 @@ class Fetched:
     page: Page | None = None
 
 
-async def fetch(calls: ApiCalls, settings: SourceSettings, number: int, priority: Priority) -> Fetched:
+async def fetch(
+    calls: ApiCalls,
+    settings: SourceSettings,
+    number: int,
+    priority: Priority,
+    settled: Settled = NOTHING_SETTLED,
+) -> Fetched:
     """Ask for one page of the list."""
     params = {
         "page": str(number),
@@ -46,17 +52,17 @@ async def fetch(calls: ApiCalls, settings: SourceSettings, number: int, priority
     }
 
     def understand(answer: Answer) -> Fetched:
-        return _understand(answer, number, settings)
+        return _understand(answer, number, settings, settled)
 
     return await calls.get(Request("products", "/products", params, priority), understand)
 
 
-def _understand(answer: Answer, number: int, settings: SourceSettings) -> Fetched:
+def _understand(answer: Answer, number: int, settings: SourceSettings, settled: Settled) -> Fetched:
     if not answer.found:
         if not FOUND_NOTHING.search(answer.body[:1000]):
             raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
         return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
-    page = decode_page(answer.body, number, answer.read_at, settings.filter, settings.per_page)
+    page = decode_page(answer.body, number, answer.read_at, settings.filter, settings.per_page, settled)
     evidence = Evidence(
         number,
         echo=page.echo,
@@ -82,6 +88,8 @@ class ReadPass:
     """When to stop with what there is, by the monotonic clock."""
     due: PageSpans = ()
     """Pages that the reading before had no time for: these are read first."""
+    settled: Settled = field(default_factory=dict)
+    """Digests of rows that are only named."""
     evidence: dict[int, Evidence] = field(default_factory=dict)
     pages: dict[int, Page] = field(default_factory=dict)
     failures: int = 0
@@ -192,7 +200,7 @@ class ReadPass:
 
     async def _take(self, number: int) -> None:
         """Read a page; where it shows what it showed before, that is confirmed."""
-        fetched = await fetch(self.calls, self.settings, number, Priority.POLL)
+        fetched = await fetch(self.calls, self.settings, number, Priority.POLL, self.settled)
         self.failures = 0
         before, now = self.evidence.get(number), fetched.evidence
         same = before is not None and not before.error and before.same(now)
@@ -221,23 +229,29 @@ class ReadPass:
 
     def _reading(self, judgement: Judgement, started_at: datetime) -> Reading:
         products: dict[int, Product] = {}
+        recognised: set[int] = set()
         bad: list[BadRow] = []
         locations: dict[int, str] = {}
         for page in sorted(self.pages.values(), key=lambda page: page.read_at):
             products.update((product.id, product) for product in page.products)
+            recognised.difference_update(product.id for product in page.products)
+            for product_id in page.recognised:
+                products.pop(product_id, None)
+            recognised.update(page.recognised)
             bad += page.bad
             locations |= page.locations
         return Reading(
             verdict=judgement.verdict,
             reasons=judgement.reasons,
             products=products,
-            bad_rows=tuple(_distinct(bad, products.keys())),
+            bad_rows=tuple(_distinct(bad, products.keys() | recognised)),
             locations=locations,
             total=judgement.total,
             pages=len(self.pages),
             started_at=started_at,
             ended_at=self.clock.now(),
             unread=still_to_read(self.due, [e.page for e in self.evidence.values() if e.error == _LATE]),
+            recognised=frozenset(recognised),
         )
 
     def _tell(self, reading: Reading) -> None:

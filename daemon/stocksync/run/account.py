@@ -27,8 +27,8 @@ class Settings:
     heal: bool
     owns_table: bool
     """No other account writes to this table, and no filter narrows the poll: strange rows can be told."""
-    filtered: bool = False
-    """A filter narrows the poll: only what a poll has shown is known to be within it."""
+    filter: str = ""
+    """What narrows the poll; "" where nothing does. Only what a poll has shown is known to be within it."""
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from stocksync.run.prepare import CyclePlan, is_managed
 from stocksync.run.writer import WriteResult
 
 _NO_ROW = "not in the target"
+_MET_ANEW = "the target was changed in the configuration: its rows are compared as at first contact"
 
 
 def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
@@ -26,23 +27,27 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     held = prepared.plan.held
     report.plan_id, report.effect = (held.plan_id, headline(held)) if held else ("", "")
     counts = report.counts
-    unmapped = desires.unmapped + desires.unmapped_held
-    counts.read = desires.settled + len(desires.wants) + len(desires.unknown) + len(desires.unmanaged) + unmapped
-    counts.read += len(prepared.bad_cells)
-    counts.unchanged = desires.settled + found.unchanged
-    counts.held = len(prepared.plan.holds) + desires.unmapped_held
+    left_out = prepared.focus.left_out
+    ignored = sum(desires.unmapped.values()) + left_out.unmapped
+    waiting = sum(desires.unmapped_held.values())
+    unmapped, settled = ignored + waiting, sum(desires.unchanged.values()) + left_out.unchanged
+    counts.read = settled + len(desires.wants) + len(desires.unknown) + len(desires.unmanaged) + unmapped
+    counts.read += len(prepared.bad_cells) + left_out.unmanaged
+    counts.unchanged = settled + found.unchanged
+    counts.held = len(prepared.plan.holds) + waiting
     counts.quarantined = len(prepared.bad_cells) + len(found.refused) + len(found.waiting)
-    counts.ignored = len(desires.unknown) + len(desires.unmanaged) + desires.unmapped + found.skipped
+    unmanaged = len(desires.unmanaged) + left_out.unmanaged
+    counts.ignored = len(desires.unknown) + unmanaged + ignored + len(found.skipped)
     report.ignored = {
         "unknown": len(desires.unknown),
-        "unmanaged": len(desires.unmanaged),
-        "unmapped": desires.unmapped,
-        _NO_ROW: found.skipped,
+        "unmanaged": unmanaged,
+        "unmapped": ignored,
+        _NO_ROW: len(found.skipped),
     }
     report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)
-    report.reasons = reading.reasons
+    report.reasons = (*reading.reasons, _MET_ANEW) if prepared.snapshot.met_anew else reading.reasons
     report.cells = {
-        "managed": sum(is_managed(remembered) for remembered in prepared.snapshot.cells.values()),
+        "managed": left_out.managed + sum(map(is_managed, prepared.snapshot.cells.values())),
         "unknown": len(desires.unknown),
         "held": counts.held,
         "quarantined": counts.quarantined,
@@ -102,11 +107,11 @@ def _newly_managed(prepared: CyclePlan, pushed: WriteResult) -> int:
 
 
 def _products(prepared: CyclePlan) -> dict[str, int]:
-    products = prepared.reading.products.values()
-    tracked = sum(product.tracked for product in products)
+    products, left_out = prepared.reading.products.values(), prepared.focus.left_out
+    tracked = sum(product.tracked for product in products) + left_out.tracked
     return {
         "tracked": tracked,
-        "untracked": len(products) - tracked,
+        "untracked": len(products) + left_out.products - tracked,
         "without_figures": sum(product.tracked and not product.stock for product in products),
         "missing": sum(entry.gone_at is None and entry.missing > 0 for entry in prepared.absent.updates.values()),
         "gone": sum(entry.gone_at is not None for entry in prepared.absent.updates.values()),

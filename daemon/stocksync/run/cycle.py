@@ -3,24 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import islice
 from uuid import uuid4
 
 import structlog
 
 from stocksync.core.answers import Preview
-from stocksync.core.model import Reading, RowLocator, Verdict
+from stocksync.core.model import Reading, Verdict
 from stocksync.core.pace import READING_SHARE
+from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
 from stocksync.known_secrets import hidden
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
+from stocksync.run.focus import catalogue_of, in_focus
 from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
-from stocksync.run.prepare import CyclePlan, is_managed, prepare
+from stocksync.run.prepare import CyclePlan, prepare
 from stocksync.run.remember import observed_of, remember_outcome
-from stocksync.run.target_identity import compared, snapshot_of
 from stocksync.run.writer import Writer, finish
 
 log = structlog.get_logger(__name__)
@@ -94,26 +94,26 @@ class Cycle:
         account, report = self._account, self.report
         await account.state.begin(self._lease, report)
         async with self._phase("read"):
-            reading = await self._read()
+            catalogue = await catalogue_of(account, full=self._full)
+            reading = await self._read(catalogue)
         if reading.verdict is Verdict.EMPTY:
             report.outcome = Outcome.EMPTY
             return
         await account.look_again()
         async with account.turns.turn(), account.writing:
             async with self._phase("prepare"):
-                snapshot = await snapshot_of(account, self._lease)
-                if self._full:
-                    snapshot = await compared(account, snapshot)
+                focus = await in_focus(account, self._lease, reading, catalogue, full=self._full)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
-                prepared = await prepare(account, reading, snapshot, seed, until)
+                prepared = await prepare(account, focus, seed, until)
                 describe(report, prepared, account.limits)
             await self._carry_out(prepared)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
 
-    async def _read(self) -> Reading:
+    async def _read(self, catalogue: Catalogue) -> Reading:
         account, report = self._account, self.report
         due = await account.state.left_unread(account.name)
-        reading = await account.source.read(self._progress, until=self._share(READING_SHARE), first=due)
+        until, settled = self._share(READING_SHARE), catalogue.settled
+        reading = await account.source.read(self._progress, until=until, first=due, settled=settled)
         report.verdict, report.reasons = reading.verdict, reading.reasons
         report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
         return reading
@@ -141,9 +141,8 @@ class Cycle:
         """Ask the target for a row where nothing was to be written: that it is away must not wait for a change."""
         account = self._account
         if not prepared.plan.apply:
-            cells = prepared.snapshot.cells.items()
-            rows = (RowLocator(cell.product_id, one.sku, cell.place) for cell, one in cells if is_managed(one))
-            await account.target.read(list(islice(rows, 1)))
+            first = await account.state.cells_after(account.name, None, 1)
+            await account.target.read([row for row, _ in first])
         self.report.target_contact = account.clock.now()
 
     async def _record(self) -> None:
@@ -170,23 +169,22 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
 
     """
     report = new_report(account, None)
-    reading = await account.source.read(progress)
+    catalogue = await catalogue_of(account, full=full)
+    reading = await account.source.read(progress, settled=catalogue.settled)
     report.verdict, report.pages, report.total = reading.verdict, reading.pages, reading.total
     if reading.verdict is Verdict.EMPTY:
         report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
         return Preview(report, (), None, {})
-    snapshot = await snapshot_of(account, None)
-    if full:
-        snapshot = await compared(account, snapshot)
-    prepared = await prepare(account, reading, snapshot, seed=report.started_at.second)
+    focus = await in_focus(account, None, reading, catalogue, full=full)
+    prepared = await prepare(account, focus, seed=report.started_at.second)
     describe(report, prepared, account.limits)
     report.counts.unpushed = len(prepared.plan.apply)
     report.counts.check()
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()
-    names = {product.id: product.name for product in reading.products.values()}
-    places = account.rules.places.names({**snapshot.locations, **reading.locations})
-    healing = waiting_for(snapshot.plans, "heal")
+    names = {product.id: product.name for product in focus.reading.products.values()}
+    places = account.rules.places.names({**focus.snapshot.locations, **reading.locations})
+    healing = waiting_for(focus.snapshot.plans, "heal")
     return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared), places, healing)
 
 

@@ -10,7 +10,6 @@ import structlog
 
 from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
-from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import BadRow, Cell, Product, Reading, RowLocator, SourceFigures, TargetRow, Verdict
 from stocksync.core.policy import settle, total_of
 from stocksync.errors import (
@@ -127,11 +126,10 @@ async def _push_locked(account: Account, register: StateQueries, product: Produc
         # The row may have been another product's before.
         ids.update(await register.products_with(account.name, product.sku))
     if shape.loose:
-        others = rivals_of([product], (await account.state.snapshot(account.name)).products)
-        ids.update(other.product_id for other in others.get(product.id, ()))
+        ids.update(await account.state.look_alikes(account.name, [product.sku]))
     snapshot = await snapshot_of(account, lease, sorted(ids))
     known = snapshot.products.get(product.id)
-    if known is None and account.settings.filtered:
+    if known is None and account.settings.filter:
         return 0, "no poll has shown it, perhaps it is outside poll.filter: nothing was pushed"
     listed = replace(product, page=known.page if known else 0)
     prepared = await prepare_product(account, reading_of(listed), snapshot)

@@ -21,9 +21,11 @@ from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look
 from stocksync.core.guards import GuardContext
 from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell, Verdict
+from stocksync.core.recognition import Catalogue
 from stocksync.core.status import Side
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
+from stocksync.run.focus import Focus
 from stocksync.run.shared_table import known_products, overlap
 from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent, cross_check
 
@@ -32,8 +34,9 @@ from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent,
 class CyclePlan:
     """Everything that one reading led to."""
 
+    focus: Focus
+    """What the cycle thought about; `reading` may be a corrected one."""
     reading: Reading
-    snapshot: Snapshot
     absent: Absent
     checked: CrossCheckResult
     desires: DesiredState
@@ -45,19 +48,23 @@ class CyclePlan:
     """The target's layout, where it is another than the snapshot's."""
 
     @property
+    def snapshot(self) -> Snapshot:
+        """What was remembered of the products in focus."""
+        return self.focus.snapshot
+
+    @property
     def complete(self) -> bool:
         """Whether the reading shows everything: only then may a held plan be replaced or withdrawn."""
         return self.reading.verdict is Verdict.COMPLETE
 
 
-async def prepare(
-    account: Account, reading: Reading, snapshot: Snapshot, seed: int, until: float = math.inf
-) -> CyclePlan:
+async def prepare(account: Account, focus: Focus, seed: int, until: float = math.inf) -> CyclePlan:
     """Ask Qoyod about doubts, derive the desired figures, compare, and weigh the result.
 
     From `until` on, by the monotonic clock, Qoyod is asked nothing more.
     """
-    snapshot, layout = await _under_layout(account, snapshot)
+    focus, layout = await _under_layout(account, focus)
+    reading, snapshot = focus.reading, focus.snapshot
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock, until)
     desires, found = await _compare(account, reading, snapshot, absent)
     changing = [change.cell for change in (*found.changes, *found.negative)]
@@ -69,30 +76,31 @@ async def prepare(
         desires, found = await _compare(account, reading, snapshot, absent)
     bad = _bad_cells(reading, snapshot, desires)
     facts = replace(
-        _circumstances(account, snapshot, found, reading, checked.objection),
+        _circumstances(account, focus, found, reading, checked.objection),
         complete=reading.verdict is Verdict.COMPLETE,
         set_aside=_set_aside(snapshot, found, checked, bad),
     )
     plan = make_plan(found.changes, found.negative, account.limits, facts, snapshot.plans)
-    return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, bad, layout)
+    return CyclePlan(focus, reading, absent, checked, desires, found, plan, bad, layout)
 
 
 async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot) -> CyclePlan:
     """Prepare what one look-up showed: no conclusion from absence, and what a plan holds stays held."""
     absent, checked = Absent(), CrossCheckResult()
-    snapshot, layout = await _under_layout(account, snapshot)
+    focus, layout = await _under_layout(account, Focus(reading, snapshot, Catalogue(b"", {})))
+    snapshot = focus.snapshot
     desires, found = await _compare(account, reading, snapshot, absent)
     plan = Plan(await _within_guards(account, found.changes, snapshot))
-    return CyclePlan(reading, snapshot, absent, checked, desires, found, plan, layout=layout)
+    return CyclePlan(focus, reading, absent, checked, desires, found, plan, layout=layout)
 
 
-async def _under_layout(account: Account, snapshot: Snapshot) -> tuple[Snapshot, str | None]:
+async def _under_layout(account: Account, focus: Focus) -> tuple[Focus, str | None]:
     """Forget what the target made of figures under another layout: under this one it may keep them."""
     layout = (await account.shape()).layout
-    if layout == snapshot.layout:
-        return snapshot, None
-    cells = {cell: one._replace(sent=None) for cell, one in snapshot.cells.items()}
-    return replace(snapshot, cells=cells), layout
+    if layout == focus.snapshot.layout:
+        return focus, None
+    cells = {cell: one._replace(sent=None) for cell, one in focus.snapshot.cells.items()}
+    return replace(focus, snapshot=replace(focus.snapshot, cells=cells)), layout
 
 
 async def _within_guards(account: Account, changes: list[Change], snapshot: Snapshot) -> tuple[Change, ...]:
@@ -176,17 +184,16 @@ def _corrected(reading: Reading, checked: CrossCheckResult) -> Reading:
     return replace(reading, products=products)
 
 
-def _circumstances(
-    account: Account, snapshot: Snapshot, found: ChangeSet, reading: Reading, distrusted: str
-) -> GuardContext:
+def _circumstances(account: Account, focus: Focus, found: ChangeSet, reading: Reading, distrusted: str) -> GuardContext:
+    snapshot = focus.snapshot
     managed = sum(is_managed(remembered) for remembered in snapshot.cells.values())
     first = frozenset(change.cell for change in found.changes if _is_first(change.cell, snapshot))
     met = sum(change.before is not None and change.cell in first for change in found.changes)
     return GuardContext(
         account=account.name,
         now=account.clock.now(),
-        managed=managed + met + len(found.adopted),
-        first=first if _is_familiar(reading, snapshot) else frozenset(),
+        managed=focus.left_out.managed + managed + met + len(found.adopted),
+        first=first if _is_familiar(focus) else frozenset(),
         total=reading.total,
         recent_totals=snapshot.recent_totals,
         distrusted=distrusted,
@@ -198,16 +205,18 @@ def is_managed(remembered: SnapshotCell) -> bool:
     return remembered.acked is not None and not isinstance(remembered.acked, Removal)
 
 
-def _is_familiar(reading: Reading, snapshot: Snapshot) -> bool:
+def _is_familiar(focus: Focus) -> bool:
     """Whether most known products were read; where not, this may be another tenant's catalogue.
 
     Of a part of the list only what is known of its pages can be expected.
     """
-    expected: Collection[int] = snapshot.products.keys()
+    reading, known = focus.reading, focus.snapshot.products
+    expected: Collection[int] = known.keys()
     if reading.verdict is Verdict.PARTIAL:
         pages = {product.page for product in reading.products.values()}
-        expected = {product_id for product_id, known in snapshot.products.items() if known.page in pages}
-    return 2 * len(reading.products.keys() & expected) >= len(expected)
+        expected = {product_id for product_id, entry in known.items() if entry.page in pages}
+    recognised = len(reading.recognised)
+    return 2 * (len(reading.products.keys() & expected) + recognised) >= len(expected) + recognised
 
 
 def _is_first(cell: Cell, snapshot: Snapshot) -> bool:

@@ -1,14 +1,18 @@
 """What a reading and a push change in the snapshot and in the quarantine."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import structlog
 
 from stocksync.core import absence
+from stocksync.core.desired_state import is_from_the_future
 from stocksync.core.drift import Cause
-from stocksync.core.model import BadRow, Cell, Change, Figure, SnapshotProduct, SourceFigures, show
+from stocksync.core.model import BadRow, Cell, Change, Figure, SettledProduct, SnapshotProduct, SourceFigures, show
+from stocksync.core.recognition import needing_another_look, settle
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
@@ -26,7 +30,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     """Collect what a reading changes in the snapshot."""
     snapshot, desires = prepared.snapshot, prepared.desires
     return SnapshotUpdate(
-        cells=_in_order(prepared),
+        cells=_in_order(prepared, now),
         products=_products(prepared),
         corrected=snapshot.corrected,
         adopted=prepared.found.adopted,
@@ -37,6 +41,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         locations=_locations(prepared),
         checked_up_to=prepared.checked.up_to or None,
         given_up=desires.given_up,
+        unsettled=sorted(prepared.focus.unsettled | needing_another_look(desires, prepared.found, ())),
     )
 
 
@@ -50,8 +55,30 @@ async def remember_outcome(
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
-    if refused or released:
-        await account.state.observe(lease, cycle_id, SnapshotUpdate(quarantined=refused, released=released))
+    settled = _settled_products(account, prepared, pushed, {entry.product_id for entry in refused})
+    news = prepared.focus.rules != prepared.focus.catalogue.rules
+    if refused or released or settled or news:
+        seen = SnapshotUpdate(quarantined=refused, released=released, settled=settled, rules=prepared.focus.rules)
+        await account.state.observe(lease, cycle_id, seen)
+
+
+def _settled_products(
+    account: Account, prepared: CyclePlan, pushed: WriteResult, set_aside: set[int]
+) -> dict[int, SettledProduct]:
+    """Give the products that the next cycle need not think about, while their rows stay what they are."""
+    if account.siblings or not prepared.focus.rules:
+        return {}
+    applied = {change.cell: change.after for change in pushed.applied}
+    open_ = needing_another_look(prepared.desires, prepared.found, applied)
+    open_ |= set_aside.union(product_id for product_id, _ in prepared.snapshot.quarantine)
+    read = (product for product_id, product in prepared.reading.products.items() if product_id not in open_)
+    known = {**prepared.snapshot.products, **prepared.absent.updates}
+    gone = {key for key, one in known.items() if one.gone_at and key not in prepared.reading.products} - open_
+    gone = set() if prepared.absent.unresolved else gone
+    held = {cell: one.acked for cell, one in prepared.snapshot.cells.items()}
+    held |= {cell: figure for cell, (figure, _) in prepared.found.adopted.items()} | applied
+    managed = Counter(cell.product_id for cell, figure in held.items() if isinstance(figure, Decimal))
+    return settle(read, sorted(gone), prepared.desires, managed)
 
 
 def _name_altered(snapshot: Snapshot, pushed: WriteResult) -> None:
@@ -85,13 +112,11 @@ def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterat
         yield replace(entry, side=Side.COLUMN, retry_at=now)
 
 
-def _in_order(prepared: CyclePlan) -> dict[Cell, tuple[SourceFigures, datetime]]:
-    """Let no figure look older than the one it replaces, as it would where that was read under a clock ahead."""
-    cells = prepared.snapshot.cells
-    return {
-        cell: (parts, max(at, cells[cell].source_at) if cell in cells else at)
-        for cell, (parts, at) in prepared.desires.fresh.items()
-    }
+def _in_order(prepared: CyclePlan, now: datetime) -> dict[Cell, tuple[SourceFigures, datetime]]:
+    """Let no figure look older than the one it replaces, unless that was dated by a clock far ahead."""
+    before = {cell: one.source_at for cell, one in prepared.snapshot.cells.items()}
+    dated = {cell: at for cell, at in before.items() if not is_from_the_future(at, now)}
+    return {cell: (parts, max(at, dated.get(cell, at))) for cell, (parts, at) in prepared.desires.fresh.items()}
 
 
 def _products(prepared: CyclePlan) -> dict[int, SnapshotProduct]:

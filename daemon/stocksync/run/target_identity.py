@@ -31,7 +31,7 @@ async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequen
     if snapshot.target is not None:
         hint = "the target was changed in the configuration: its rows are compared as at first contact"
         log.warning("target_changed", account=account.name, acknowledgements_forgotten=lost, hint=hint)
-    return await account.state.snapshot(account.name, product_ids)
+    return replace(await account.state.snapshot(account.name, product_ids), met_anew=snapshot.target is not None)
 
 
 async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
@@ -50,4 +50,4 @@ async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
 
 def _as_unknown(snapshot: Snapshot) -> Snapshot:
     quarantine = {key: entry for key, entry in snapshot.quarantine.items() if entry.side == Side.SOURCE}
-    return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plans=())
+    return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plans=(), met_anew=True)

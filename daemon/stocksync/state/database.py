@@ -1,7 +1,7 @@
 """The state database: ports State, Register and Vault in one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
+from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.errors import RowsRefused, SchemaBehind, TargetConflict
 from stocksync.ports import (
@@ -35,6 +36,7 @@ from stocksync.state import (
     budgets,
     cells,
     cycles,
+    digests,
     leases,
     ledger,
     snapshot_update,
@@ -85,7 +87,8 @@ class Database:
         self._swept: dict[str, datetime] = {}
         self._lock = _lock_file(session.engine)
         if self._lock is not None:
-            event.listen(session.engine.sync_engine, "commit", self._confirm_lock)
+            for engine in {session.engine.sync_engine, self._brief.engine.sync_engine}:
+                event.listen(engine, "commit", self._confirm_lock)
 
     def lock(self) -> None:
         """Keep other writers off a SQLite state; the operating system gives the lock back at death.
@@ -146,6 +149,15 @@ class Database:
 
         with cells.collector_paused():
             return await self._session.read(work)
+
+    async def catalogue(self, account: str) -> Catalogue:
+        """Give every known product, with its digest where it is settled."""
+        with cells.collector_paused():
+            return await self._session.read(lambda connection: digests.load_catalogue(connection, account))
+
+    async def look_alikes(self, account: str, skus: Collection[str]) -> list[int]:
+        """Name the products whose SKU is one of these, or may be taken for one."""
+        return await self._session.read(lambda connection: digests.look_alikes(connection, account, skus))
 
     async def guard_history(self, account: str) -> GuardHistory:
         """Give what the guards weigh a look-up with."""
@@ -371,7 +383,9 @@ async def open_state(
 def _brief_engine(url: str, engine: AsyncEngine) -> AsyncEngine:
     """Open connections of their own for what must not wait until a cycle gives one back."""
     in_memory = engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
-    return engine if in_memory else open_engine(url, "state.url", connections=_BRIEF_CONNECTIONS, wal=True)
+    if in_memory:
+        return engine
+    return open_engine(url, "state.url", connections=_BRIEF_CONNECTIONS, wal=True, pinned=True)
 
 
 async def _ready(engine: AsyncEngine) -> None:

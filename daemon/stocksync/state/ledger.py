@@ -13,6 +13,7 @@ from stocksync.core.model import Change, Figure, figure_of, show
 from stocksync.ports import BatchResult, Lease, LedgerRow
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
+from stocksync.state.digests import unsettle
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
 from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, upsert
 from stocksync.state.snapshot_update import new_cell
@@ -20,6 +21,7 @@ from stocksync.state.snapshot_update import new_cell
 
 async def intend(connection: AsyncConnection, account: str, changes: Sequence[Change], now: datetime) -> None:
     """Record what is about to be written; an intent that was open keeps its age."""
+    await unsettle(connection, account, {change.product_id for change in changes})
     rows = [
         new_cell(account, change.cell, parts=parts_text(change.parts), intent=show(change.after), intended_at=now)
         for change in sorted(changes, key=lambda change: change.cell)
@@ -31,6 +33,7 @@ async def acknowledge(
     connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, now: datetime
 ) -> None:
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
+    await unsettle(connection, lease.account, {change.product_id for change in written.applied})
     if written.applied:
         applied = sorted(written.applied, key=lambda one: one.cell)
         rows = [_acked_row(lease.account, change, written.altered.get(change.cell), now) for change in applied]

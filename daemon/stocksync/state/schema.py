@@ -5,7 +5,7 @@ Quantities are text (exact decimals, as `show` gives them), instants microsecond
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table
 
-from stocksync.state.types import Blob, Counter, Instant, Key, Words
+from stocksync.state.types import Blob, Counter, Digest, Instant, Key, Words
 
 PREFIX = "stocksync_"
 VERSION_TABLE = "stocksync_schema"
@@ -13,6 +13,7 @@ ACCOUNT_LENGTH = 100
 PLACE_LENGTH = 255
 ID_LENGTH = 100
 SKU_KEY_LENGTH = 64
+LOOK_ALIKE_LENGTH = 64
 
 metadata = MetaData()
 
@@ -35,6 +36,7 @@ accounts = Table(
     Column("target_contact", Instant),
     Column("locations", Words),
     Column("checked_up_to", BigInteger),
+    Column("rules", Digest),
 )
 
 products = Table(
@@ -48,6 +50,13 @@ products = Table(
     Column("page", Integer, nullable=False),
     Column("missing", Integer, nullable=False),
     Column("gone_at", Instant),
+    Column("digest", Digest),
+    Column("unchanged", Integer),
+    Column("unmanaged", Integer),
+    Column("unmapped", Integer),
+    Column("managed", Integer),
+    Column("look_alike", Key(LOOK_ALIKE_LENGTH)),
+    Index("stocksync_products_alike", "account", "look_alike"),
 )
 
 cells = Table(

@@ -3,17 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import case, delete, func, update
+from sqlalchemy import BigInteger, case, delete, func, literal_column, or_, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.model import Cell
 from stocksync.ports import Quarantined, SnapshotUpdate
+from stocksync.state import digests
 from stocksync.state.codec import figure_text, locations_text, parts_text
 from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import Assigned, Row, chunks, execute_by_key, execute_many, replacing, upsert
-from stocksync.state.types import instant
+from stocksync.state.types import instant, micros
 
 NEVER_READ = instant(0)
 """Source time of a cell that was intended or adopted before any reading showed it: any reading is newer."""
@@ -23,8 +26,9 @@ async def observe(
     connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
 ) -> None:
     """Write all that differs, in one transaction."""
+    await digests.unsettle(connection, account, _touched(seen))
     await _write_layout(connection, account, seen.layout)
-    await _write_cells(connection, account, cycle_id, seen)
+    await _write_cells(connection, account, cycle_id, seen, now)
     await _write_corrected(connection, account, seen, now)
     await _write_adopted(connection, account, seen, now)
     await _write_unknown(connection, account, seen)
@@ -33,6 +37,13 @@ async def observe(
     await _write_account(connection, account, seen)
     await _release(connection, account, seen.released)
     await _write_quarantine(connection, account, seen.quarantined)
+    await digests.settle(connection, account, seen.rules, seen.settled)
+
+
+def _touched(seen: SnapshotUpdate) -> set[int]:
+    cells_of = chain(seen.cells, seen.corrected, seen.adopted, seen.unknown, seen.given_up)
+    entries = chain((entry.product_id for entry in seen.quarantined), (product_id for product_id, _ in seen.released))
+    return {*seen.unsettled, *seen.products, *entries, *(cell.product_id for cell in cells_of)}
 
 
 async def retry(connection: AsyncConnection, account: str, product_ids: Sequence[int] | None) -> int:
@@ -68,16 +79,21 @@ async def _write_account(connection: AsyncConnection, account: str, seen: Snapsh
         await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))
 
 
-async def _write_cells(connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate) -> None:
+async def _write_cells(
+    connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
+) -> None:
     rows = [
         new_cell(account, cell, parts=parts_text(parts), source_at=at, source_cycle=cycle_id)
         for cell, (parts, at) in sorted(seen.cells.items())
     ]
-    await execute_many(connection, upsert(cells, connection, _newer_wins), rows)
+    await execute_many(connection, upsert(cells, connection, lambda new: _newer_wins(new, now)), rows)
 
 
-def _newer_wins(new: Any) -> Assigned:  # noqa: ANN401
-    newer = new.source_at >= cells.c.source_at
+def _newer_wins(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
+    # What a clock far ahead has dated is replaced by whatever is read next. No bound value may stand here: asyncmy's
+    # executemany knows only those of the VALUES clause.
+    latest = literal_column(str(micros(now + CLOCK_SKEW)), BigInteger)
+    newer = or_(new.source_at >= cells.c.source_at, type_coerce(cells.c.source_at, BigInteger) > latest)
     names = ("parts", "source_cycle", "source_at")
     return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
 
@@ -126,7 +142,13 @@ async def _write_unknown(connection: AsyncConnection, account: str, seen: Snapsh
 
 async def _write_products(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
     rows = [
-        {"account": account, "product_id": product_id, **known._asdict()}
+        {
+            "account": account,
+            "product_id": product_id,
+            **known._asdict(),
+            "look_alike": digests.look_alike_key(known.sku),
+        }
+        | digests.UNSETTLED
         for product_id, known in sorted(seen.products.items())
     ]
     await execute_many(connection, upsert(products, connection, replacing(products)), rows)

@@ -17,6 +17,7 @@ _MYSQL = {"mysql", "mariadb"}
 
 Counter = BigInteger().with_variant(Integer, "sqlite")
 """An auto-incremented key: SQLite increments nothing but INTEGER."""
+Digest = LargeBinary(32).with_variant(mysql.TINYBLOB, "mysql", "mariadb")
 Blob = LargeBinary().with_variant(mysql.LONGBLOB, "mysql", "mariadb")
 
 

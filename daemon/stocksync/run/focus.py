@@ -1,0 +1,101 @@
+"""What a cycle has to think about: every row that was not recognised, and every product that one of those may touch."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from stocksync.core.desired_state import cells_by_product
+from stocksync.core.model import Product, Reading
+from stocksync.core.recognition import Catalogue, Recognised, due_again, rebuilt, rules_digest
+from stocksync.ports import Lease, Snapshot
+from stocksync.run.account import Account
+from stocksync.run.target_identity import compared, snapshot_of
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What a cycle thinks about, and the counts of what it need not."""
+
+    reading: Reading
+    snapshot: Snapshot
+    catalogue: Catalogue
+    rules: bytes = b""
+    """The rules digest as it is now; empty where nothing is to be settled."""
+    left_out: Recognised = field(default_factory=Recognised)
+
+    @property
+    def unsettled(self) -> set[int]:
+        """Products that are looked at although they were settled: until they are settled again, they are not."""
+        return {key for key in self.reading.products if self.catalogue.known.get(key) is not None}
+
+
+async def catalogue_of(account: Account, *, full: bool) -> Catalogue:
+    """Load the digests that the next reading may trust; with `full` none of them."""
+    if account.siblings:  # they write to the same rows, whatever ours show
+        return Catalogue(b"", {})
+    catalogue = await account.state.catalogue(account.name)
+    if full or not catalogue.rules.startswith(_configured(account)):
+        return replace(catalogue, again=frozenset(catalogue.known))
+    settings = account.settings
+    again = due_again(catalogue, account.clock.now(), settings.interval, settings.cross_check)
+    return replace(catalogue, again=again)
+
+
+async def in_focus(
+    account: Account, lease: Lease | None, reading: Reading, catalogue: Catalogue, *, full: bool
+) -> Focus:
+    """Load what is known of the products that need thought; what else they may touch comes back as if it were read.
+
+    With `full` the snapshot is compared with every live row.
+    """
+    rules = _configured(account) + rules_digest(replace(await account.shape(), notes=()))
+    if full or not reading.recognised or rules != catalogue.rules:
+        snapshot = await snapshot_of(account, lease)
+        snapshot = await compared(account, snapshot) if full else snapshot
+        every = _as_read(reading, reading.recognised, snapshot)
+        left_out = catalogue.left_out(every, catalogue.known, reading.recognised)
+        return Focus(every, snapshot, catalogue, rules, left_out)
+    focus = catalogue.in_focus(reading)
+    snapshot = await snapshot_of(account, lease, sorted(focus | {0}))
+    others = set(await _touched(account, reading.products.values(), snapshot)) - focus
+    if others:
+        snapshot = _together(snapshot, await snapshot_of(account, lease, sorted(others)))
+    recognised = others & reading.recognised
+    reading = _as_read(reading, recognised, snapshot)
+    return Focus(reading, snapshot, catalogue, rules, catalogue.left_out(reading, focus | others, recognised))
+
+
+def _configured(account: Account) -> bytes:
+    """Digest the part of the rules that needs no look at the target: under another configuration no row is trusted."""
+    policy = replace(account.rules.policy, scale=None)
+    return rules_digest(replace(account.rules, policy=policy), account.target_id, account.settings.filter)
+
+
+async def _touched(account: Account, read: Iterable[Product], snapshot: Snapshot) -> list[int]:
+    """Name the products that rows found by SKU may belong to as well."""
+    shape = await account.shape()
+    if not (shape.by_sku or shape.loose):
+        return []
+    skus = {product.sku for product in read} | {entry.sku for entry in snapshot.products.values()}
+    skus |= {cell.sku for cell in snapshot.cells.values()}
+    return await account.state.look_alikes(account.name, sorted(skus - {""}))
+
+
+def _as_read(reading: Reading, chosen: Collection[int], snapshot: Snapshot) -> Reading:
+    if not chosen:
+        return reading
+    cells = cells_by_product(snapshot.cells)
+    products = dict(reading.products)
+    for product_id in chosen:
+        remembered = (snapshot.cells[cell] for cell in cells.get(product_id, ()))
+        entry = snapshot.products[product_id]
+        products[product_id] = rebuilt(product_id, entry, remembered, reading.started_at)
+    return replace(reading, products=products, recognised=reading.recognised - set(chosen))
+
+
+def _together(one: Snapshot, other: Snapshot) -> Snapshot:
+    return replace(
+        one,
+        cells={**one.cells, **other.cells},
+        products={**one.products, **other.products},
+        quarantine={**one.quarantine, **other.quarantine},
+    )

@@ -1,0 +1,68 @@
+"""Which products need no second thought, and by which row digest they are known."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.core.look_alike import folded
+from stocksync.core.model import SettledProduct
+from stocksync.core.recognition import Catalogue
+from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
+from stocksync.state.session import chunks
+
+_DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
+UNSETTLED = dict.fromkeys(_DIGEST)
+
+
+async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue:
+    """Load every product's id, with its row digest and counts where it is settled: one narrow query."""
+    mine = select(accounts.c.rules, accounts.c.checked_up_to).where(accounts.c.account == account)
+    rules, checked_up_to = (await connection.execute(mine)).one_or_none() or (None, None)
+    names = (products.c[name] for name in ("product_id", *SettledProduct._fields))
+    rows = (await connection.execute(select(*names).where(products.c.account == account))).all()
+    known = {row[0]: None if row[1] is None else SettledProduct(*row[1:]) for row in rows}
+    return Catalogue(rules or b"", known, checked_up_to or 0)
+
+
+async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[str]) -> list[int]:
+    """Name the products whose SKU is one of these, or looks like one."""
+    keys = sorted({look_alike_key(sku) for sku in skus})
+    mine = select(products.c.product_id).where(products.c.account == account)
+    return [
+        product_id
+        for chunk in chunks(keys)
+        for product_id in (await connection.execute(mine.where(products.c.look_alike.in_(chunk)))).scalars()
+    ]
+
+
+async def unsettle(connection: AsyncConnection, account: str, product_ids: Collection[int]) -> None:
+    """Let the next cycle look at these products again, whatever their rows look like."""
+    mine = update(products).where(products.c.account == account, products.c.digest.is_not(None))
+    for chunk in chunks(sorted(product_ids)):
+        await connection.execute(mine.where(products.c.product_id.in_(chunk)).values(**UNSETTLED))
+
+
+async def settle(
+    connection: AsyncConnection, account: str, rules: bytes, settled: Mapping[int, SettledProduct]
+) -> None:
+    """Record the digests of products that hold what their rows ask for; one that is not known yet is left out."""
+    if not rules:
+        return
+    mine = update(accounts).where(accounts.c.account == account, accounts.c.rules.is_distinct_from(rules))
+    if (await connection.execute(mine.values(rules=rules))).rowcount:
+        other = update(products).where(products.c.account == account, products.c.digest.is_not(None))
+        await connection.execute(other.values(**UNSETTLED))
+    key = (products.c.account == account, products.c.product_id == bindparam("id"))
+    statement = update(products).where(*key).values({name: bindparam(f"new_{name}") for name in _DIGEST})
+    rows = [
+        {"id": product_id, **{f"new_{name}": getattr(one, name) for name in _DIGEST}}
+        for product_id, one in sorted(settled.items())
+    ]
+    if rows:
+        await connection.execute(statement, rows)
+
+
+def look_alike_key(sku: str) -> str:
+    """Give what SKUs have in common that a target may take for one; cut to what an index takes."""
+    return folded(sku)[:LOOK_ALIKE_LENGTH]
