@@ -27,6 +27,7 @@ import structlog
 from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, build
 from stocksync.observe.event_log import EventLog
+from stocksync.ports import Priority
 from stocksync.qoyod.client import open_session
 from stocksync.qoyod.settings import Filter
 from stocksync.qoyod.wire import decode_page
@@ -100,11 +101,21 @@ def configuration(url: str, state: str, target: str) -> Config:
     )
 
 
+class NoBudget:
+    """Every request at once."""
+
+    async def acquire(self, priority: Priority) -> None:
+        """Wait for nothing."""
+
+    def available(self) -> float:
+        """Give what is left."""
+        return 1e9
+
+
 def unlimited(house: Runtime) -> None:
     """Take the request budget away: here the network is not what is measured."""
     source: Any = house.accounts["bench"].source
-    budget = source._calls._budget  # noqa: SLF001
-    budget._burst, budget._rate, budget._level = 1e9, 1e9, 1e9  # noqa: SLF001
+    source._calls._budget = NoBudget()  # noqa: SLF001
 
 
 async def measure(options: argparse.Namespace, url: str, state: str, target: str) -> None:
