@@ -4,12 +4,12 @@ Digests hold under one rules digest; where the rules are others, every product i
 evidence of absence: a product counts as read because its row was there.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from heapq import nsmallest
 
 from stocksync.core.desired_state import DesiredState
 from stocksync.core.diff import ChangeSet
@@ -94,9 +94,14 @@ def rebuilt(product_id: int, entry: SnapshotProduct, cells: Iterable[SnapshotCel
     return Product(product_id, entry.sku, entry.name, entry.tracked, stock, entry.page, at)
 
 
+def row_digest(row: bytes | memoryview) -> bytes:
+    """Digest a product's row as Qoyod sent it."""
+    return blake2b(row, digest_size=_DIGEST_SIZE).digest()
+
+
 def gone_digest(product_id: int) -> bytes:
     """Give what stands for the row of a product that has none any more."""
-    return blake2b(b"gone %d" % product_id, digest_size=_DIGEST_SIZE).digest()
+    return row_digest(b"gone %d" % product_id)
 
 
 def due_again(catalogue: Catalogue, now: datetime, interval: timedelta, cross_check: int) -> frozenset[int]:
@@ -107,9 +112,9 @@ def due_again(catalogue: Catalogue, now: datetime, interval: timedelta, cross_ch
     slices = max(1, _DAY // interval)
     turn = int(now.timestamp() // interval.total_seconds()) % slices
     daily = {product_id for product_id in catalogue.known if product_id % slices == turn}
-    tracked = sorted(key for key, one in catalogue.known.items() if one is not None and one.managed)
-    ahead = bisect_right(tracked, catalogue.checked_up_to)
-    return frozenset(daily.union(tracked[ahead:][:cross_check], tracked[: max(0, cross_check - len(tracked[ahead:]))]))
+    checkable = [key for key, one in catalogue.known.items() if one is not None and one.managed]
+    ahead = nsmallest(cross_check, (key for key in checkable if key > catalogue.checked_up_to))
+    return frozenset(daily.union(ahead, nsmallest(cross_check - len(ahead), checkable)))
 
 
 def needing_another_look(desires: DesiredState, found: ChangeSet, applied: Collection[Cell]) -> set[int]:

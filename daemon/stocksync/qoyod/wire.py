@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
 
 from stocksync.core.model import BadRow, Product
+from stocksync.core.recognition import row_digest
 from stocksync.errors import SourceUnavailable
 from stocksync.qoyod.settings import Filter
 
@@ -24,7 +24,6 @@ MAX_DIGITS = 15
 MAX_DECIMALS = 10
 LARGEST_PAGE = 100
 """Rows in a page, at most, as far as is proven."""
-DIGEST_SIZE = 16
 Settled = Mapping[bytes, int]
 NOTHING_SETTLED: Settled = {}
 _LARGE = 1024 * 1024
@@ -144,7 +143,7 @@ def decode_page(  # noqa: PLR0917 - one order for list, look-up by SKU and bench
     _paginate(page, whole.pagination)
     ids: list[int | None] = []
     for index, raw in enumerate(whole.products):
-        digest = blake2b(raw, digest_size=DIGEST_SIZE).digest()
+        digest = row_digest(raw)
         known = settled.get(digest)
         if known is not None:
             page.recognised.append(known)

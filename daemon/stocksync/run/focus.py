@@ -47,7 +47,8 @@ async def in_focus(
 
     With `full` the snapshot is compared with every live row.
     """
-    rules = _configured(account) + rules_digest(replace(await account.shape(), notes=()))
+    shape = replace(await account.shape(), notes=())
+    rules = b"" if account.siblings else _configured(account) + rules_digest(shape)
     if full or not reading.recognised or rules != catalogue.rules:
         snapshot = await snapshot_of(account, lease)
         snapshot = await compared(account, snapshot) if full else snapshot

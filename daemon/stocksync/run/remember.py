@@ -55,18 +55,16 @@ async def remember_outcome(
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
-    settled = _settled_products(account, prepared, pushed, {entry.product_id for entry in refused})
+    settled = _settled_products(prepared, pushed, {entry.product_id for entry in refused})
     news = prepared.focus.rules != prepared.focus.catalogue.rules
     if refused or released or settled or news:
         seen = SnapshotUpdate(quarantined=refused, released=released, settled=settled, rules=prepared.focus.rules)
         await account.state.observe(lease, cycle_id, seen)
 
 
-def _settled_products(
-    account: Account, prepared: CyclePlan, pushed: WriteResult, set_aside: set[int]
-) -> dict[int, SettledProduct]:
+def _settled_products(prepared: CyclePlan, pushed: WriteResult, set_aside: set[int]) -> dict[int, SettledProduct]:
     """Give the products that the next cycle need not think about, while their rows stay what they are."""
-    if account.siblings or not prepared.focus.rules:
+    if not prepared.focus.rules:
         return {}
     applied = {change.cell: change.after for change in pushed.applied}
     open_ = needing_another_look(prepared.desires, prepared.found, applied)

@@ -9,7 +9,7 @@ from stocksync.core.look_alike import folded
 from stocksync.core.model import SettledProduct
 from stocksync.core.recognition import Catalogue
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
-from stocksync.state.session import chunks
+from stocksync.state.session import chunks, execute_by_key
 
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
 UNSETTLED = dict.fromkeys(_DIGEST)
@@ -39,8 +39,8 @@ async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[
 async def unsettle(connection: AsyncConnection, account: str, product_ids: Collection[int]) -> None:
     """Let the next cycle look at these products again, whatever their rows look like."""
     mine = update(products).where(products.c.account == account, products.c.digest.is_not(None))
-    for chunk in chunks(sorted(product_ids)):
-        await connection.execute(mine.where(products.c.product_id.in_(chunk)).values(**UNSETTLED))
+    keys = [(product_id,) for product_id in sorted(product_ids)]
+    await execute_by_key(connection, mine.values(**UNSETTLED), (products.c.product_id,), keys)
 
 
 async def settle(
