@@ -10,11 +10,12 @@ import pytest
 from servers import Server
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
+from target_sql import run
 
 from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, RowsRefused
 from stocksync.ports import Target
-from stocksync.sqlengine import open_engine, writing
+from stocksync.sqlengine import open_engine
 from stocksync.targets import OWN_COLUMNS, Columns, MatchBy, Missing, TargetSettings, open_target
 
 SIMPLE = Columns("quantity", "product_id")
@@ -34,13 +35,6 @@ async def engine(target_url: str) -> AsyncIterator[AsyncEngine]:
     made = open_engine(target_url, "test")
     yield made
     await made.dispose()
-
-
-async def run(engine: AsyncEngine, *statements: str) -> list[Any]:
-    async with writing(engine) as connection:
-        for statement in statements:
-            result = await connection.exec_driver_sql(statement)
-        return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def target(engine: AsyncEngine, columns: Columns = SIMPLE, **settings: Any) -> Target:

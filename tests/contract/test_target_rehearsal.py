@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from servers import Server
 from sqlalchemy.ext.asyncio import AsyncEngine
+from target_sql import run
 
 from stocksync.core.model import Change, Figure, Removal
 from stocksync.errors import TargetUnavailable
@@ -78,13 +79,6 @@ async def mariadb(target_mariadb_url: str) -> AsyncIterator[AsyncEngine]:
     made = open_engine(target_mariadb_url, "test")
     yield made
     await made.dispose()
-
-
-async def run(engine: AsyncEngine, *statements: str) -> list[Any]:
-    async with writing(engine) as connection:
-        for statement in statements:
-            result = await connection.exec_driver_sql(statement)
-        return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def target(engine: AsyncEngine, columns: Columns = PLACED, **settings: Any) -> Target:

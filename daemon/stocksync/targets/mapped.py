@@ -24,7 +24,7 @@ from stocksync.targets.reflect import NoTable, column_types, create, reflect
 from stocksync.targets.refused_columns import RefusedColumns
 from stocksync.targets.rehearsal import rehearse_table
 from stocksync.targets.settings import MatchBy, Missing, TargetSettings, rehearsed
-from stocksync.targets.transaction import fenced, judged, retried
+from stocksync.targets.transaction import fenced, written
 
 log = structlog.get_logger(__name__)
 
@@ -127,8 +127,7 @@ class MappedTarget:
 
         joins = transaction is not None
         with self._known_anew():
-            async with judged(self._settings, self._engine, changes, self._with_no_row, joins=joins):
-                return await (write() if joins else retried(write))
+            return await written(self._settings, self._engine, changes, write, self._with_no_row, joins=joins)
 
     async def close(self) -> None:
         """Give the connections back, where they are ours alone."""

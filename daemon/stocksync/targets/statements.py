@@ -20,7 +20,7 @@ from stocksync.targets.faults import attempt, attempt_to_read, patiently
 from stocksync.targets.settings import Statements, TargetSettings, rehearsed
 from stocksync.targets.statement_batch import StatementBatch, statement_for
 from stocksync.targets.statement_rehearsal import rehearse_statements
-from stocksync.targets.transaction import fenced, judged, retried
+from stocksync.targets.transaction import fenced, written
 
 _CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
 """PostgreSQL's own cast of a bound parameter, which SQLAlchemy takes for neither."""
@@ -122,8 +122,7 @@ class StatementsTarget:
                 return await StatementBatch(connection, self._texts).write(changes)
 
         joins = transaction is not None
-        async with judged(self._settings, self._engine, changes, lambda: explained, joins=joins):
-            return await (write() if joins else retried(write))
+        return await written(self._settings, self._engine, changes, write, lambda: explained, joins=joins)
 
     def _with_nothing(self, name: str) -> TextClause:
         return self._texts[name].bindparams(**dict.fromkeys(self._binds(name)))

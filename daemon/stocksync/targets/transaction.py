@@ -41,7 +41,28 @@ async def fenced(
         yield connection
 
 
-async def retried(write: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
+async def written(
+    settings: TargetSettings,
+    engine: AsyncEngine,
+    changes: Sequence[Change],
+    write: Callable[[], Awaitable[BatchResult]],
+    statements: Callable[[], Sequence[ClauseElement]],
+    *,
+    joins: bool,
+) -> BatchResult:
+    """Write a batch, and judge what the database says to it; what joins no other transaction is repeated on conflict.
+
+    `statements` explain a batch without touching a row.
+
+    Raises:
+        RowsRefused, RowsLocked, TargetConflict, TargetUnavailable: as the port says.
+
+    """
+    async with _judged(settings, engine, changes, statements, joins=joins):
+        return await (write() if joins else _retried(write))
+
+
+async def _retried(write: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
     """Repeat a transaction of our own that gave way to another one, three times at most."""
     attempts = stamina.retry_context(on=TargetConflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
     async for attempt in attempts:
@@ -51,7 +72,7 @@ async def retried(write: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
 
 
 @asynccontextmanager
-async def judged(
+async def _judged(
     settings: TargetSettings,
     engine: AsyncEngine,
     changes: Sequence[Change],
