@@ -76,9 +76,14 @@ async def _touched(account: Account, read: Iterable[Product], snapshot: Snapshot
     shape = await account.shape()
     if not (shape.by_sku or shape.loose):
         return []
+    return await account.state.look_alikes(account.name, skus_of(read, snapshot))
+
+
+def skus_of(read: Iterable[Product], snapshot: Snapshot) -> list[str]:
+    """Name every SKU under which one of these products' rows stands, or may stand."""
     skus = {product.sku for product in read} | {entry.sku for entry in snapshot.products.values()}
     skus |= {cell.sku for cell in snapshot.cells.values()}
-    return await account.state.look_alikes(account.name, sorted(skus - {""}))
+    return sorted(skus - {""})
 
 
 def _as_read(reading: Reading, chosen: Collection[int], snapshot: Snapshot) -> Reading:

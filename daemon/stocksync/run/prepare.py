@@ -25,7 +25,7 @@ from stocksync.core.recognition import Catalogue
 from stocksync.core.status import Side
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
-from stocksync.run.focus import Focus
+from stocksync.run.focus import Focus, skus_of
 from stocksync.run.shared_table import known_products, overlap
 from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent, cross_check
 
@@ -145,7 +145,9 @@ async def _compare(
     refused = [Cell(one.product_id, one.place) for one in entries if one.side == Side.TARGET and one.place is not None]
     retired = {cell.product_id for cell in refused if _is_over(cell.product_id, products, snapshot, absent)}
     give_up_refused(refused, retired, cells, account.rules, desires)
-    known = await known_products(account, snapshot.products) if shape.by_sku or shape.loose else snapshot.products
+    known = snapshot.products
+    if shape.by_sku or shape.loose:
+        known = await known_products(account, known, skus_of(products.values(), snapshot))
     if shape.by_sku:
         yield_skus(desires, products.values(), known, cells)
     wants = desires.wants.values()

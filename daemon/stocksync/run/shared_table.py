@@ -1,6 +1,6 @@
 """Several polls of one tenant that write to one table: what the others have read and written since we looked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stocksync.core.desired_state import DesiredState, SnapshotCells
@@ -66,14 +66,16 @@ async def overlap(account: Account, cells: SnapshotCells, products: Mapping[int,
     return found
 
 
-async def known_products(account: Account, own: Mapping[int, SnapshotProduct]) -> Mapping[int, SnapshotProduct]:
-    """Give all products whose rows may be in the table: a sibling with another filter knows some that we never read.
+async def known_products(
+    account: Account, own: Mapping[int, SnapshotProduct], skus: Sequence[str]
+) -> Mapping[int, SnapshotProduct]:
+    """Give all products that may share a row with these SKUs: a sibling with another filter knows some of its own.
 
     What the account itself knows of a product goes before.
     """
     known: dict[int, SnapshotProduct] = {}
     for name in account.siblings:
-        known |= (await account.state.snapshot(name)).products
+        known |= (await account.state.snapshot(name, await account.state.look_alikes(name, skus))).products
     return {**known, **own} if known else own
 
 
