@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stocksync.core.answers import Health
 from stocksync.core.guards import Guard
-from stocksync.core.health import Watched, in_words, limit_of
+from stocksync.core.health import Watched, in_one_line, in_words, limit_of
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
 from stocksync.core.report import CycleReport
@@ -150,3 +151,14 @@ def test_a_wrong_clock_is_remarked_and_the_account_stays_as_it_is(seconds, words
     health = judged(cycles=(silent, told, CycleReport("main", "c0", NOW, clock_skew_seconds=-9e9)) if seconds else ())
     assert health.well
     assert health.reasons == ((words,) if words else ())
+
+
+def test_all_accounts_in_one_line():
+    def health(account, word, minutes):
+        lag = None if minutes is None else timedelta(minutes=minutes)
+        return Health(account, word == "fresh", lag, timedelta(minutes=40), word=word)
+
+    fresh, old = health("main", "fresh", 4), health("jeddah", "stale", 50)
+    assert in_one_line([fresh]) == "1 account fresh; lag 4 min of at most 40 min"
+    assert in_one_line([fresh, old]) == "1 of 2 accounts not well; jeddah: stale; lag 50 min of at most 40 min (jeddah)"
+    assert in_one_line([health("main", "never complete", None)]).endswith("; no poll has been complete yet")

@@ -51,12 +51,16 @@ class Watched:
         self.scheduler.every(interval, timedelta(0), self.fire, "poll main")
         self.hung: dict[str, float] = {}
         self.cancelled: list[str] = []
-        self.watchdog = Watchdog(self.scheduler, [self])
+        self.fed = 0
+        self.watchdog = Watchdog(self.scheduler, [self], self.feed)
         self.scheduler.start()
         self.watching = asyncio.create_task(self.watchdog.run())
 
     def fire(self) -> None:
         self.fired.append(asyncio.get_running_loop().time())
+
+    def feed(self) -> None:
+        self.fed += 1
 
     def outlived(self, now: float) -> Iterator[tuple[str, float]]:
         return ((name, now - since) for name, since in self.hung.items())
@@ -188,8 +192,14 @@ def test_work_that_outlives_its_deadline_is_cancelled_once_more_then_complained_
         await asyncio.sleep(HELPLESS_SECONDS)
         assert polled.cancelled == ["cycle main"], "once"
         assert polled.watchdog.complaints() == ["the cycle main should have ended 213 s ago"]
+        fed = polled.fed
+        assert fed > UNWIND_SECONDS, "once a second until then"
+        await asyncio.sleep(60)
+        assert polled.fed == fed, "systemd is to restart us"
         polled.hung.clear()
         assert polled.watchdog.complaints() == []
+        await asyncio.sleep(2)
+        assert polled.fed > fed
 
     watched(work)
 

@@ -111,6 +111,10 @@ class Daemon:
         async with aiohttp.ClientSession() as session, session.get(root + path) as response:
             return response.status, await response.text()
 
+    async def json(self, path: str) -> Any:
+        """Ask its HTTP server for a document."""
+        return json.loads((await self.get(path))[1])
+
     async def metric(self, name: str, **labels: str) -> float | None:
         """Scrape one sample; None where there is none."""
         _, body = await self.get("/metrics")

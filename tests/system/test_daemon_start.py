@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,15 @@ async def test_http_answers_while_the_state_is_away_and_says_what_is_waited_for(
 ) -> None:
     shop = await open_shop("postgresql", "sqlite")
     postgresql_server.stop()
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(20)
+    manager.bind(str(shop.folder / "notify"))
+    shop.more_environ = {"NOTIFY_SOCKET": str(shop.folder / "notify"), "WATCHDOG_USEC": "60000000"}
     daemon = await shop.run()
     await daemon.says("state_unavailable")
+    with manager:
+        told = {manager.recv(4096).decode() for _ in range(4)}
+    assert {"READY=1", "WATCHDOG=1"} <= told, "an outage is no reason for systemd to restart it"
     assert [(await daemon.get(path))[0] for path in OPEN] == [200] * 3
     assert await daemon.metric("heartbeat_timestamp_seconds")
     for path in ("/readyz", "/api/status", "/", "/api/stock?sku=P-01", "/stock?sku=P-01"):

@@ -16,8 +16,10 @@ from stocksync.app.commands import (
     stock,
 )
 from stocksync.app.daemon import Service, run, service
+from stocksync.app.daemon_client import ask_whether_it_turns
 
 __all__ = [
-    "Service", "check", "decide", "decisions", "drift", "explain", "held", "history", "migrate", "once", "plan",
+    "Service", "ask_whether_it_turns",
+    "check", "decide", "decisions", "drift", "explain", "held", "history", "migrate", "once", "plan",
     "retry", "run", "service", "status", "stock",
 ]  # fmt: skip

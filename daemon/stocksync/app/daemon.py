@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ import structlog
 from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.preflight import preflight
+from stocksync.app.supervision import Reload, supervise
+from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, effective
 from stocksync.core.answers import StockAnswer
@@ -61,15 +63,17 @@ class Service:
         await asyncio.shield(self._running)
 
 
-async def run(config: Config) -> None:
-    """Be the daemon until a signal; a second signal ends at once.
+async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) -> None:
+    """Be the daemon until a signal; a second signal ends at once, and SIGHUP reads the configuration again.
+
+    `relog` is called with a configuration that is taken up: log as it says.
 
     Raises:
         ConfigurationError, SchemaBehind: a person must act first.
 
     """
-    stopping = asyncio.Event()
-    _on_signals(stopping)
+    stopping, systemd = asyncio.Event(), Systemd()
+    _on_signals(stopping, systemd)
     names = [one.name for one in config.accounts]
     log.info(
         "starting", version=__version__, file=str(config.file or ""), accounts=names, configuration=effective(config)
@@ -80,11 +84,26 @@ async def run(config: Config) -> None:
         log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
         if not config.http.token and not is_loopback(config.http.address[0]):
             log.warning("page_refused_to_others", todo="set http.token_env, or listen on 127.0.0.1")
-        state = await endpoint.state.open(stopping)
-        if state is not None:
-            async with _working(config, endpoint, state) as running:
-                await _until(running, stopping)
+        reload = Reload(config, endpoint, systemd, relog)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.asked.set)
+        async with heartbeat.running(reload.run(), supervise(endpoint, systemd, reload)):
+            state = await endpoint.state.open(stopping)
+            if state is not None:
+                await _work(reload, state, stopping)
     log.info("stopped")
+
+
+async def _work(reload: Reload, state: Database, stopping: asyncio.Event) -> None:
+    async with (
+        _working(reload.config, reload.endpoint, state, reload) as running,
+        heartbeat.running(_looked_at_first(running.loop, reload.systemd)),
+    ):
+        await _until(running, stopping)
+
+
+async def _looked_at_first(loop: Loop, systemd: Systemd) -> None:
+    await loop.first_look()
+    systemd.ready()
 
 
 async def _until(running: Service, stopping: asyncio.Event) -> None:
@@ -111,17 +130,40 @@ async def service(config: Config) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def _working(config: Config, endpoint: Endpoint, state: Database) -> AsyncIterator[Service]:
+async def _working(
+    config: Config, endpoint: Endpoint, state: Database, reload: Reload | None = None
+) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         observers = Observers(EventLog(), endpoint.metrics)
         house = await stack.enter_async_context(open_runtime(config, observers, state))
         stack.callback(endpoint.state.forget)
-        loop = Loop(list(house.accounts.values()), house.state, house.owner)
+        progressing = reload.systemd.feed if reload else _nobody
+        loop = Loop(list(house.accounts.values()), house.state, house.owner, progressing)
+        if reload is not None:
+            reload.work_for = _follower(house, endpoint, loop, observers)
         endpoint.look_up, endpoint.watchdog = _lookup(house, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(_drained, loop, running)
         yield Service(loop, endpoint.address, running)
+
+
+def _nobody() -> None:
+    """Nobody is told that the accounts make progress."""
+
+
+def _follower(
+    house: Runtime, endpoint: Endpoint, loop: Loop, observers: Observers
+) -> Callable[[Config], Awaitable[None]]:
+    async def follow(config: Config) -> None:
+        accounts, gone = house.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
+        endpoint.watch(config)
+        await loop.work_for(accounts)
+        for name in gone:
+            observers.retire(name)
+        await house.tidy()
+
+    return follow
 
 
 async def _drained(loop: Loop, running: asyncio.Task[None]) -> None:
@@ -142,12 +184,13 @@ def _lookup(house: Runtime, loop: Loop) -> Lookup:
     return lookup
 
 
-def _on_signals(stopping: asyncio.Event) -> None:
+def _on_signals(stopping: asyncio.Event, systemd: Systemd) -> None:
     def heard(number: int) -> None:
         if stopping.is_set():
             # Whatever was being written has its intent recorded: dying here loses nothing.
             os._exit(128 + number)
         log.info("stopping", signal=signal.Signals(number).name, hint="a second signal ends at once")
+        systemd.stopping()
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,12 +7,13 @@ from typing import Any
 
 import aiohttp
 
-from stocksync.config import Config
+from stocksync.config import Config, HttpConfig
 from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.model import figure_of
 from stocksync.errors import NotFound
 from stocksync.run.lookup import Query
 
+_SOON = aiohttp.ClientTimeout(total=5)
 _PATIENCE = aiohttp.ClientTimeout(total=60, sock_connect=2)
 _NOT_FOUND = 404
 _OK = 200
@@ -25,14 +26,40 @@ async def ask_daemon(config: Config, account: str, query: Query) -> StockAnswer 
         NotFound: it says that Qoyod knows no such product.
 
     """
-    host, port = config.http.address
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/api/stock"
+    url = f"{_root(config.http)}/api/stock"
     try:
         async with aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session:
             return await _get(session, url, {"account": account, "fresh": "true", **_asked(query)}, query)
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
         return None
+
+
+async def ask_whether_it_turns(http: HttpConfig) -> tuple[bool, str]:
+    """Ask the daemon on this machine whether its event loop turns; give that, and what a person is told."""
+    root = _root(http)
+    if not http.address[1]:
+        return False, f"http.listen is {http.listen}: with port 0 nobody knows where to ask; name a port"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_SOON) as session,
+            session.get(f"{root}/livez", allow_redirects=False) as response,
+        ):
+            told = await response.json()
+            if response.status == _OK and told["well"]:
+                return True, f"stocksync at {root} is alive" + (": it waits" if "waiting" in told else "")
+            return False, f"stocksync at {root}: {told['error']}"
+    except TimeoutError:
+        return False, f"nothing answers at {root} within {_SOON.total:g} s: its event loop does not turn"
+    except aiohttp.ClientConnectionError as error:
+        return False, f"no daemon at {root}: {error}; is it `stocksync run` with this http.listen?"
+    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
+        return False, f"what answers at {root} is not stocksync"
+
+
+def _root(http: HttpConfig) -> str:
+    host, port = http.address
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _headers(config: Config) -> dict[str, str]:

@@ -8,6 +8,7 @@ from stocksync.app.awaited_state import AwaitedState
 from stocksync.app.wiring import watch
 from stocksync.config import Config
 from stocksync.core.answers import StockAnswer
+from stocksync.core.health import Watched
 from stocksync.errors import StateUnavailable
 from stocksync.observe import heartbeat, standard_error
 from stocksync.observe.metrics import Metrics
@@ -21,11 +22,25 @@ class Endpoint:
     state: AwaitedState
     metrics: Metrics
     view: heartbeat.StateView
+    accounts: dict[str, Watched]
     address: tuple[str, int] = ("", 0)
     look_up: Lookup | None = None
     """None until there are accounts to look products up in."""
     watchdog: Callable[[], Sequence[str]] = tuple
     """Names what stands still although the event loop turns."""
+    site: Web | None = None
+
+    def watch(self, config: Config) -> None:
+        """Show the accounts of this configuration, and no series of any other."""
+        accounts = {one.name: watch(one) for one in config.accounts}
+        for name in self.accounts.keys() - accounts.keys():
+            self.metrics.retire(name)
+        for account in accounts.values():
+            self.metrics.watch(account)
+        self.accounts = accounts
+        self.view.watch(list(accounts))
+        if self.site is not None:
+            self.site.watch(list(accounts.values()))
 
     async def lookup(self, account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
         """Look a product up.
@@ -52,16 +67,17 @@ async def serving(config: Config) -> AsyncIterator[Endpoint]:
         ConfigurationError: the address cannot be listened on, or the token cannot be read.
 
     """
-    watched = [watch(one) for one in config.accounts]
+    accounts = {one.name: watch(one) for one in config.accounts}
+    watched = list(accounts.values())
     state, metrics = AwaitedState(config, heartbeat.utc_now), Metrics(watched, standard_error.dropped)
     beat = heartbeat.Heartbeat(metrics)
-    endpoint = Endpoint(state, metrics, heartbeat.StateView(state, [one.name for one in watched], metrics))
-    web = Web(
+    endpoint = Endpoint(state, metrics, heartbeat.StateView(state, list(accounts), metrics), accounts)
+    endpoint.site = Web(
         accounts=watched, statuses=endpoint.view.get, lookup=endpoint.lookup, loop_age=beat.age,
         complaints=endpoint.complaints,
         render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, token=_token(config),
     )  # fmt: skip
-    async with serve(web, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
+    async with serve(endpoint.site, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
         yield endpoint
 
 

@@ -1,14 +1,14 @@
 """The composition root: from a configuration to accounts that can run."""
 
+import asyncio
 import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -69,6 +69,22 @@ class Runtime:
     accounts: dict[str, Account]
     owner: str
     """How this process signs leases."""
+    _builder: "_Builder"
+
+    def rewire(self, config: Config) -> list[Account]:
+        """Follow another configuration: what it leaves as it was stays the same object; state and HTTP are not touched.
+
+        Raises:
+            ConfigurationError: it cannot be followed, and nothing has changed.
+
+        """
+        self.accounts = self._builder.accounts(config)
+        self.config = config
+        return list(self.accounts.values())
+
+    async def tidy(self) -> None:
+        """Close what no account uses any more."""
+        await self._builder.close_unused()
 
     def chosen(self, name: str | None) -> list[Account]:
         """Give one account, or all.
@@ -122,57 +138,94 @@ async def open_runtime(
         stack.push_async_callback(state.close)
         session = open_session()
         stack.push_async_callback(session.close)
-        builder = _Builder(config, state, session, observer, SystemClock(), stack, tries)
-        yield Runtime(config, state, builder.accounts(config.accounts), _owner())
+        builder = _Builder(state, session, observer, SystemClock(), tries)
+        stack.push_async_callback(builder.close)
+        yield Runtime(config, state, builder.accounts(config), _owner(), builder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything that an account is made from; equal plans make equal accounts."""
+
+    section: AccountConfig
+    url: str
+    """Of its target, as the variable or file held it."""
+    tenant: str
+    siblings: tuple[str, ...]
+    together: tuple[str, ...]
+    settings: Settings
+
+    @classmethod
+    def all_of(cls, config: Config) -> "dict[str, _Plan]":
+        groups = sync_groups(config.accounts)
+        return {
+            one.name: cls(
+                one, one.target.dsn(), config.tenant(one), _siblings(config, one), groups[one.name],
+                _settings(config, one),
+            )
+            for one in config.accounts
+        }  # fmt: skip
 
 
 @dataclass
 class _Builder:
-    config: Config
+    """Makes accounts, and what they share; keeps both for as long as the configuration asks for them."""
+
     state: Database
     session: aiohttp.ClientSession
     observer: Observer
     clock: SystemClock
-    stack: AsyncExitStack
     tries: Tries | None = None
+    _made: dict[str, tuple[_Plan, Account]] = field(default_factory=dict)
+    _budgets: dict[tuple[str, int], Budget] = field(default_factory=dict)
+    _engines: dict[URL, AsyncEngine] = field(default_factory=dict)
+    _writing: dict[tuple[str, ...], asyncio.Lock] = field(default_factory=dict)
+    _turns: Turns = field(default_factory=Turns)
 
-    @cached_property
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        return sync_groups(self.config.accounts)
+    def accounts(self, config: Config) -> dict[str, Account]:
+        plans = _Plan.all_of(config)
+        kept = {name: account for name, (plan, account) in self._made.items() if plans.get(name) == plan}
+        accounts = {name: kept.get(name) or self._account(plan) for name, plan in plans.items()}
+        self._made = {name: (plans[name], account) for name, account in accounts.items()}
+        return accounts
 
-    def accounts(self, configured: Iterable[AccountConfig]) -> dict[str, Account]:
-        budgets: dict[str, Budget] = {}
-        engines: dict[URL, AsyncEngine] = {}
-        made = {one.name: self._account(one, budgets, engines) for one in configured}
-        turns = Turns()
-        for account in made.values():
-            account.writing = made[min((account.name, *account.siblings))].writing
-            account.turns = turns
-        return made
+    async def close_unused(self) -> None:
+        used = {_absolute(parse(plan.url, "url")) for plan, _ in self._made.values()}
+        for url in self._engines.keys() - used:
+            await close_engine(self._engines.pop(url))
+        tenants = {(plan.tenant, plan.section.poll.requests_per_minute) for plan, _ in self._made.values()}
+        self._budgets = {key: budget for key, budget in self._budgets.items() if key in tenants}
 
-    def _account(self, one: AccountConfig, budgets: dict[str, Budget], engines: dict[URL, AsyncEngine]) -> Account:
-        target, shared = self._target(one, engines)
+    async def close(self) -> None:
+        self._made.clear()
+        await self.close_unused()
+
+    def _account(self, plan: _Plan) -> Account:
+        one = plan.section
+        target, shared = self._target(plan)
         return Account(
             name=one.name,
-            source=self._source(one, budgets),
+            source=self._source(plan),
             target=target,
             state=self.state,
             shared=shared,
             rules=_rules(one),
             limits=Limits(**_values(one.guards)),
-            settings=_settings(self.config, one),
+            settings=plan.settings,
             clock=self.clock,
             observer=self.observer,
-            siblings=_siblings(self.config, one),
-            together=self.groups[one.name],
+            writing=self._writing.setdefault(tuple(sorted((one.name, *plan.siblings))), asyncio.Lock()),
+            turns=self._turns,
+            siblings=plan.siblings,
+            together=plan.together,
             target_id=fingerprint_of(one.target),
         )
 
-    def _source(self, one: AccountConfig, budgets: dict[str, Budget]) -> Source:
-        poll = one.poll
-        tenant = self.config.tenant(one)
-        if tenant not in budgets:
-            budgets[tenant] = Budget(poll.requests_per_minute, self.clock, self.state, tenant)
+    def _source(self, plan: _Plan) -> Source:
+        one, poll, tenant = plan.section, plan.section.poll, plan.tenant
+        key = tenant, poll.requests_per_minute
+        if key not in self._budgets:
+            self._budgets[key] = Budget(poll.requests_per_minute, self.clock, self.state, tenant)
         settings = SourceSettings(
             account=one.name, base_url=one.base_url, per_page=poll.per_page, concurrency=poll.concurrency,
             filter=Filter(poll.filter.sku or None, poll.filter.category_id), proxy=one.proxy,
@@ -183,7 +236,7 @@ class _Builder:
                 settings, request_timeout=each, connect_timeout=each, read_timeout=each, attempts=self.tries.attempts
             )
         credential = self._credential(one)
-        return QoyodSource(settings, self.session, budgets[tenant], credential, self.observer, self.clock)
+        return QoyodSource(settings, self.session, self._budgets[key], credential, self.observer, self.clock)
 
     def _credential(self, one: AccountConfig) -> Credential:
         auth = one.auth
@@ -195,17 +248,14 @@ class _Builder:
             session=post_over(self.session, one.proxy), vault=self.state, clock=self.clock,
         )  # fmt: skip
 
-    def _target(self, one: AccountConfig, engines: dict[URL, AsyncEngine]) -> tuple[Target, bool]:
-        where = f"accounts.{one.name}.target.url"
-        url = one.target.dsn()
-        parsed = _absolute(parse(url, where))
-        shared = same_database(_absolute(self.state.engine.url), parsed)
-        if shared:
-            engines[parsed] = self.state.engine
-        elif parsed not in engines:
-            engines[parsed] = open_engine(url, where)
-            self.stack.push_async_callback(close_engine, engines[parsed])
-        return open_target(_target_settings(one), engines[parsed], owned=False), shared
+    def _target(self, plan: _Plan) -> tuple[Target, bool]:
+        settings, where = _target_settings(plan.section), f"accounts.{plan.section.name}.target.url"
+        parsed = _absolute(parse(plan.url, where))
+        if same_database(_absolute(self.state.engine.url), parsed):
+            return open_target(settings, self.state.engine, owned=False), True
+        if parsed not in self._engines:
+            self._engines[parsed] = open_engine(plan.url, where)
+        return open_target(settings, self._engines[parsed], owned=False), False
 
 
 def _absolute(url: URL) -> URL:

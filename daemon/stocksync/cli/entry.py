@@ -11,7 +11,7 @@ from stocksync.cli.demo import demo
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
 from stocksync.cli.program import debugging, help_of, logs_json, program
-from stocksync.cli.running import migrate, once, run, simulator
+from stocksync.cli.running import healthcheck, migrate, once, run, simulator
 from stocksync.cli.stream import finish, prepare
 from stocksync.cli.terminal import complain, note
 from stocksync.core.health import NEW_KEY
@@ -21,7 +21,7 @@ from stocksync.known_secrets import hidden
 log = structlog.get_logger(__name__)
 
 _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
-    "Run it": (run, once),
+    "Run it": (run, once, healthcheck),
     "Look": (status, stock, explain, history),
     "Plan and decide": (plan, approve, reject, drift, retry),
     "Set up and try": (check, migrate, simulator, demo),

@@ -43,6 +43,8 @@ Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Log everything
 
 
 class _Flags:
+    asked = False
+    """--debug was given."""
     debug = False
     json_log = False
 
@@ -92,18 +94,22 @@ def settings(file: Path | None, *, debug: bool, daemon: bool = False) -> Config:
         ConfigurationError: with every problem there is.
 
     """
-    _Flags.debug = debug
+    _Flags.asked = _Flags.debug = debug
     if daemon:
         _log("auto", "info")  # for what is wrong with the configuration itself
     config = load(file, os.environ)
-    _Flags.debug = debug or config.log.level == "debug"
-    level = config.log.level if daemon else "critical"
-    level = "debug" if _Flags.debug else level
     if daemon:
-        _log(config.log.format, level)
-    else:
-        configure(config.log.format, level)
+        log_as(config)
+        return config
+    _Flags.debug = debug or config.log.level == "debug"
+    configure(config.log.format, "debug" if _Flags.debug else "critical")
     return config
+
+
+def log_as(config: Config) -> None:
+    """Log as the configuration says; with --debug everything."""
+    _Flags.debug = _Flags.asked or config.log.level == "debug"
+    _log(config.log.format, "debug" if _Flags.debug else config.log.level)
 
 
 def _log(form: Format, level: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands that work: run, once, migrate, simulator."""
+"""Commands that work: run, healthcheck, once, migrate, simulator."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -16,10 +16,12 @@ from stocksync.cli.program import (
     ConfigFile,
     Debug,
     known,
+    log_as,
     settings,
     wait_for,
 )
-from stocksync.cli.terminal import err, note, out, print_json, progress
+from stocksync.cli.terminal import complain, err, note, out, print_json, progress
+from stocksync.config import http_of
 from stocksync.core.model import Verdict
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.observe.standard_error import unblock
@@ -31,14 +33,15 @@ _WELL = {Outcome.DONE, Outcome.HELD, Outcome.EMPTY}
 def run(config: ConfigFile = None, *, debug: Debug = False) -> None:
     """Poll Qoyod and keep the target equal, until it is told to stop.
 
-    SIGTERM and Ctrl-C let a running batch finish (30 s at most); a second one ends at once.
+    SIGTERM and Ctrl-C let a running batch finish (30 s at most); a second one ends at once. SIGHUP reads the
+    configuration again: accounts appear, change and vanish without disturbing others; a faulty file changes nothing.
     What happens is logged to standard error; a page to look at, /metrics and /healthz stand on http.listen.
 
     $ stocksync run
     $ stocksync run --config /etc/stocksync/config.toml
     """
     unblock()
-    wait_for(app.run(settings(config, debug=debug, daemon=True)))
+    wait_for(app.run(settings(config, debug=debug, daemon=True), log_as))
 
 
 def once(
@@ -79,6 +82,21 @@ def once(
         _print_reports(reports)
     if not dry_run:
         raise typer.Exit(exit_code(reports))
+
+
+def healthcheck(config: ConfigFile = None) -> None:
+    """Ask the daemon on this machine whether its event loop turns, for containers.
+
+    Ends with 0 where it does and with 1 where not. Outages of Qoyod, of the target or of the state are no reason to
+    restart a container, and so are none to end with 1. Of the configuration it reads `http.listen` alone.
+
+    $ stocksync healthcheck
+    """
+    well, words = wait_for(app.ask_whether_it_turns(http_of(config)))
+    if not well:
+        complain(words)
+        raise typer.Exit(1)
+    out.print(words)
 
 
 def migrate(config: ConfigFile = None, *, debug: Debug = False) -> None:

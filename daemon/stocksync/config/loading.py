@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from stocksync.config.checks import check
-from stocksync.config.model import Config
+from stocksync.config.model import Config, HttpConfig
 from stocksync.config.sources import Loc, find, overlay, passwords, read_file
-from stocksync.config.variables import CONFIG_FILE, strangers
+from stocksync.config.variables import CONFIG_FILE, PREFIX, strangers
 from stocksync.config.wording import path_of, stranger, text_of
 from stocksync.errors import ConfigurationError
 
@@ -47,6 +47,21 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     problems.raise_any()
     config.read_from(file)
     return config
+
+
+def http_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> HttpConfig:
+    """Read where a daemon of this configuration listens, whatever is wrong with the rest of it; else the default."""
+    environ = os.environ if environ is None else environ
+    named = {name: value for name, value in environ.items() if name.upper().startswith(f"{PREFIX}HTTP__")}
+    try:
+        file = find(path, environ)
+        written = (read_file(file) if file else {}).get("http", {})
+    except ConfigurationError:
+        written = {}
+    try:
+        return HttpConfig.model_validate(overlay({"http": written}, named)[0]["http"])
+    except ValidationError:
+        return HttpConfig()
 
 
 def build(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:

@@ -49,6 +49,10 @@ are told at once, one line each, with exit code 2.
   in `state.url`, or that variable.
 - **Secrets** stand in an environment variable (`…_env` names it) or a file (`…_file`; `$CREDENTIALS_DIRECTORY/name` for
   systemd), never in the TOML. A file is read anew where Qoyod refuses the credential: a rotated key needs no restart.
+- **Changes** are taken up on SIGHUP (`systemctl reload stocksync`): accounts appear, change and vanish without
+  disturbing the others, and `log` is followed. `state` and `http` take effect at the next start; the log names what
+  waits for that (`restart_needed`). A faulty file changes nothing: `reload_refused` names every problem. Environment
+  variables are those of the start.
 - **Durations** are written `"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"90d"`, `"1h30m"`; **shares** `"15%"` (or `0.15`).
 """
 

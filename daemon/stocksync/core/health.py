@@ -1,6 +1,6 @@
 """Whether an account is well, and why not, in sentences for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -96,6 +96,22 @@ def worst_first(judged: Iterable[tuple[AccountStatus, Health]]) -> list[tuple[Ac
         return (len(FAULTS) if health.well else FAULTS.index(health.word), not status.waiting)
 
     return sorted(judged, key=rank)
+
+
+def in_one_line(healths: Sequence[Health]) -> str:
+    """Say how all accounts stand: how many are well, what ails the first that is not, and the longest lag."""
+    ill = [health for health in healths if not health.well]
+    many = _count(len(healths), "account")
+    head = f"{len(ill)} of {many} not well; {ill[0].account}: {ill[0].word}" if ill else f"{many} fresh"
+    oldest = max((health for health in healths if health.lag is not None), key=_lag, default=None)
+    if oldest is None:
+        return f"{head}; no poll has been complete yet"
+    of = f" ({oldest.account})" if len(healths) > 1 else ""
+    return f"{head}; lag {in_words(_lag(oldest))} of at most {in_words(oldest.limit)}{of}"
+
+
+def _lag(health: Health) -> timedelta:
+    return health.lag or timedelta(0)
 
 
 def too_many_refused(refused: int, cells: int, share: float, minimum: int) -> bool:

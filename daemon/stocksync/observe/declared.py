@@ -116,5 +116,11 @@ METRICS: tuple[Declared, ...] = (
         _LAG_SECONDS,
     ),
     Declared("log_lines_dropped_total", "counter", (), "Log lines that were lost because nobody read standard error."),
+    Declared(
+        "config_last_reload_successful",
+        "gauge",
+        (),
+        "1 where the configuration as last read is in force; 0: it was refused on SIGHUP, and the one before stays.",
+    ),
     Declared("build_info", "info", ("version", "python"), "The running version; always 1."),
 )

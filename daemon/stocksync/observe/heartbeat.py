@@ -57,11 +57,16 @@ class StateView:
     """The accounts' status, read from the state at most once a second, whoever asks."""
 
     def __init__(self, register: Statuses, accounts: Sequence[str], metrics: Metrics, now: Now = utc_now) -> None:
-        self._register, self._accounts, self._metrics, self._now = register, accounts, metrics, now
+        self._register, self._metrics, self._now = register, metrics, now
+        self.watch(accounts)
         self._lock = asyncio.Lock()
         self._answer: list[AccountStatus] | StateError = []
-        self._read_at = -math.inf
         self._away = False
+
+    def watch(self, accounts: Sequence[str]) -> None:
+        """Ask for these accounts from the next time on, which comes at once."""
+        self._accounts = accounts
+        self._read_at = -math.inf
 
     async def get(self) -> list[AccountStatus]:
         """Give the status of all accounts.

@@ -45,8 +45,13 @@ class Metrics:
         self._made["build_info"].labels(__version__, platform.python_version()).set(1)
         # Never read counts from the start, or a state that is away from then on would alert as unread since 1970.
         self._made["state_read_timestamp_seconds"].set_to_current_time()
+        self.reloaded(well=True)
         for account in accounts:
             self.watch(account)
+
+    def reloaded(self, *, well: bool) -> None:
+        """Note whether the configuration that was read last is in force."""
+        self._made["config_last_reload_successful"].set(int(well))
 
     def watch(self, account: Watched) -> None:
         """Begin to hold series for an account."""

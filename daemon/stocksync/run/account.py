@@ -62,6 +62,7 @@ class Account:
     announced: set[tuple[str, str, datetime | None]] = field(default_factory=set)
     """Decisions on held plans that this process has logged."""
     _shape: Capabilities | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -75,11 +76,12 @@ class Account:
             ConfigurationError, TargetUnavailable: from the target.
 
         """
-        if self._shape is None:
-            self._shape = await self.target.inspect()
-            policy = replace(self.rules.policy, scale=self._shape.scale)
-            self.rules = replace(self.rules, policy=policy)
-        return self._shape
+        async with self._looking:
+            if self._shape is None:
+                self._shape = await self.target.inspect()
+                policy = replace(self.rules.policy, scale=self._shape.scale)
+                self.rules = replace(self.rules, policy=policy)
+            return self._shape
 
     async def look_again(self) -> None:
         """Inspect the target anew where its columns have changed; one that is away is left to those who need it."""

@@ -1,7 +1,7 @@
 """Who may write: one process per sync group, by leases in the state."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ class Leadership:
         self._state = state
         self._observer = observer
         self._owner = owner
-        self._groups = sorted({tuple(sorted(group)) for group in groups})
+        self._groups = _ordered(groups)
         self._elected = elected
         self.leases: dict[str, Lease] = {}
 
@@ -57,13 +57,26 @@ class Leadership:
         if not missing:
             return
         claimed = await self._state.claim(missing, self._owner, LEASE)
-        new = [lease for lease in claimed if self.leases.get(lease.account) != lease]
+        await self._give_back_unwanted(claimed)
+        new = [lease for lease in self._wanted(claimed) if self.leases.get(lease.account) != lease]
         self.leases.update((lease.account, lease) for lease in new)
-        for account in {account for group in missing for account in group} - self.leases.keys():
+        for account in {
+            account for group in missing for account in group if group in self._groups
+        } - self.leases.keys():
             self._observer.leading(account, None)
         for number, lease in enumerate(new):
             self._observer.leading(lease.account, lease.epoch)
             self._elected(lease, number)
+
+    async def regroup(self, groups: Iterable[Sequence[str]], afresh: Collection[str] = ()) -> None:
+        """Lead for these groups from now on; what is held is kept, save for accounts in no group and those in `afresh`.
+
+        Those are claimed again, under a new epoch: whatever still runs under the old one can write nothing more.
+        """
+        self._groups = _ordered(groups)
+        known = {account for group in self._groups for account in group}
+        for account in [account for account in self.leases if account not in known or account in afresh]:
+            await self._give_back(self.leases.pop(account))
 
     async def release(self) -> None:
         """Give the leases up, so that another process need not wait for their end."""
@@ -93,11 +106,21 @@ class Leadership:
 
     async def _give_up_group_of(self, lost: str) -> None:
         """Leave no group in two processes: what one account of it has lost, the others give back."""
-        group = next(group for group in self._groups if lost in group)
+        group = next((group for group in self._groups if lost in group), (lost,))
         del self.leases[lost]
         self._observer.leading(lost, None)
         for lease in [self.leases.pop(account) for account in group if account in self.leases]:
             await self._give_back(lease)
+
+    def _wanted(self, leases: Iterable[Lease]) -> list[Lease]:
+        return [lease for lease in leases if any(lease.account in group for group in self._groups)]
+
+    async def _give_back_unwanted(self, claimed: Sequence[Lease]) -> None:
+        """Give back what was claimed for accounts that were taken out of the configuration meanwhile."""
+        wanted = self._wanted(claimed)
+        for lease in claimed:
+            if lease not in wanted:
+                await self._give_back(lease)
 
     async def _give_back(self, lease: Lease) -> None:
         try:
@@ -105,6 +128,10 @@ class Leadership:
         except StateError as error:
             log.warning("lease_not_released", account=lease.account, error=str(error))
         self._observer.leading(lease.account, None)
+
+
+def _ordered(groups: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    return sorted({tuple(sorted(group)) for group in groups})
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -59,6 +60,7 @@ class Scheduler:
     def __init__(self) -> None:
         """Make it; nothing fires before `start`."""
         self.triggers: list[Trigger] = []
+        self._jobs: dict[str, Job] = {}
         self._scheduler = _new()
 
     def every(
@@ -72,6 +74,11 @@ class Scheduler:
         trigger = Trigger(name, interval, jitter, act, fired_at=last)
         self.triggers.append(trigger)
         self._add(trigger)
+
+    def forget(self, name: str) -> None:
+        """Fire the triggers of this name no more."""
+        self.triggers = [trigger for trigger in self.triggers if trigger.name != name]
+        self._jobs.pop(name).remove()
 
     def start(self) -> None:
         """Begin to fire."""
@@ -98,7 +105,8 @@ class Scheduler:
             trigger.fire()
 
         first = datetime.now(UTC) + trigger.remaining(asyncio.get_running_loop().time())
-        self._scheduler.add_job(fire, _Interval(first, trigger.interval, trigger.jitter), name=trigger.name)
+        when = _Interval(first, trigger.interval, trigger.jitter)
+        self._jobs[trigger.name] = self._scheduler.add_job(fire, when, name=trigger.name)
 
 
 def _new() -> AsyncIOScheduler:

@@ -2,23 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from stocksync.core.report import CycleReport
-from stocksync.errors import LeaseLost
+from stocksync.errors import LeaseLost, StocksyncError
 from stocksync.ports import Lease, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
 from stocksync.run.leases import LAST_WORD_SECONDS, Leadership
 from stocksync.run.scheduler import Scheduler, place_of
+from stocksync.run.turns import Turns
 from stocksync.run.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 30.0
+_FIRST_LOOK_SECONDS = 15.0
+_LOOKS_AT_ONCE = 8
 _STAGGER_SECONDS = 0.05
 """Between the first cycles of accounts that are elected together."""
 
@@ -132,29 +136,72 @@ class Runner:
 class Service:
     """All accounts of this process."""
 
-    def __init__(self, accounts: Sequence[Account], register: StateQueries, owner: str) -> None:
-        """Take the accounts; `owner` names this process in leases."""
+    def __init__(
+        self,
+        accounts: Sequence[Account],
+        register: StateQueries,
+        owner: str,
+        progressing: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take the accounts; `owner` names this process in leases.
+
+        `progressing` is called each second in which no account stands still.
+        """
         first = accounts[0]
+        self._register = register
         groups = [account.group for account in accounts]
         self._leadership = Leadership(first.state, first.observer, owner, groups, elected=self._elected)
-        leases = self._leadership.leases
-        self.runners = {account.name: Runner(account, register, leases) for account in accounts}
+        self.runners = {account.name: self._runner(account) for account in accounts}
         self._scheduler = Scheduler()
-        self._watchdog = Watchdog(self._scheduler, self.runners.values())
+        self._watchdog = Watchdog(self._scheduler, self.runners.values(), progressing)
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Begin to claim leases and to fire triggers."""
-        for name, runner in self.runners.items():
-            settings = runner.account.settings
-            # Many accounts are not to be polled all at once, and each keeps its place among them.
-            place, poll, check = place_of(name), runner.trigger, runner.trigger_audit
-            self._scheduler.every(settings.interval, settings.jitter, poll, f"poll {name}", place=place)
-            self._scheduler.every(settings.audit_interval, settings.jitter, check, f"audit {name}", place=place)
+        for runner in self.runners.values():
+            self._schedule(runner)
         self._keepers.append(asyncio.create_task(self._leadership.keep(), name="leases"))
         self._scheduler.start()
         self._keepers.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
+
+    async def work_for(self, accounts: Sequence[Account]) -> None:
+        """Work for these accounts from now on; one that is the same object as before notices nothing.
+
+        Another's running batch is finished first, for half a minute at most.
+        """
+        wanted = {account.name: account for account in accounts}
+        leaving = {name: one for name, one in self.runners.items() if wanted.get(name) is not one.account}
+        for name in leaving:
+            self._scheduler.forget(f"poll {name}")
+            self._scheduler.forget(f"audit {name}")
+        hung = await _ended(leaving)
+        if self._stopping.is_set():
+            return
+        for name in leaving:
+            del self.runners[name]
+        arriving = [self._runner(account) for name, account in wanted.items() if name not in self.runners]
+        for runner in arriving:
+            self.runners[runner.account.name] = runner
+            self._schedule(runner)
+        await self._leadership.regroup([account.group for account in accounts], afresh=hung)
+        # Whoever is elected later begins by itself.
+        for number, runner in enumerate(one for one in arriving if one.lease and not self._stopping.is_set()):
+            runner.elected(after=number * _STAGGER_SECONDS)
+
+    async def first_look(self) -> None:
+        """Look at every target once, for 15 s at most in all; what is amiss is for the cycles to tell."""
+        turns = Turns(at_once=_LOOKS_AT_ONCE)
+
+        async def look(account: Account) -> None:
+            async with turns.turn():
+                with suppress(StocksyncError):
+                    await account.shape()
+
+        looks = [asyncio.create_task(look(runner.account)) for runner in self.runners.values()]
+        _, late = await asyncio.wait(looks, timeout=_FIRST_LOOK_SECONDS)
+        for task in late:
+            task.cancel()
 
     def complaints(self) -> list[str]:
         """Name the polls that are not made or do not end although everything was tried."""
@@ -184,6 +231,7 @@ class Service:
 
     async def drain(self) -> None:
         """Let running batches finish, for half a minute at most, then give the leases back."""
+        self._stopping.set()
         self._scheduler.stop()
         running = [task for runner in self.runners.values() for task in runner.stop()]
         if running:
@@ -197,8 +245,30 @@ class Service:
             await asyncio.wait(self._keepers, timeout=LAST_WORD_SECONDS)
         await self._leadership.release()
 
+    def _runner(self, account: Account) -> Runner:
+        return Runner(account, self._register, self._leadership.leases)
+
+    def _schedule(self, runner: Runner) -> None:
+        name, settings = runner.account.name, runner.account.settings
+        # Many accounts are not to be polled all at once, and each keeps its place among them.
+        place, poll, check = place_of(name), runner.trigger, runner.trigger_audit
+        self._scheduler.every(settings.interval, settings.jitter, poll, f"poll {name}", place=place)
+        self._scheduler.every(settings.audit_interval, settings.jitter, check, f"audit {name}", place=place)
+
     def _elected(self, lease: Lease, number: int) -> None:
         self.runners[lease.account].elected(after=number * _STAGGER_SECONDS)
+
+
+async def _ended(runners: Mapping[str, Runner]) -> set[str]:
+    """Stop these runners; give the accounts whose work did not end in time."""
+    running = {task: name for name, runner in runners.items() for task in runner.stop()}
+    if not running:
+        return set()
+    _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
+    for task in late:
+        task.cancel()
+        log.error("task_did_not_end", account=running[task], task=task.get_name())
+    return {running[task] for task in late}
 
 
 def _tell_crash(task: asyncio.Task[Any]) -> None:

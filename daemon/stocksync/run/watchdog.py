@@ -1,7 +1,7 @@
 """Sees to it, by the monotonic clock, that polls are made and that they end, whatever the scheduler believes."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 import structlog
@@ -32,10 +32,13 @@ class Work(Protocol):
 class Watchdog:
     """Makes the triggers that the scheduler owes, and ends what its deadline could not end."""
 
-    def __init__(self, scheduler: Scheduler, works: Collection[Work]) -> None:
-        """Take whom to watch; `run` looks once a second."""
+    def __init__(
+        self, scheduler: Scheduler, works: Collection[Work], progressing: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take whom to watch, and what to call at each look, once a second, that finds nobody standing still."""
         self._scheduler = scheduler
         self._works = works
+        self._progressing = progressing
         self._late: set[str] = set()
         self._cancelled: set[str] = set()
 
@@ -45,6 +48,8 @@ class Watchdog:
             await asyncio.sleep(LOOK_SECONDS)
             self._make_overdue()
             self._end_outlived()
+            if not self.complaints():
+                self._progressing()
 
     def complaints(self) -> list[str]:
         """Name what stands still although everything was tried; empty where nothing does."""

@@ -68,10 +68,14 @@ class Web:
         `waiting`: what is waited for at the start, before there is anything to show.
         """
         self.token = token
-        self._accounts = {account.name: account for account in accounts}
+        self.watch(accounts)
         self._statuses, self._lookup, self._now = statuses, lookup, now
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
+
+    def watch(self, accounts: Sequence[Watched]) -> None:
+        """Show these accounts from now on."""
+        self._accounts = {account.name: account for account in accounts}
 
     def application(self, access: Access, connections: Connections) -> web.Application:
         """Give the routes behind the rules of `access`; `connections` hears of each request."""
@@ -208,7 +212,8 @@ class Web:
 
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
         now = self._now()
-        pairs = [(self._accounts[status.account], status) for status in await self._statuses()]
+        found = await self._statuses()
+        pairs = [(self._accounts[status.account], status) for status in found if status.account in self._accounts]
         return [(judge.named(status), judge.health(status, now)) for judge, status in pairs]
 
 

@@ -1,0 +1,131 @@
+"""What a daemon tells systemd while it lives, and how it follows its configuration on SIGHUP."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from stocksync.app.endpoint import Endpoint
+from stocksync.app.preflight import preflight
+from stocksync.app.systemd import Systemd
+from stocksync.config import Config, load
+from stocksync.core.health import in_one_line
+from stocksync.errors import ConfigurationError, StateError
+from stocksync.web import waiting
+
+log = structlog.get_logger(__name__)
+
+_STATUS_SECONDS = 10
+_FOLLOWED = {"accounts", "log"}
+"""Sections that a running daemon can change; the others name what it has opened already."""
+
+
+@dataclass(slots=True)
+class Reload:
+    """Reads the configuration again when asked; what is faulty changes nothing."""
+
+    config: Config
+    endpoint: Endpoint
+    systemd: Systemd
+    relog: Callable[[Config], None]
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    work_for: Callable[[Config], Awaitable[None]] | None = None
+    """None while there is no state, and so nothing at work."""
+    problem: str = ""
+    """Why the file read last is not in force."""
+
+    async def run(self) -> None:
+        """Follow each request until cancelled; those that come meanwhile are one."""
+        while True:
+            await self.asked.wait()
+            self.asked.clear()
+            self.systemd.reloading()
+            self.problem = await self._followed()
+            self.endpoint.metrics.reloaded(well=not self.problem)
+            self.systemd.reloaded()
+
+    async def _followed(self) -> str:
+        try:
+            # Reading thousands of accounts takes seconds, in which the loop must turn.
+            config = await asyncio.to_thread(_read, self.config)
+            before, self.config = self.config, await self._take_up(config)
+        except ConfigurationError as error:
+            problems = list(error.problems)
+            log.error("reload_refused", problems=problems, todo="mend it, and reload again; what was in force stays so")  # noqa: TRY400  a person's mistake
+            return problems[0]
+        except Exception as error:
+            log.exception("reload_failed")
+            return repr(error)
+        log.info("reloaded", file=str(config.file or ""), **_difference(before, config))
+        if keys := sorted(_needing_restart(before, config)):
+            log.warning("restart_needed", keys=keys, because="they take effect when stocksync starts")
+        return ""
+
+    async def _take_up(self, config: Config) -> Config:
+        if self.work_for is None:
+            self.endpoint.watch(config)
+        else:
+            await self.work_for(config)
+        self.relog(config)
+        return config
+
+
+async def supervise(endpoint: Endpoint, systemd: Systemd, reload: Reload) -> None:
+    """Tell systemd how the daemon stands, until cancelled.
+
+    While the state database is waited for, which is no reason to be restarted, the watchdog is fed from here; later by
+    the one who sees whether the accounts make progress.
+    """
+    seconds, awaited_before = 0, None
+    while True:
+        awaited = endpoint.state.waiting()
+        if awaited is not None:
+            systemd.feed()
+            if awaited.next_try is not None:
+                systemd.ready()
+        if seconds % _STATUS_SECONDS == 0 or (awaited is None) != (awaited_before is None):
+            sentence = await _standing(endpoint)
+            systemd.status(f"reload refused: {reload.problem}; {sentence}" if reload.problem else sentence)
+        seconds, awaited_before = seconds + 1, awaited
+        await asyncio.sleep(1)
+
+
+async def _standing(endpoint: Endpoint) -> str:
+    now = datetime.now(UTC)
+    if (awaited := endpoint.state.waiting()) is not None:
+        return waiting.sentence(awaited, None, now)
+    try:
+        statuses = await endpoint.view.get()
+    except StateError as error:
+        return waiting.sentence(None, error, now)
+    judges = endpoint.accounts
+    return in_one_line([judges[one.account].health(one, now) for one in statuses if one.account in judges])
+
+
+def _read(before: Config) -> Config:
+    config = load(before.file)
+    preflight(config)
+    return config
+
+
+def _difference(before: Config, after: Config) -> dict[str, list[str]]:
+    old, new = ({one.name: one for one in config.accounts} for config in (before, after))
+    return {
+        "added": _names(new.keys() - old.keys()),
+        "changed": _names(name for name in new.keys() & old.keys() if new[name] != old[name]),
+        "removed": _names(old.keys() - new.keys()),
+    }
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    return sorted(names)
+
+
+def _needing_restart(before: Config, after: Config) -> list[str]:
+    keys = []
+    for section in type(after).model_fields.keys() - _FOLLOWED:
+        old, new = getattr(before, section), getattr(after, section)
+        keys += [f"{section}.{key}" for key in type(new).model_fields if getattr(old, key) != getattr(new, key)]
+    return keys
