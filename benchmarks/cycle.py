@@ -122,7 +122,7 @@ async def measure(options: argparse.Namespace, url: str, state: str, target: str
     """Run rounds of both and print them."""
     await migrate(state)
     pages = -(-options.products // 100)
-    async with open_runtime(configuration(url, state, target), EventLog()) as house:
+    async with open_runtime(configuration(url, state, target), EventLog().hear) as house:
         unlimited(house)
         account = house.accounts["bench"]
         async with lead(account, house.owner) as lease:

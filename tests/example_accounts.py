@@ -127,7 +127,7 @@ class Shelf:
     error: Exception | None = None
     asked: int = 0
 
-    async def status(self, accounts):
+    async def status(self, accounts, _known=None):
         self.asked += 1
         if self.error is not None:
             raise self.error

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from stocksync.cli.format import account, cycle, finding, product, words
+from stocksync.cli.format import account, cycle, elements, finding, product
 from stocksync.cli.running import exit_code
 from stocksync.core.answers import (
     CellExplanation,
@@ -255,4 +255,4 @@ def test_foreign_text_cannot_command_the_terminal():
     [(0.03, "30 ms"), (1.0, "1 s"), (2.54, "2.5 s"), (45, "45 s"), (181, "3 min 1 s"), (200_000, "2 d 7 h")],
 )
 def test_lengths_of_time_are_said_shortly(value, said):
-    assert words.seconds(value) == said
+    assert elements.seconds(value) == said

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from stocksync.cli import entry, stream, terminal
 from stocksync.cli.commands_whole import whole
-from stocksync.cli.format.words import clean, facts, table
+from stocksync.cli.format.elements import clean, facts, table
 from stocksync.state.database import open_state
 
 CONFIG = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stocksync.config import OWN_COLUMNS, build, effective, example, load, reference
-from stocksync.config.kinds import parse_duration, parse_share, show_duration, show_share, split_listen
+from stocksync.config.values import parse_duration, parse_share, show_duration, show_share, split_listen
 from stocksync.core.policy import OnRemoved, Unmapped
 from stocksync.errors import ConfigurationError
 

@@ -21,7 +21,7 @@ from stocksync.state.migrate import migrate
 from stocksync.state.schema import metadata
 
 AnyState = Any
-"""Database or MemoryState: both are State, Register and Vault at once."""
+"""Database or MemoryState: both are State, StateQueries and TokenStore at once."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,16 @@ import warnings
 import pytest
 import structlog
 
+from stocksync.core.events import (
+    AuditEnded,
+    BudgetSpent,
+    CycleEnded,
+    CycleStarted,
+    LeaseChanged,
+    RequestEnded,
+    RequestThrottled,
+    TriggerSkipped,
+)
 from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
 from stocksync.errors import ConfigurationError
@@ -203,9 +213,9 @@ def captured():
 def test_an_account_that_fails_and_recovers_says_so_once_each(ex, captured):
     book = EventLog()
     for _ in range(20):
-        book.reported(ex.cycle(outcome=Outcome.FAILED, verdict=Verdict.PARTIAL, error="502", counts=Counts()))
+        book.hear(CycleEnded(ex.cycle(outcome=Outcome.FAILED, verdict=Verdict.PARTIAL, error="502", counts=Counts())))
     for outcome in (Outcome.STOPPED, Outcome.DONE, Outcome.DONE):
-        book.reported(ex.cycle(outcome=outcome))
+        book.hear(CycleEnded(ex.cycle(outcome=outcome)))
     states = [event for event in captured if event["event"] != "cycle"]
     assert [event.get("consecutive") for event in states] == [1, 2, 4, 8, 16, None]
     assert states[-1] == {"event": "account_recovered", "account": "main", "after": 20, "log_level": "info"}
@@ -217,35 +227,34 @@ def test_an_account_that_fails_and_recovers_says_so_once_each(ex, captured):
     [(Outcome.DONE, "info"), (Outcome.STOPPED, "info"), (Outcome.HELD, "warning"), (Outcome.DEADLINE, "warning")],
 )
 def test_a_cycle_that_failed_or_holds_something_is_a_warning(ex, captured, outcome, level):
-    EventLog().reported(ex.cycle(outcome=outcome))
+    EventLog().hear(CycleEnded(ex.cycle(outcome=outcome)))
     assert captured[0]["log_level"] == level
 
 
 def test_a_change_of_writer_is_said_once(captured):
     book = EventLog()
     for epoch in (None, None, 7, 7, None):
-        book.leading("main", epoch)
+        book.hear(LeaseChanged("main", epoch))
     assert [event["event"] for event in captured] == ["stands_by", "became_writer", "stands_by"]
 
 
 def test_a_storm_of_429s_is_a_few_lines(ex, captured):
     book = EventLog()
     for _ in range(100):
-        book.throttled("main", 60.0)
-    book.reported(ex.cycle())
-    book.throttled("main", 60.0)
+        book.hear(RequestThrottled("main", 60.0))
+    book.hear(CycleEnded(ex.cycle()))
+    book.hear(RequestThrottled("main", 60.0))
     assert [event["count"] for event in captured if event["event"] == "throttled"] == [1, 2, 4, 8, 16, 32, 64, 1]
 
 
 def test_audits_requests_and_skips_are_said_at_their_level(ex, captured):
     book = EventLog()
-    book.attempted("main", ex.NOW)
-    book.budget("main", 3.0)
-    book.audited(ex.audit())
-    book.audited(ex.audit(error="target away"))
-    book.skipped("main", "running")
-    book.requested("main", "products", "200", 0.1234)
-    book.retire("main")
+    book.hear(CycleStarted("main", ex.NOW))
+    book.hear(BudgetSpent("main", 3.0))
+    book.hear(AuditEnded(ex.audit()))
+    book.hear(AuditEnded(ex.audit(error="target away")))
+    book.hear(TriggerSkipped("main", "running"))
+    book.hear(RequestEnded("main", "products", "200", 0.1234))
     assert [(event["event"], event["log_level"]) for event in captured] == [
         ("audit", "warning"),
         ("audit_failed", "warning"),

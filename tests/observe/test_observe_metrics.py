@@ -2,16 +2,30 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import structlog
 
+from stocksync.core.events import (
+    AccountRetired,
+    AuditEnded,
+    BudgetSpent,
+    CredentialJudged,
+    CycleEnded,
+    CycleStarted,
+    Event,
+    LeaseChanged,
+    RequestEnded,
+    RequestThrottled,
+    TriggerSkipped,
+)
 from stocksync.core.health import Watched
 from stocksync.core.report import Counts, Outcome
 from stocksync.observe import reference
+from stocksync.observe.bus import Bus
 from stocksync.observe.declared import METRICS
 from stocksync.observe.metrics import Metrics
-from stocksync.observe.observers import Observers
-from stocksync.ports import Observer
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,36 +39,32 @@ def value(metrics, name, account="main", **labels):
     return metrics.registry.get_sample_value(f"stocksync_{name}", {"account": account} | labels)
 
 
-def everything_happens(observer, ex, account="main"):
-    observer.attempted(account, ex.ago(minutes=4))
-    observer.reported(
-        ex.cycle(
-            account,
-            changes={"update": 88, "zero": 2},
-            discrepancies={"negative_floored": 1},
-            cross_checks={"same": 3},
-            guards={"zeroed": 12},
-            open_guards={"zeroed": 12},
-            phases={"read": 9.5, "apply": 3.0},
-        )
+def everything_happens(hear, ex, account="main"):
+    cycle = ex.cycle(
+        account,
+        changes={"update": 88, "zero": 2},
+        discrepancies={"negative_floored": 1},
+        cross_checks={"same": 3},
+        guards={"zeroed": 12},
+        open_guards={"zeroed": 12},
+        phases={"read": 9.5, "apply": 3.0},
     )
-    observer.audited(replace(ex.audit(), account=account))
-    observer.skipped(account, "running")
-    observer.leading(account, 7)
-    observer.requested(account, "products", "200", 0.2)
-    observer.throttled(account, 30.0)
-    observer.budget(account, 12.5)
-    observer.authorized(account, True, ex.NOW + timedelta(hours=1))
-
-
-def test_metrics_are_an_observer(metrics):
-    observer: Observer = metrics
-    combined: Observer = Observers(observer)
-    assert combined
+    for event in (
+        CycleStarted(account, ex.ago(minutes=4)),
+        CycleEnded(cycle),
+        AuditEnded(replace(ex.audit(), account=account)),
+        TriggerSkipped(account, "running"),
+        LeaseChanged(account, 7),
+        RequestEnded(account, "products", "200", 0.2),
+        RequestThrottled(account, 30.0),
+        BudgetSpent(account, 12.5),
+        CredentialJudged(account, accepted=True, expires_at=ex.NOW + timedelta(hours=1)),
+    ):
+        hear(event)
 
 
 def test_every_declared_metric_is_set_by_something_and_nothing_else_is_exported(metrics, ex):
-    everything_happens(metrics, ex)
+    everything_happens(metrics.hear, ex)
     told = {"oldest_unpushed": ex.NOW, "oldest_unknown": ex.NOW, "target_contact": ex.NOW, "audit": ex.audit()}
     told |= {"held": ex.plan(), "quarantine": (ex.quarantined("too long"),)}
     told["cycles"] = (ex.cycle(clock_skew_seconds=0.4),)
@@ -99,7 +109,7 @@ def test_the_reference_page_is_what_the_table_renders():
 
 
 def test_instants_are_exported_as_timestamps(metrics, ex):
-    everything_happens(metrics, ex)
+    everything_happens(metrics.hear, ex)
     metrics.remember(ex.status(audit=ex.audit(), target_contact=ex.ago(minutes=2)), ex.NOW)
     ended = ex.ago(minutes=3, seconds=38)
     assert value(metrics, "last_attempt_timestamp_seconds") == ex.ago(minutes=4).timestamp()
@@ -111,8 +121,8 @@ def test_instants_are_exported_as_timestamps(metrics, ex):
 
 
 def test_counts_of_a_cycle_are_added_up(metrics, ex):
-    everything_happens(metrics, ex)
-    everything_happens(metrics, ex)
+    everything_happens(metrics.hear, ex)
+    everything_happens(metrics.hear, ex)
     assert value(metrics, "cycles_total", verdict="complete", outcome="done") == 2
     assert value(metrics, "pages_read_total") == 40
     assert value(metrics, "changes_applied_total", kind="update") == 176
@@ -130,8 +140,9 @@ def test_a_cycle_writes_no_gauge_that_the_state_owns(metrics, ex):
     )
     metrics.remember(status, ex.NOW)
     before = gauges(metrics)
-    everything_happens(metrics, ex)
-    metrics.reported(ex.cycle(outcome=Outcome.FAILED, verdict=None, counts=Counts(), products={}, cells={"managed": 1}))
+    everything_happens(metrics.hear, ex)
+    failed = ex.cycle(outcome=Outcome.FAILED, verdict=None, counts=Counts(), products={}, cells={"managed": 1})
+    metrics.hear(CycleEnded(failed))
     after = gauges(metrics)
     told = {"authorized", "leader", "lease_epoch", "rate_budget_available", "token_expiry_timestamp_seconds"}
     assert {name for (name, _), _ in after.items() - before.items()} == {f"stocksync_{name}" for name in told}
@@ -187,34 +198,43 @@ def test_a_written_backlog_takes_its_series_away(metrics, ex):
 
 
 def test_a_retired_account_takes_all_its_series_with_it_and_they_do_not_come_back(metrics, ex):
-    everything_happens(metrics, ex)
-    everything_happens(metrics, ex, "outlet")
-    metrics.retire("main")
-    everything_happens(metrics, ex)
+    everything_happens(metrics.hear, ex)
+    everything_happens(metrics.hear, ex, "outlet")
+    metrics.hear(AccountRetired("main"))
+    everything_happens(metrics.hear, ex)
     metrics.remember(ex.status(), ex.NOW)
     accounts = {sample.labels.get("account") for family in metrics.registry.collect() for sample in family.samples}
     assert accounts == {None, "outlet"}
-    metrics.retire("main")
+    metrics.hear(AccountRetired("main"))
+
+
+def test_only_accounts_that_are_watched_have_series(metrics, ex):
+    everything_happens(metrics.hear, ex)
+    everything_happens(metrics.hear, ex, "outlet")
+    everything_happens(metrics.hear, ex, "nobody")
+    metrics.remember(replace(ex.status(), account="nobody"), ex.NOW)
+    accounts = {sample.labels.get("account") for family in metrics.registry.collect() for sample in family.samples}
+    assert accounts == {None, "main", "outlet"}
 
 
 def test_a_label_that_takes_ever_new_values_ends_in_other(metrics):
     for number in range(1000):
-        metrics.requested("main", f"products/{number}", "200", 0.1)
+        metrics.hear(RequestEnded("main", f"products/{number}", "200", 0.1))
     family = next(each for each in metrics.registry.collect() if each.name == "stocksync_http_requests")
     assert len(family.samples) == 61
     assert value(metrics, "http_requests_total", endpoint="other", code="200") == 940
 
 
-def test_an_observer_that_fails_disturbs_nobody_and_is_named_once(metrics, ex, caplog):
-    class Broken:
-        def __getattr__(self, _name):
-            raise RuntimeError("a fault")
+def test_a_listener_that_fails_disturbs_nobody_and_is_named_once_for_each_kind_of_event(metrics, ex):
+    def broken(_event):
+        raise RuntimeError("a fault")
 
-    observers = Observers(Broken(), metrics)
-    everything_happens(observers, ex)
-    everything_happens(observers, ex)
-    observers.retire("outlet")
+    bus = Bus(broken, metrics.hear)
+    with structlog.testing.capture_logs() as logged:
+        everything_happens(bus.publish, ex)
+        everything_happens(bus.publish, ex)
     assert value(metrics, "throttled_total") == 2
+    assert len({line["about"] for line in logged}) == len(logged) == len(get_args(Event)) - len([AccountRetired])
 
 
 def test_the_unit_of_every_time_is_in_its_name():

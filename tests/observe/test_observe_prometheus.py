@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from servers import free_port
 
+from stocksync.core.events import CredentialJudged, CycleEnded, LeaseChanged, RequestEnded
 from stocksync.observe.declared import METRICS
 from stocksync.observe.metrics import Metrics
 
@@ -50,11 +51,11 @@ def test_promtool_accepts_the_rules_and_their_tests(ex, arguments):
 
 def test_promtool_finds_no_fault_with_our_metrics(ex):
     metrics = Metrics([ex.MAIN])
-    metrics.reported(ex.cycle(changes={"update": 1}, guards={"zeroed": 2}, phases={"read": 1.0}))
+    metrics.hear(CycleEnded(ex.cycle(changes={"update": 1}, guards={"zeroed": 2}, phases={"read": 1.0})))
     metrics.remember(ex.status(audit=ex.audit(), oldest_unpushed=ex.NOW, oldest_unknown=ex.NOW), ex.NOW)
-    metrics.requested("main", "products", "200", 0.1)
-    metrics.leading("main", 7)
-    metrics.authorized("main", True, ex.NOW)
+    metrics.hear(RequestEnded("main", "products", "200", 0.1))
+    metrics.hear(LeaseChanged("main", 7))
+    metrics.hear(CredentialJudged("main", True, ex.NOW))
     metrics.looped(ex.NOW, 0.0)
     done = promtool(ex, "check", "metrics", standard_input=metrics.render()[0])
     said = (done.stdout + done.stderr).decode()

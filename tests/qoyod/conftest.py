@@ -72,6 +72,6 @@ def source(server: Server, session: aiohttp.ClientSession, told: Told) -> Callab
         chosen = SourceSettings(**{"account": "main", "base_url": server.base_url, **patience, **more})
         clock = SystemClock()
         credential = KeyCredential("api_key", lambda: "top-secret")
-        return QoyodSource(chosen, session, Budget(100_000, clock), credential, told, clock)
+        return QoyodSource(chosen, session, Budget(100_000, clock), credential, told.hear, clock)
 
     return make

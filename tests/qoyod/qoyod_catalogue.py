@@ -108,7 +108,7 @@ def source_over(
         transport,
         budget or Budget(100_000, clock),
         credential or KeyCredential("api_key", lambda: "key-1"),
-        told or Told(),
+        (told or Told()).hear,
         clock,
         Random(seed),
     )

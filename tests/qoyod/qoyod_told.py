@@ -1,10 +1,12 @@
-"""The Observer port: what a reader told it."""
+"""What a reader told those who listen."""
 
 from datetime import datetime
 
+from stocksync.core.events import BudgetSpent, CredentialJudged, Event, RequestEnded, RequestThrottled
+
 
 class Told:
-    """The Observer port: remembers what it was told."""
+    """Listens, and remembers what it was told."""
 
     def __init__(self) -> None:
         self.authorizations: list[bool] = []
@@ -12,22 +14,16 @@ class Told:
         self.requests: list[tuple[str, str]] = []
         self.waits: list[float] = []
 
-    def requested(self, _account: str, endpoint: str, code: str, _seconds: float) -> None:
-        self.requests.append((endpoint, code))
-
-    def throttled(self, _account: str, seconds: float) -> None:
-        self.waits.append(seconds)
-
-    def budget(self, _account: str, available: float) -> None:
-        assert available >= 0
-
-    def authorized(self, _account: str, well: bool, expires_at: datetime | None = None) -> None:
-        self.authorizations.append(well)
-        self.expiries.append(expires_at)
-
-    def attempted(self, account: str, at: datetime) -> None: ...
-    def reported(self, report: object) -> None: ...
-    def audited(self, report: object) -> None: ...
-    def skipped(self, account: str, reason: str) -> None: ...
-    def leading(self, account: str, epoch: int | None) -> None: ...
-    def retire(self, account: str) -> None: ...
+    def hear(self, event: Event) -> None:
+        match event:
+            case RequestEnded(_, endpoint, code):
+                self.requests.append((endpoint, code))
+            case RequestThrottled(_, seconds):
+                self.waits.append(seconds)
+            case BudgetSpent(_, available):
+                assert available >= 0
+            case CredentialJudged(_, accepted, expires_at):
+                self.authorizations.append(accepted)
+                self.expiries.append(expires_at)
+            case _:
+                raise AssertionError(event)

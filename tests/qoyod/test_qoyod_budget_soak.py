@@ -32,7 +32,7 @@ async def _demand(simulator: Simulator, seconds: float) -> None:
     settings = SourceSettings("main", base_url=simulator.url, per_page=10)
     async with open_session() as session:
         credential = KeyCredential("api_key", lambda: simulator.credentials.api_key)
-        source = QoyodSource(settings, session, Budget(LIMIT, clock), credential, Told(), clock)
+        source = QoyodSource(settings, session, Budget(LIMIT, clock), credential, Told().hear, clock)
 
         async def ask(priority: Priority) -> None:
             while True:

@@ -125,7 +125,7 @@ def test_403_is_unauthorized_without_a_renewal() -> None:
     assert (tenant.refused, len(read), told.authorizations) == (1, 1, [False])
 
 
-class Vault:
+class TokenStore:
     def __init__(self, token: str | None = None) -> None:
         self.token = token
         self.broken = False
@@ -149,7 +149,7 @@ class Issuer:
         self.forms: list[dict[str, str]] = []
         self.live_refresh = ""
         self.fate: Response | TransportFault | None = None
-        self.vault_at_use: list[str | None] = []
+        self.stored_at_use: list[str | None] = []
 
     async def __call__(self, url: str, form: Any, _headers: Any) -> Response:
         assert url == "https://issuer/token"
@@ -175,14 +175,14 @@ class Issuer:
         return [form["grant_type"] for form in self.forms]
 
 
-def oauth(issuer: Issuer, vault: Vault | None = None) -> OAuthCredential:
+def oauth(issuer: Issuer, tokens: TokenStore | None = None) -> OAuthCredential:
     return OAuthCredential(
         account="main",
         token_url="https://issuer/token",
         client_id="us",
         read_secret=lambda: "s3cret",
         session=issuer,
-        vault=vault or Vault(),
+        tokens=tokens or TokenStore(),
         clock=LoopClock(),
         scope="inventory",
     )
@@ -250,16 +250,16 @@ def test_a_renewed_token_that_is_refused_too_is_unauthorized_after_one_retry() -
 
 def test_a_rotating_refresh_token_is_stored_before_the_new_access_token_is_used() -> None:
     tenant, issuer = tenant_and_issuer(rotates=True, lifetime=100)
-    vault = Vault()
+    tokens = TokenStore()
     stored_at_use: list[tuple[str, str | None]] = []
-    tenant.between = lambda: stored_at_use.append((tenant.sent_headers[-1]["Authorization"], vault.token))
+    tenant.between = lambda: stored_at_use.append((tenant.sent_headers[-1]["Authorization"], tokens.token))
 
     async def work() -> None:
-        source = source_over(tenant, credential=oauth(issuer, vault))
+        source = source_over(tenant, credential=oauth(issuer, tokens))
         for _ in range(3):
             await source.locations()
             await asyncio.sleep(99)
-        restarted = source_over(tenant, credential=oauth(issuer, vault))
+        restarted = source_over(tenant, credential=oauth(issuer, tokens))
         await restarted.locations()
 
     virtually(work)
@@ -267,31 +267,31 @@ def test_a_rotating_refresh_token_is_stored_before_the_new_access_token_is_used(
     assert stored_at_use == [(f"Bearer access-{n}", f"refresh-{n}") for n in (1, 2, 3, 4)]
 
 
-def test_a_new_refresh_token_outlives_a_vault_that_is_away() -> None:
+def test_a_new_refresh_token_outlives_a_token_store_that_is_away() -> None:
     tenant, issuer = tenant_and_issuer(rotates=True)
-    vault = Vault()
-    vault.broken = True
+    tokens = TokenStore()
+    tokens.broken = True
 
     async def work() -> None:
-        source = source_over(tenant, credential=oauth(issuer, vault), attempts=2)
+        source = source_over(tenant, credential=oauth(issuer, tokens), attempts=2)
         with pytest.raises(SourceUnavailable, match="disk full"):
             await source.locations()
         assert not tenant.asked, "nothing is used that is not stored"
-        vault.broken = False
+        tokens.broken = False
         await asyncio.sleep(60)
         await source.locations()
 
     virtually(work)
     assert len(issuer.forms) == 1, "the unsaved grant was not thrown away"
-    assert vault.token == "refresh-1"
+    assert tokens.token == "refresh-1"
 
 
 def test_a_refresh_token_that_is_dead_is_forgotten_and_client_credentials_take_over() -> None:
     tenant, issuer = tenant_and_issuer()
-    vault = Vault("dead")
-    virtually(lambda: source_over(tenant, credential=oauth(issuer, vault)).locations())
+    tokens = TokenStore("dead")
+    virtually(lambda: source_over(tenant, credential=oauth(issuer, tokens)).locations())
     assert issuer.grants() == ["refresh_token", "client_credentials"]
-    assert not vault.token
+    assert not tokens.token
 
 
 @pytest.mark.parametrize(

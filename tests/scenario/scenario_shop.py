@@ -99,7 +99,7 @@ class Shop:
 
     async def enter(self) -> None:
         config = build(self.data, self.environ)
-        self.house = await self._stack.enter_async_context(open_runtime(config, EventLog()))
+        self.house = await self._stack.enter_async_context(open_runtime(config, EventLog().hear))
 
     async def close(self) -> None:
         await self._stack.aclose()

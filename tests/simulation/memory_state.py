@@ -133,7 +133,7 @@ def _survive(_point: str) -> None:
 
 
 class MemoryState:
-    """One process's view of a MemoryStore; implements State, Register and Vault.
+    """One process's view of a MemoryStore; implements State, StateQueries and TokenStore.
 
     `crash_points` is called with "before NAME" and "after NAME" around each commit, NAME being claim, renew, release,
     begin, observe, intend, acknowledge, transaction, hold, end, audit, decide, save, reserve or forbid; what it raises,

@@ -12,10 +12,10 @@ from virtual_time import LoopClock
 
 from stocksync.core.budget import Pace, Reservation
 from stocksync.core.desired_state import Rules
+from stocksync.core.events import CycleEnded, CycleStarted, Event, LeaseChanged, TriggerSkipped
 from stocksync.core.guards import Limits
 from stocksync.core.model import Change, Reading, Verdict
 from stocksync.core.policy import LocationMap, Policy
-from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost, StateInUse, StateUnavailable, StocksyncError, TargetUnavailable
 from stocksync.ports import BatchResult, Fence, Lease, Progress
 from stocksync.qoyod.budget import Budget
@@ -228,17 +228,17 @@ class Daemon:
         gated = Gated(self.state, self, StateUnavailable)
         budget = Budget(PER_MINUTE, world.clock, Unanswered(gated), "main")
         credential = KeyCredential("api_key", lambda: "key")
-        self.source = source = NotedSource(settings, Wire(self), budget, credential, self, clock, random)
+        self.source = source = NotedSource(settings, Wire(self), budget, credential, self.hear, clock, random)
         self.account = Account(
             name="main", source=source,
             target=Gated(self.target, self, TargetUnavailable),
             state=gated, shared=world.weather.shared,
             rules=Rules(Policy(), LocationMap()), limits=Limits(minimum_cells=world.weather.minimum_cells),
             settings=_settings(heal=world.weather.meddled, cross_check=world.weather.cross_check),
-            clock=clock, observer=self,
+            clock=clock, publish=self.hear,
         )  # fmt: skip
         self.leadership = Leadership(
-            self.account.state, self, name, [["main"]], elected=lambda _lease, _number: self.runner.elected()
+            self.account.state, self.hear, name, [["main"]], elected=lambda _lease, _number: self.runner.elected()
         )
         self.runner = Runner(self.account, self.state, self.leadership.leases)
         self._tasks: list[asyncio.Task[None]] = []
@@ -308,30 +308,22 @@ class Daemon:
         await asyncio.gather(*running, return_exceptions=True)
         await self.world.databases.leave(self.state)
 
-    def attempted(self, _account: str, _at: datetime) -> None:
-        """Note what stands when a cycle begins."""
-        self.world.note_attempt(self.name)
-
-    def reported(self, report: CycleReport) -> None:
-        """Have the oracle judge the cycle."""
-        if not self.dead:
-            self.world.note_report(self.name, report)
-
-    def leading(self, _account: str, epoch: int | None) -> None:
-        """Note take-overs, above all those of a batch that was begun."""
-        if epoch is not None and epoch > 1:
-            self.world.oracle.reached.add("took over")
-            if any(row.intent is not None for row in self.world.databases.cells().values()):
-                self.world.oracle.reached.add("took over in mid-batch")
-
-    def skipped(self, _account: str, reason: str) -> None:
-        """Note a trigger that was not followed."""
-        self.world.oracle.reached.add(f"trigger skipped: {reason}")
-
-    def _ignore(self, *_args: object, **_kwargs: object) -> None:
-        """What else an Observer hears."""
-
-    audited = requested = throttled = budget = authorized = retire = _ignore
+    def hear(self, event: Event) -> None:
+        """Have the oracle judge each cycle; note what stands when one begins, take-overs and skipped triggers."""
+        match event:
+            case CycleStarted():
+                self.world.note_attempt(self.name)
+            case CycleEnded(report) if not self.dead:
+                self.world.note_report(self.name, report)
+            case LeaseChanged(_, int(epoch)) if epoch > 1:
+                self.world.oracle.reached.add("took over")
+                # What matters most is a batch that was begun.
+                if any(row.intent is not None for row in self.world.databases.cells().values()):
+                    self.world.oracle.reached.add("took over in mid-batch")
+            case TriggerSkipped(_, reason):
+                self.world.oracle.reached.add(f"trigger skipped: {reason}")
+            case _:
+                pass
 
 
 class Person:

@@ -11,8 +11,8 @@ import pytest
 from visitor import Visitor
 
 from stocksync.errors import ConfigurationError
+from stocksync.simulator.fault_kinds import KINDS
 from stocksync.simulator.faults import Faults, parse
-from stocksync.simulator.kinds import KINDS
 from stocksync.simulator.server import Simulator
 
 Check = Callable[[Visitor], Awaitable[None]]

@@ -9,9 +9,9 @@ import pytest
 from stocksync.simulator.api import Api
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.credentials import Credentials
+from stocksync.simulator.fault_kinds import KINDS, PLACES
 from stocksync.simulator.faults import parse
 from stocksync.simulator.journal import Journal, Logged
-from stocksync.simulator.kinds import KINDS, PLACES
 from stocksync.simulator.server import Simulator
 from stocksync.simulator.wire import Answer, Manner, Request
 

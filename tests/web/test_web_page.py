@@ -223,7 +223,7 @@ async def test_a_page_left_open_follows_the_account(ex, tmp_path, monkeypatch):
         loads = 0
         original = site.shelf.status
 
-        async def turning(accounts):
+        async def turning(accounts, known):
             nonlocal loads
             loads += 1
             return [troubled(ex)] if loads > 1 else await original(accounts)

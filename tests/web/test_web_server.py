@@ -123,7 +123,7 @@ async def test_a_state_that_hangs_is_given_up_once_for_all_who_wait(site, monkey
     monkeypatch.setattr("stocksync.observe.heartbeat._STATE_SECONDS", 0.05)
     never = asyncio.Event()
 
-    async def hang(_accounts):
+    async def hang(_accounts, _known):
         site.shelf.asked += 1
         await never.wait()
 
@@ -238,7 +238,7 @@ async def test_the_metrics_follow_the_state_and_outlive_its_absence(site, ex):
     asked = asyncio.Event()
     answers = iter([StateUnavailable("away"), RuntimeError("a surprise"), ex.status(consecutive_failures=4)])
 
-    async def status(_accounts):
+    async def status(_accounts, _known):
         answer = next(answers, None) or ex.status(consecutive_failures=4)
         if isinstance(answer, Exception):
             raise answer

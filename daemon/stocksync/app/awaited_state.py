@@ -1,7 +1,7 @@
 """The state database of a daemon that starts: awaited while it is away or held by another, used once it is there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -34,8 +34,8 @@ class AwaitedState:
         """Say what is waited for; None where nothing is."""
         return self._waiting
 
-    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
-        """Give the accounts' status.
+    async def status(self, accounts: Iterable[str], known: Mapping[str, AccountStatus]) -> list[AccountStatus]:
+        """Give the accounts' status; what is `known` of one is counted anew only where it must.
 
         Raises:
             StateUnavailable: the state was not opened yet; the message is the database's own.
@@ -43,7 +43,7 @@ class AwaitedState:
         """
         if self.database is None:
             raise StateUnavailable(self._waiting.because if self._waiting else "it is closed")
-        return await self.database.status(accounts)
+        return await self.database.status(accounts, known)
 
     async def open(self, stopping: asyncio.Event) -> Database | None:
         """Open and lock the state, however long it takes; None where `stopping` came first.

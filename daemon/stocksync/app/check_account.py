@@ -19,6 +19,8 @@ from stocksync.core.health import NEW_KEY
 from stocksync.core.model import Product
 from stocksync.dsn import parse
 from stocksync.errors import ConfigurationError, DriverMissing, StocksyncError, Unauthorized
+from stocksync.observe.bus import Bus
+from stocksync.observe.event_log import EventLog
 from stocksync.run.account import Account
 from stocksync.state.database import Database, open_state
 
@@ -61,7 +63,8 @@ class AccountCheck:
             state = await open_state("sqlite://", _KEEP)
             stack.push_async_callback(state.close)
         only = self.config.model_copy(update={"accounts": (one,)})
-        return await stack.enter_async_context(open_runtime(only, heard, state, tries=Tries(TRY_SECONDS, TRIES)))
+        publish, tries = Bus(EventLog().hear, heard.hear).publish, Tries(TRY_SECONDS, TRIES)
+        return await stack.enter_async_context(open_runtime(only, publish, state, tries=tries))
 
     async def _without_target(
         self, error: StocksyncError, heard: ThrottleListener, stack: AsyncExitStack

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from stocksync.core.answers import CheckResult, CheckState
+from stocksync.core.events import Event, RequestThrottled
 from stocksync.errors import StocksyncError
-from stocksync.observe.event_log import EventLog
 
 TRY_SECONDS = 10.0
 TRIES = 2
@@ -18,21 +18,20 @@ Worded = Callable[[StocksyncError], tuple[str, str]]
 """What is wrong, and what to do about it."""
 
 
-class ThrottleListener(EventLog):
+class ThrottleListener:
     """Hears of each 429."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.too_long = asyncio.Event()
         """Set when Qoyod asks for more patience than a person has."""
         self.seconds = 0.0
 
-    def throttled(self, account: str, seconds: float) -> None:
+    def hear(self, event: Event) -> None:
         """Note how long Qoyod asks to wait."""
-        super().throttled(account, seconds)
-        self.seconds = seconds
-        if seconds > _LONGEST_WAIT:
-            self.too_long.set()
+        if isinstance(event, RequestThrottled):
+            self.seconds = event.seconds
+            if event.seconds > _LONGEST_WAIT:
+                self.too_long.set()
 
 
 @dataclass(slots=True)

@@ -17,8 +17,9 @@ from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound, StateInUse
+from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
-from stocksync.ports import AccountStatus, LedgerRow, Progress
+from stocksync.ports import AccountStatus, LedgerRow, Progress, Publish
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle, preview
@@ -44,7 +45,7 @@ async def once(
         StateInUse: a daemon is the writer.
 
     """
-    async with open_runtime(config, EventLog()) as house:
+    async with open_runtime(config, _to_the_log()) as house:
         house.state.lock()
         return [await _one_cycle(house, one, progress, full=full) for one in house.chosen(account)]
 
@@ -63,7 +64,7 @@ async def plan(
     store: bool = False,
 ) -> list[Preview]:
     """Read everything and show what would be written; with `store` keep what would wait for a person, under its id."""
-    async with open_runtime(config, EventLog()) as house:
+    async with open_runtime(config, _to_the_log()) as house:
         previews = [await preview(one, _for(one, progress), full=full) for one in house.chosen(account)]
         return [await _stored(house, one) if store else _without_id(one) for one in previews]
 
@@ -98,7 +99,7 @@ async def status(
 async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:
     """Look one product up in Qoyod, in every account or in one; a changed figure is pushed at once."""
     answers: list[StockAnswer] = []
-    async with open_runtime(config, EventLog()) as house:
+    async with open_runtime(config, _to_the_log()) as house:
         for one in house.chosen(account):
             try:
                 answers.append(await _stock(house, one, Query(sku, product_id)))
@@ -125,7 +126,7 @@ async def explain(config: Config, account: str | None, sku: str) -> list[Explana
 
     """
     found: list[Explanation] = []
-    async with open_runtime(config, EventLog()) as house:
+    async with open_runtime(config, _to_the_log()) as house:
         for one in house.chosen(account):
             with contextlib.suppress(NotFound):
                 found += await explain_account(one, house.state, sku)
@@ -166,7 +167,7 @@ async def drift(config: Config, account: str | None, heal: bool) -> list[AuditRe
         StateInUse: `heal` is asked for, and a daemon is the writer.
 
     """
-    async with open_runtime(config, EventLog()) as house:
+    async with open_runtime(config, _to_the_log()) as house:
         if heal:
             house.state.lock()
         return [await _audit(house, one, heal=heal) for one in house.chosen(account)]
@@ -238,6 +239,10 @@ async def migrate(config: Config) -> str:
         return "the state database is at head already"
     await migrate_state(url)
     return "the state database is at head now"
+
+
+def _to_the_log() -> Publish:
+    return Bus(EventLog().hear).publish
 
 
 async def _state(config: Config) -> Database:

@@ -17,11 +17,13 @@ from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, effective
 from stocksync.core.answers import StockAnswer
+from stocksync.core.events import AccountRetired
 from stocksync.core.report import CycleReport
 from stocksync.errors import NotFound
 from stocksync.observe import heartbeat
+from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
-from stocksync.observe.observers import Observers
+from stocksync.ports import Publish
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Service as Loop
 from stocksync.state.database import Database
@@ -134,13 +136,13 @@ async def _working(
     config: Config, endpoint: Endpoint, state: Database, reload: Reload | None = None
 ) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
-        observers = Observers(EventLog(), endpoint.metrics)
-        house = await stack.enter_async_context(open_runtime(config, observers, state))
+        bus = Bus(EventLog().hear, endpoint.metrics.hear)
+        house = await stack.enter_async_context(open_runtime(config, bus.publish, state))
         stack.callback(endpoint.state.forget)
         progressing = reload.systemd.feed if reload else _nobody
         loop = Loop(list(house.accounts.values()), house.state, house.owner, progressing)
         if reload is not None:
-            reload.work_for = _follower(house, endpoint, loop, observers)
+            reload.work_for = _follower(house, endpoint, loop, bus.publish)
         endpoint.look_up, endpoint.watchdog = _lookup(house, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
@@ -152,15 +154,13 @@ def _nobody() -> None:
     """Nobody is told that the accounts make progress."""
 
 
-def _follower(
-    house: Runtime, endpoint: Endpoint, loop: Loop, observers: Observers
-) -> Callable[[Config], Awaitable[None]]:
+def _follower(house: Runtime, endpoint: Endpoint, loop: Loop, publish: Publish) -> Callable[[Config], Awaitable[None]]:
     async def follow(config: Config) -> None:
         accounts, gone = house.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
         endpoint.watch(config)
         await loop.work_for(accounts)
         for name in gone:
-            observers.retire(name)
+            publish(AccountRetired(name))
         await house.tidy()
 
     return follow

@@ -27,7 +27,7 @@ from stocksync.core.health import Watched
 from stocksync.core.policy import LocationMap, Policy
 from stocksync.dsn import parse, same_database
 from stocksync.errors import ConfigurationError
-from stocksync.ports import Observer, Source, Target
+from stocksync.ports import Publish, Source, Target
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.client import QoyodSource, open_session
 from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredential
@@ -111,7 +111,7 @@ def accounts_of(config: Config, name: str | None) -> list[AccountConfig]:
 
 
 def watch(one: AccountConfig) -> Watched:
-    """Give what observers must know of an account."""
+    """Give what listeners must know of an account."""
     guards = one.guards
     return Watched(
         one.name, one.poll.interval, one.poll.deadline, one.drift.interval, guards.quarantined, guards.minimum_cells,
@@ -121,7 +121,7 @@ def watch(one: AccountConfig) -> Watched:
 
 @asynccontextmanager
 async def open_runtime(
-    config: Config, observer: Observer, state: Database | None = None, *, tries: Tries | None = None
+    config: Config, publish: Publish, state: Database | None = None, *, tries: Tries | None = None
 ) -> AsyncIterator[Runtime]:
     """Open state, session, sources and targets; close them all at the end. `tries` bounds each request to Qoyod.
 
@@ -138,7 +138,7 @@ async def open_runtime(
         stack.push_async_callback(state.close)
         session = open_session()
         stack.push_async_callback(session.close)
-        builder = _Builder(state, session, observer, SystemClock(), tries)
+        builder = _Builder(state, session, publish, SystemClock(), tries)
         stack.push_async_callback(builder.close)
         yield Runtime(config, state, builder.accounts(config), _owner(), builder)
 
@@ -173,7 +173,7 @@ class _Builder:
 
     state: Database
     session: aiohttp.ClientSession
-    observer: Observer
+    publish: Publish
     clock: SystemClock
     tries: Tries | None = None
     _made: dict[str, tuple[_Plan, Account]] = field(default_factory=dict)
@@ -213,7 +213,7 @@ class _Builder:
             limits=Limits(**_values(one.guards)),
             settings=plan.settings,
             clock=self.clock,
-            observer=self.observer,
+            publish=self.publish,
             writing=self._writing.setdefault(tuple(sorted((one.name, *plan.siblings))), asyncio.Lock()),
             turns=self._turns,
             siblings=plan.siblings,
@@ -236,7 +236,7 @@ class _Builder:
                 settings, request_timeout=each, connect_timeout=each, read_timeout=each, attempts=self.tries.attempts
             )
         credential = self._credential(one)
-        return QoyodSource(settings, self.session, self._budgets[key], credential, self.observer, self.clock)
+        return QoyodSource(settings, self.session, self._budgets[key], credential, self.publish, self.clock)
 
     def _credential(self, one: AccountConfig) -> Credential:
         auth = one.auth
@@ -245,7 +245,7 @@ class _Builder:
         return OAuthCredential(
             account=one.name, token_url=auth.token_url, client_id=auth.client_id,
             read_secret=auth.client_secret.read, scope=auth.scope,
-            session=post_over(self.session, one.proxy), vault=self.state, clock=self.clock,
+            session=post_over(self.session, one.proxy), tokens=self.state, clock=self.clock,
         )  # fmt: skip
 
     def _target(self, plan: _Plan) -> tuple[Target, bool]:

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from stocksync import app
-from stocksync.cli.demonstration import ACCOUNT, Tally, differences, panel, prepare, summary
+from stocksync.cli.demonstration import ACCOUNT, SeenCycles, differences, panel, prepare, summary
 from stocksync.cli.program import Debug, wait_for
 from stocksync.cli.terminal import out
 from stocksync.config import Config
@@ -71,10 +71,10 @@ async def _show(wish: _Wish) -> bool:
 
 
 async def _daemon(config: Config, simulator: Simulator, wish: _Wish) -> bool:
-    tally = Tally()
+    seen = SeenCycles()
     simulator.start_trade(wish.trade)
     async with app.service(config) as service:
-        watching = asyncio.create_task(_watch(config, tally))
+        watching = asyncio.create_task(_watch(config, seen))
         with _interrupted() as stop:
             ended = asyncio.create_task(service.stopped())
             waiting = asyncio.create_task(stop.wait())
@@ -87,18 +87,18 @@ async def _daemon(config: Config, simulator: Simulator, wish: _Wish) -> bool:
             await watching
         waiting.cancel()
         ended.cancel()
-    return _sum_up(config, simulator, tally, last)
+    return _sum_up(config, simulator, seen, last)
 
 
-def _sum_up(config: Config, simulator: Simulator, tally: Tally, last: CycleReport | None) -> bool:
+def _sum_up(config: Config, simulator: Simulator, seen: SeenCycles, last: CycleReport | None) -> bool:
     if last is None:
-        out.print(summary(tally, None, 0))
+        out.print(summary(seen, None, 0))
         return True
-    for line in tally.news([last]):
+    for line in seen.news([last]):
         out.print(line)
     truth = simulator.catalogue.figures()
     found = differences(config, truth)
-    out.print(summary(tally, found, len(truth)))
+    out.print(summary(seen, found, len(truth)))
     return not found and last.complete
 
 
@@ -114,12 +114,12 @@ async def _last_cycle(service: app.Service, stop: asyncio.Event) -> CycleReport 
     return cycle.result()
 
 
-async def _watch(config: Config, tally: Tally) -> None:
+async def _watch(config: Config, seen: SeenCycles) -> None:
     """Print each cycle as it ends; what happens is read where every other command reads it, from the state."""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         for account, _ in await app.status(config):
-            for line in tally.news(account.cycles):
+            for line in seen.news(account.cycles):
                 out.print(line)
 
 

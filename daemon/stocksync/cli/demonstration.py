@@ -1,4 +1,4 @@
-"""What the demo is made of: its files, its panel, its tally, and the comparison at its end."""
+"""What the demo is made of: its files, its panel, the cycles it saw, and the comparison at its end."""
 
 import shutil
 import socket
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stocksync.cli.format.cycle import headline
-from stocksync.cli.format.words import BAD, FAILS, FAINT, GOOD, WELL, clock, count, listed, many
+from stocksync.cli.format.elements import BAD, FAILS, FAINT, GOOD, WELL, clock, count, listed, many
 from stocksync.config import Config, load
 from stocksync.core.model import show
 from stocksync.core.report import CycleReport
@@ -56,7 +56,7 @@ create_table = true
 Truth = Mapping[tuple[int, int], Decimal]
 
 
-class Tally:
+class SeenCycles:
     """The cycles that were seen."""
 
     def __init__(self) -> None:
@@ -131,8 +131,8 @@ def panel(config: Config, directory: Path, simulator: Simulator) -> Panel:
 
 def _command() -> str:
     """Name what a person types: `stocksync`, or where it stands when it is not on the PATH, as after `make demo`."""
-    beside = Path(sys.executable).with_name("stocksync")
-    return "stocksync" if shutil.which("stocksync") or not beside.exists() else str(beside)
+    installed = Path(sys.executable).with_name("stocksync")
+    return "stocksync" if shutil.which("stocksync") or not installed.exists() else str(installed)
 
 
 def differences(config: Config, truth: Truth) -> list[str]:
@@ -148,9 +148,9 @@ def differences(config: Config, truth: Truth) -> list[str]:
     return lines
 
 
-def summary(tally: Tally, found: Sequence[str] | None, cells: int) -> RenderableType:
+def summary(seen: SeenCycles, found: Sequence[str] | None, cells: int) -> RenderableType:
     """Sum the demo up."""
-    done = Text(f"\n{many(len(tally.reports), 'cycle')}, {many(tally.changes, 'change')} written", style="bold")
+    done = Text(f"\n{many(len(seen.reports), 'cycle')}, {many(seen.changes, 'change')} written", style="bold")
     if found is None:
         return done
     if not found:

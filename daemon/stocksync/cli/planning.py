@@ -12,7 +12,7 @@ from stocksync import app
 from stocksync.cli.format import account as rendered
 from stocksync.cli.format import cycle
 from stocksync.cli.format import held_plan as rendered_plan
-from stocksync.cli.format.words import many
+from stocksync.cli.format.elements import many
 from stocksync.cli.program import (
     Account,
     AsJson,

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stocksync.config.kinds import (
+from stocksync.config.secret import SecretRef
+from stocksync.config.section import DatabaseSection, Section
+from stocksync.config.values import (
     Duration,
     OptionalWord,
     PositiveDuration,
@@ -19,8 +21,6 @@ from stocksync.config.kinds import (
     WebAddress,
     Word,
 )
-from stocksync.config.secret import SecretRef
-from stocksync.config.section import DatabaseSection, Section
 from stocksync.core.policy import Negative, OnRemoved, Rounding, Unmapped
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from stocksync.config.account import AccountConfig, TargetConfig, longest_deadline
 from stocksync.config.conditions import flaws
-from stocksync.config.kinds import show_duration
 from stocksync.config.model import Config
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection
 from stocksync.config.sources import Loc
 from stocksync.config.tenancy import table_of, told_apart
+from stocksync.config.values import show_duration
 from stocksync.core.policy import OnRemoved, Unmapped
 from stocksync.dsn import parse
 from stocksync.errors import ConfigurationError

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from stocksync.config.checks import check
+from stocksync.config.error_text import path_of, stranger, text_of
 from stocksync.config.model import Config, HttpConfig
 from stocksync.config.sources import Loc, find, overlay, passwords, read_file
 from stocksync.config.variables import CONFIG_FILE, PREFIX, strangers
-from stocksync.config.wording import path_of, stranger, text_of
 from stocksync.errors import ConfigurationError
 
 _HELD_IN_FILE = (

@@ -12,10 +12,10 @@ from typing import Literal
 from pydantic import Field, PrivateAttr
 
 from stocksync.config.account import AccountConfig
-from stocksync.config.kinds import DatabaseUrl, Listen, PositiveDuration, Variable, split_listen
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection, Section
 from stocksync.config.tenancy import tenants_of
+from stocksync.config.values import DatabaseUrl, Listen, PositiveDuration, Variable, split_listen
 
 # systemd starts a service in /, where it may write nothing; several directories are separated by colons.
 _RELATIVE_SQLITE = re.compile(r"^(sqlite[\w+]*:///)(?=[^/:?])(?!file:)", re.IGNORECASE)

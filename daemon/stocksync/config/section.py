@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from stocksync.config.kinds import DatabaseUrl, Variable
 from stocksync.config.secret import SecretRef
+from stocksync.config.values import DatabaseUrl, Variable
 
 
 def section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  any annotation of a field

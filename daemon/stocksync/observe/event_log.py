@@ -1,14 +1,22 @@
 """What happens, as log lines: one canonical line per cycle, and one for each change of state."""
 
-from datetime import datetime
 from typing import Any
 
 import structlog
 
 from stocksync.core.drift import AuditReport
+from stocksync.core.events import (
+    AccountRetired,
+    AuditEnded,
+    CycleEnded,
+    Event,
+    LeaseChanged,
+    RequestEnded,
+    RequestThrottled,
+    TriggerSkipped,
+)
 from stocksync.core.model import show
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.observe.failures import Failures
 
 log = structlog.get_logger(__name__)
 
@@ -56,17 +64,36 @@ def _short(reasons: tuple[str, ...]) -> list[str]:
 
 
 class EventLog:
-    """An Observer that writes the log."""
+    """Hears events and writes log lines."""
 
     def __init__(self) -> None:
-        self._failures = Failures()
+        self._failures: dict[str, int] = {}
+        """Cycles of each account that failed in a row."""
         self._throttles: dict[str, int] = {}
         self._epochs: dict[str, int | None] = {}
 
-    def attempted(self, account: str, at: datetime) -> None:
-        """Say nothing: the cycle's one line comes at its end."""
+    def hear(self, event: Event) -> None:
+        """Write what is worth a line; a refused credential is not said here, as the reader says it with the reason."""
+        match event:
+            case CycleEnded(report):
+                self._cycle(report)
+            case AuditEnded(report):
+                self._audit(report)
+            case LeaseChanged(account, epoch):
+                self._lease(account, epoch)
+            case RequestThrottled(account, seconds):
+                self._throttled(account, seconds)
+            case TriggerSkipped(account, reason):
+                log.debug("trigger_skipped", account=account, reason=reason)
+            case RequestEnded(account, endpoint, code, seconds):
+                log.debug("request", account=account, endpoint=endpoint, code=code, seconds=round(seconds, 3))
+            case AccountRetired(account):
+                for memory in (self._failures, self._throttles, self._epochs):
+                    memory.pop(account, None)
+            case _:  # a cycle's one line comes at its end, and the budget changes with every request
+                pass
 
-    def reported(self, report: CycleReport) -> None:
+    def _cycle(self, report: CycleReport) -> None:
         """Write the cycle's line, and the change of state if it is one."""
         line = cycle_line(report)
         if report.outcome in _WORRYING or report.unwell:
@@ -74,13 +101,14 @@ class EventLog:
         else:
             log.info("cycle", **line)
         self._throttles.pop(report.account, None)
-        before, now = self._failures.note(report)
+        before = self._failures.get(report.account, 0)
+        now = self._failures[report.account] = report.failures_after(before)
         if now > before and _is_power_of_two(now):
             log.error("account_failing", account=report.account, consecutive=now, error=report.error)
         elif before and not now:
             log.info("account_recovered", account=report.account, after=before)
 
-    def audited(self, report: AuditReport) -> None:
+    def _audit(self, report: AuditReport) -> None:
         """Write what an audit found."""
         if report.error:
             log.warning("audit_failed", account=report.account, error=report.error)
@@ -93,11 +121,7 @@ class EventLog:
             todo = f"stocksync drift --heal --account {report.account}"
             log.error("target_lost_rows", account=report.account, rows=report.lost, todo=todo)
 
-    def skipped(self, account: str, reason: str) -> None:
-        """Say why a trigger was not followed; it is no fault."""
-        log.debug("trigger_skipped", account=account, reason=reason)
-
-    def leading(self, account: str, epoch: int | None) -> None:
+    def _lease(self, account: str, epoch: int | None) -> None:
         """Say who writes, where that changed."""
         if account in self._epochs and self._epochs[account] == epoch:
             return
@@ -107,27 +131,11 @@ class EventLog:
         else:
             log.info("became_writer", account=account, epoch=epoch)
 
-    def requested(self, account: str, endpoint: str, code: str, seconds: float) -> None:
-        """Write a line only for those who debug."""
-        log.debug("request", account=account, endpoint=endpoint, code=code, seconds=round(seconds, 3))
-
-    def throttled(self, account: str, seconds: float) -> None:
+    def _throttled(self, account: str, seconds: float) -> None:
         """Say at the 1st, 2nd, 4th, 8th … 429 of a cycle that Qoyod slows us down."""
         count = self._throttles[account] = self._throttles.get(account, 0) + 1
         if _is_power_of_two(count):
             log.warning("throttled", account=account, wait_seconds=round(seconds, 1), count=count)
-
-    def budget(self, account: str, available: float) -> None:
-        """Say nothing: it changes with every request."""
-
-    def authorized(self, account: str, well: bool, expires_at: datetime | None = None) -> None:  # noqa: FBT001  the port's
-        """Say nothing: the reader says it itself, with the reason."""
-
-    def retire(self, account: str) -> None:
-        """Forget an account."""
-        self._failures.forget(account)
-        for memory in (self._throttles, self._epochs):
-            memory.pop(account, None)
 
 
 def _is_power_of_two(number: int) -> bool:

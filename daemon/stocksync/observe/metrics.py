@@ -18,6 +18,17 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder, ge
 
 from stocksync import __version__
 from stocksync.core.drift import AuditReport, Cause
+from stocksync.core.events import (
+    AccountRetired,
+    BudgetSpent,
+    CredentialJudged,
+    CycleEnded,
+    Event,
+    LeaseChanged,
+    RequestEnded,
+    RequestThrottled,
+    TriggerSkipped,
+)
 from stocksync.core.guards import Guard
 from stocksync.core.health import FAULTS, Watched, clock_skew
 from stocksync.core.held_plan import by_guard
@@ -31,7 +42,7 @@ _CROSS_CHECKS = ("same", "moved", "different", "inconclusive")
 
 
 class Metrics:
-    """An Observer. It holds series only for the accounts it watches, and none after `retire`."""
+    """Hears events. It holds series only for the accounts it watches."""
 
     def __init__(self, accounts: Iterable[Watched] = (), lines_dropped: Callable[[], int] = int) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double every series, and no rule reads them
@@ -75,11 +86,34 @@ class Metrics:
         except (ValueError, TypeError):  # a version that is no number
             return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
-    def attempted(self, account: str, at: datetime) -> None:
-        """Leave it to the state, which every process that shows these metrics reads."""
+    def hear(self, event: Event) -> None:
+        """Count what happens; when cycles and audits were, every process reads from the state (`remember`)."""
+        match event:
+            case CycleEnded(report):
+                self._cycle(report)
+            case TriggerSkipped(account, reason):
+                self._add("scheduler_skips_total", 1, account, reason)
+            case LeaseChanged(account, epoch):
+                self._set("leader", int(epoch is not None), account)
+                if epoch is not None:
+                    self._set("lease_epoch", epoch, account)
+            case RequestEnded(account, endpoint, code, seconds):
+                self._add("http_requests_total", 1, account, endpoint, code)
+                self._time("http_request_duration_seconds", seconds, account, endpoint)
+            case RequestThrottled(account):
+                self._add("throttled_total", 1, account)
+            case BudgetSpent(account, available):
+                self._set("rate_budget_available", available, account)
+            case CredentialJudged(account, accepted, expires_at):
+                self._set("authorized", int(accepted), account)
+                self._instant("token_expiry_timestamp_seconds", account, expires_at)
+            case AccountRetired(account):
+                self.retire(account)
+            case _:
+                pass
 
-    def reported(self, report: CycleReport) -> None:
-        """Count what a cycle did and how long it took; what stands after it is read from the state (`remember`)."""
+    def _cycle(self, report: CycleReport) -> None:
+        """Count what a cycle did and how long it took."""
         account = report.account
         verdict = report.verdict.value if report.verdict else "none"
         self._add("cycles_total", 1, account, verdict, report.outcome.value)
@@ -95,9 +129,6 @@ class Metrics:
         ):
             for word, count in counts.items():
                 self._add(name, count, account, word)
-
-    def audited(self, report: AuditReport) -> None:
-        """Leave it to the state, where the audit was recorded."""
 
     def _drift(self, report: AuditReport) -> None:
         """Show an audit; one that failed leaves the last figures."""
@@ -143,35 +174,6 @@ class Metrics:
         watched = self._accounts.get(status.account)
         faults = watched.faults(status, at) if watched else []
         return dict.fromkeys(map(_label, FAULTS), 0) | {_label(word): 1 for word, _ in faults}
-
-    def skipped(self, account: str, reason: str) -> None:
-        """Note that a trigger was not followed."""
-        self._add("scheduler_skips_total", 1, account, reason)
-
-    def leading(self, account: str, epoch: int | None) -> None:
-        """Note that this process became the writer (epoch) or is none (None)."""
-        self._set("leader", int(epoch is not None), account)
-        if epoch is not None:
-            self._set("lease_epoch", epoch, account)
-
-    def requested(self, account: str, endpoint: str, code: str, seconds: float) -> None:
-        """Note one HTTP request to Qoyod."""
-        self._add("http_requests_total", 1, account, endpoint, code)
-        self._time("http_request_duration_seconds", seconds, account, endpoint)
-
-    def throttled(self, account: str, seconds: float) -> None:  # noqa: ARG002  the port's signature
-        """Note a 429."""
-        self._add("throttled_total", 1, account)
-
-    def budget(self, account: str, available: float) -> None:
-        """Note how many requests could be sent at once now."""
-        self._set("rate_budget_available", available, account)
-
-    def authorized(self, account: str, well: bool, expires_at: datetime | None = None) -> None:  # noqa: FBT001  the port's
-        """Note whether the credential works."""
-        self._set("authorized", int(well), account)
-        if expires_at is not None:
-            self._instant("token_expiry_timestamp_seconds", account, expires_at)
 
     def looped(self, at: datetime, late: float) -> None:
         """Note that the event loop turned, and how many seconds late."""

@@ -3,7 +3,7 @@
 from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.budget import SharedBudgets
 from stocksync.ports.clock import Clock
-from stocksync.ports.observer import Observer
+from stocksync.ports.events import Publish
 from stocksync.ports.source import Priority, Progress, Source
 from stocksync.ports.state import (
     GuardHistory,
@@ -13,8 +13,8 @@ from stocksync.ports.state import (
     SnapshotUpdate,
     State,
     StateQueries,
+    TokenStore,
     Transaction,
-    Vault,
 )
 from stocksync.ports.target import MADE_UP, AsyncPages, BatchResult, Capabilities, Fence, Target, Trial
 
@@ -29,9 +29,9 @@ __all__ = [
     "GuardHistory",
     "Lease",
     "LedgerRow",
-    "Observer",
     "Priority",
     "Progress",
+    "Publish",
     "Quarantined",
     "SharedBudgets",
     "Snapshot",
@@ -40,7 +40,7 @@ __all__ = [
     "State",
     "StateQueries",
     "Target",
+    "TokenStore",
     "Transaction",
     "Trial",
-    "Vault",
 ]

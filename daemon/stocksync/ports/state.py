@@ -216,8 +216,11 @@ class LedgerRow:
 class StateQueries(Protocol):
     """The state as people ask it: reading, and a person's decision on a held plan."""
 
-    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
-        """Give the accounts' status, in the order asked."""
+    async def status(self, accounts: Iterable[str], known: Mapping[str, AccountStatus] = ...) -> list[AccountStatus]:
+        """Give the accounts' status, in the order asked.
+
+        What was counted for `known`, an earlier answer, is counted anew only where a cycle has begun or ended since.
+        """
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         """Find the ids of products that bear, or in the ledger bore, this SKU."""
@@ -263,7 +266,7 @@ class StateQueries(Protocol):
         """List the decisions on plans that touched a product, newest first, each cut to its changes."""
 
 
-class Vault(Protocol):
+class TokenStore(Protocol):
     """Where a rotating refresh token survives a restart."""
 
     async def load(self, account: str) -> str | None:

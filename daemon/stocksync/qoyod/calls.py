@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from stocksync.core.desired_state import CLOCK_SKEW
+from stocksync.core.events import BudgetSpent, CredentialJudged, RequestEnded, RequestThrottled
 from stocksync.errors import SourceRefused, SourceUnavailable, Unauthorized
-from stocksync.ports import Clock, Observer, Priority
+from stocksync.ports import Clock, Priority, Publish
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.credentials import Credential
 from stocksync.qoyod.proxies import is_of_a_proxy, is_page
@@ -88,7 +89,7 @@ class ApiCalls:
         transport: Transport,
         budget: Budget,
         credential: Credential,
-        observer: Observer,
+        publish: Publish,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -96,7 +97,7 @@ class ApiCalls:
         self._transport = transport
         self._budget = budget
         self._credential = credential
-        self._observer = observer
+        self._publish = publish
         self._clock = clock
         self._random = random
         self._ticks = 0
@@ -151,7 +152,7 @@ class ApiCalls:
     async def _once(self, request: Request) -> Answer:
         await self._credential.ready()
         await self._budget.acquire(request.priority)
-        self._observer.budget(self._settings.account, self._budget.available())
+        self._publish(BudgetSpent(self._settings.account, self._budget.available()))
         headers = self._credential.headers()
         read_at, sent = self._clock.now(), self._tick()
         response = await self._send(request, headers)
@@ -176,7 +177,8 @@ class ApiCalls:
             code = "timeout"
             raise SourceUnavailable("Qoyod did not answer in time") from error
         finally:
-            self._observer.requested(self._settings.account, request.endpoint, code, self._clock.monotonic() - began)
+            seconds = self._clock.monotonic() - began
+            self._publish(RequestEnded(self._settings.account, request.endpoint, code, seconds))
         return response
 
     def _judge(self, response: Response, headers: Mapping[str, str], sent: int) -> None:
@@ -209,7 +211,7 @@ class ApiCalls:
 
     async def _throttle(self, response: Response) -> None:
         seconds = retry_after(response.headers, self._clock.now())
-        self._observer.throttled(self._settings.account, seconds)
+        self._publish(RequestThrottled(self._settings.account, seconds))
         await self._budget.throttled(seconds)
         raise _Throttled
 
@@ -236,7 +238,7 @@ class ApiCalls:
         if state == self._reported:
             return
         was, self._reported = self._reported, state
-        self._observer.authorized(self._settings.account, *state)
+        self._publish(CredentialJudged(self._settings.account, *state))
         if not well:
             self._refused_at = self._tick()
             log.warning("unauthorized", account=self._settings.account, reason=reason)

@@ -11,7 +11,7 @@ import structlog
 from stocksync.core.completeness import PageSpans
 from stocksync.core.model import BadRow, Product, Reading
 from stocksync.errors import SourceRefused
-from stocksync.ports import Clock, Observer, Priority, Progress
+from stocksync.ports import Clock, Priority, Progress, Publish
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.calls import FOUND_NOTHING, NO_PRODUCT, Answer, ApiCalls, Request
 from stocksync.qoyod.credentials import Credential
@@ -34,7 +34,7 @@ class QoyodSource:
         session: aiohttp.ClientSession | Transport,
         budget: Budget,
         credential: Credential,
-        observer: Observer,
+        publish: Publish,
         clock: Clock,
         random: Random | None = None,
     ) -> None:
@@ -46,7 +46,7 @@ class QoyodSource:
             transport=transport,
             budget=budget,
             credential=credential,
-            observer=observer,
+            publish=publish,
             clock=clock,
             random=random or SystemRandom(),
         )

@@ -15,7 +15,7 @@ import structlog
 
 from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, StateError, Unauthorized
 from stocksync.known_secrets import remember
-from stocksync.ports import Clock, Vault
+from stocksync.ports import Clock, TokenStore
 from stocksync.qoyod.proxies import is_of_a_proxy
 from stocksync.qoyod.secret import secret_of
 from stocksync.qoyod.transport import Post, Response, TransportFault, post_over
@@ -37,7 +37,7 @@ class _Answer(msgspec.Struct):
 class OAuthCredential:
     """An access token, renewed before it expires and after a 401, by one task at a time.
 
-    A new refresh token is in the vault before anything is done with it: the old one may be dead already.
+    A new refresh token is stored before anything is done with it: the old one may be dead already.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class OAuthCredential:
         client_id: str,
         read_secret: Callable[[], str],
         session: aiohttp.ClientSession | Post,
-        vault: Vault,
+        tokens: TokenStore,
         clock: Clock,
         scope: str = "",
     ) -> None:
@@ -58,7 +58,7 @@ class OAuthCredential:
         self._scope = scope
         self._read_secret = read_secret
         self._post = post_over(session) if isinstance(session, aiohttp.ClientSession) else session
-        self._vault = vault
+        self._tokens = tokens
         self._clock = clock
         self._lock = asyncio.Lock()
         self._access = ""
@@ -150,13 +150,13 @@ class OAuthCredential:
 
     async def _save(self, token: str) -> None:
         try:
-            await self._vault.save(self._account, token)
+            await self._tokens.save(self._account, token)
         except StateError as error:
             raise SourceUnavailable(f"the refresh token could not be stored: {error}") from error
 
     async def _stored(self) -> str | None:
         try:
-            return await self._vault.load(self._account)
+            return await self._tokens.load(self._account)
         except StateError as error:
             raise SourceUnavailable(f"the refresh token could not be loaded: {error}") from error
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.errors import StocksyncError
-from stocksync.ports import Capabilities, Clock, Observer, Source, State, Target
+from stocksync.ports import Capabilities, Clock, Publish, Source, State, Target
 from stocksync.run.turns import Turns
 
 _LOOK = 10.0
@@ -45,7 +45,7 @@ class Account:
     limits: Limits
     settings: Settings
     clock: Clock
-    observer: Observer
+    publish: Publish
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from loading the snapshot to the last acknowledgement, by cycle, look-up and healing alike.
 

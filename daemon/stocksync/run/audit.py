@@ -10,6 +10,7 @@ import structlog
 from stocksync.core.cycle_plan import make_plan
 from stocksync.core.desired_state import contested_skus, figure_now, is_retired
 from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, cause_of, live_text, units_between
+from stocksync.core.events import AuditEnded
 from stocksync.core.guards import GuardContext
 from stocksync.core.model import (
     Cell,
@@ -83,7 +84,7 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
             report.error = str(error)
         report.ended_at = account.clock.now()
         await _record(account, lease, report)
-        account.observer.audited(report)
+        account.publish(AuditEnded(report))
     return report
 
 

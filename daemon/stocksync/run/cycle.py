@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 
 from stocksync.core.answers import Preview
+from stocksync.core.events import CycleEnded, CycleStarted
 from stocksync.core.model import Reading, Verdict
 from stocksync.core.pace import READING_SHARE
 from stocksync.core.recognition import Catalogue
@@ -51,7 +52,7 @@ class Cycle:
         account, report = self._account, self.report
         self._began = account.clock.monotonic()
         with structlog.contextvars.bound_contextvars(account=account.name, cycle_id=report.cycle_id):
-            account.observer.attempted(account.name, report.started_at)
+            account.publish(CycleStarted(account.name, report.started_at))
             try:
                 await self._within_deadline()
             except asyncio.CancelledError:
@@ -62,7 +63,7 @@ class Cycle:
                 skew = account.source.skew()
                 report.clock_skew_seconds = None if skew is None else skew.total_seconds()
                 await self._record()
-                account.observer.reported(report)
+                account.publish(CycleEnded(report))
         return report
 
     async def _within_deadline(self) -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import structlog
 
+from stocksync.core.events import LeaseChanged
 from stocksync.errors import StateError, StateInUse
-from stocksync.ports import Lease, Observer, State
+from stocksync.ports import Lease, Publish, State
 from stocksync.run.account import Account
 
 log = structlog.get_logger(__name__)
@@ -29,12 +30,12 @@ class Leadership:
     """Holds the leases of whole sync groups as long as it can; stands by and tries again where it cannot."""
 
     def __init__(
-        self, state: State, observer: Observer, owner: str, groups: Iterable[Sequence[str]],
+        self, state: State, publish: Publish, owner: str, groups: Iterable[Sequence[str]],
         elected: Callable[[Lease, int], None] = _nothing,
     ) -> None:  # fmt: skip
         """Take the name to lease under and what to call at each election, with how many were elected before it."""
         self._state = state
-        self._observer = observer
+        self._publish = publish
         self._owner = owner
         self._groups = _ordered(groups)
         self._elected = elected
@@ -63,9 +64,9 @@ class Leadership:
         for account in {
             account for group in missing for account in group if group in self._groups
         } - self.leases.keys():
-            self._observer.leading(account, None)
+            self._publish(LeaseChanged(account, None))
         for number, lease in enumerate(new):
-            self._observer.leading(lease.account, lease.epoch)
+            self._publish(LeaseChanged(lease.account, lease.epoch))
             self._elected(lease, number)
 
     async def regroup(self, groups: Iterable[Sequence[str]], afresh: Collection[str] = ()) -> None:
@@ -108,7 +109,7 @@ class Leadership:
         """Leave no group in two processes: what one account of it has lost, the others give back."""
         group = next((group for group in self._groups if lost in group), (lost,))
         del self.leases[lost]
-        self._observer.leading(lost, None)
+        self._publish(LeaseChanged(lost, None))
         for lease in [self.leases.pop(account) for account in group if account in self.leases]:
             await self._give_back(lease)
 
@@ -127,7 +128,7 @@ class Leadership:
             await self._state.release(lease)
         except StateError as error:
             log.warning("lease_not_released", account=lease.account, error=str(error))
-        self._observer.leading(lease.account, None)
+        self._publish(LeaseChanged(lease.account, None))
 
 
 def _ordered(groups: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -142,7 +143,7 @@ async def lead(account: Account, owner: str) -> AsyncIterator[Lease]:
         StateInUse: another process is the writer.
 
     """
-    leadership = Leadership(account.state, account.observer, owner, [account.group])
+    leadership = Leadership(account.state, account.publish, owner, [account.group])
     await leadership.claim()
     lease = leadership.leases.get(account.name)
     if lease is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from stocksync.core.events import TriggerSkipped
 from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost, StocksyncError
 from stocksync.ports import Lease, StateQueries
@@ -53,7 +54,7 @@ class Runner:
         if lease is not None:
             self._start("cycle", lambda: self._cycle(lease))
         else:
-            self.account.observer.skipped(self.account.name, "standby")
+            self.account.publish(TriggerSkipped(self.account.name, "standby"))
 
     def trigger_audit(self) -> None:
         """Start an audit, under the same conditions."""
@@ -123,9 +124,9 @@ class Runner:
         name = self.account.name
         running = self._tasks.get(what)
         if self._draining:
-            self.account.observer.skipped(name, "draining")
+            self.account.publish(TriggerSkipped(name, "draining"))
         elif running is not None and not running.done():
-            self.account.observer.skipped(name, "running")
+            self.account.publish(TriggerSkipped(name, "running"))
             log.info("trigger_skipped", account=name, what=what, reason="the one before is still running")
         else:
             self._tasks[what] = asyncio.create_task(work(), name=f"{what} {name}")
@@ -150,7 +151,7 @@ class Service:
         first = accounts[0]
         self._register = register
         groups = [account.group for account in accounts]
-        self._leadership = Leadership(first.state, first.observer, owner, groups, elected=self._elected)
+        self._leadership = Leadership(first.state, first.publish, owner, groups, elected=self._elected)
         self.runners = {account.name: self._runner(account) for account in accounts}
         self._scheduler = Scheduler()
         self._watchdog = Watchdog(self._scheduler, self.runners.values(), progressing)

@@ -19,7 +19,7 @@ UNWIND_SECONDS = 180.0
 """What work may take to end after its deadline: the batch under way, and the last word to a slow state."""
 
 
-class Work(Protocol):
+class AccountTasks(Protocol):
     """An account's cycles and audits, as they run."""
 
     def outlived(self, now: float) -> Iterable[tuple[str, float]]:
@@ -33,11 +33,11 @@ class Watchdog:
     """Makes the triggers that the scheduler owes, and ends what its deadline could not end."""
 
     def __init__(
-        self, scheduler: Scheduler, works: Collection[Work], progressing: Callable[[], None] = lambda: None
+        self, scheduler: Scheduler, tasks: Collection[AccountTasks], progressing: Callable[[], None] = lambda: None
     ) -> None:
         """Take whom to watch, and what to call at each look, once a second, that finds nobody standing still."""
         self._scheduler = scheduler
-        self._works = works
+        self._tasks = tasks
         self._progressing = progressing
         self._late: set[str] = set()
         self._cancelled: set[str] = set()
@@ -58,8 +58,8 @@ class Watchdog:
         owed = [f"the {name} is {seconds:.0f} s overdue" for name, seconds in late if seconds > HELPLESS_SECONDS]
         hung = [
             f"the {name} should have ended {seconds:.0f} s ago"
-            for work in self._works
-            for name, seconds in work.outlived(now)
+            for tasks in self._tasks
+            for name, seconds in tasks.outlived(now)
             if seconds > UNWIND_SECONDS + HELPLESS_SECONDS
         ]
         return [*owed, *hung]
@@ -80,7 +80,7 @@ class Watchdog:
 
     def _end_outlived(self) -> None:
         now = asyncio.get_running_loop().time()
-        hung = {name: work for work in self._works for name, late in work.outlived(now) if late > UNWIND_SECONDS}
+        hung = {name: tasks for tasks in self._tasks for name, late in tasks.outlived(now) if late > UNWIND_SECONDS}
         for name in hung.keys() - self._cancelled:
             log.error("deadline_outlived", what=name, done="cancelled it once more")
             hung[name].cancel(name)

@@ -12,8 +12,8 @@ from stocksync.errors import NotFound
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.credentials import Credentials
 from stocksync.simulator.distort import ASKS, PAGES, second_half, twist_row
+from stocksync.simulator.fault_kinds import Phase
 from stocksync.simulator.faults import Fault, Faults, Route
-from stocksync.simulator.kinds import Phase
 from stocksync.simulator.limits import RateLimit
 from stocksync.simulator.listing import Shown, asked, show
 from stocksync.simulator.outages import ANSWERS, CARRIES, UNAUTHORIZED, not_found, throttled

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stocksync.errors import ConfigurationError
-from stocksync.simulator.kinds import KINDS, NUMBERED, PLACES, Kind, Phase
+from stocksync.simulator.fault_kinds import KINDS, NUMBERED, PLACES, Kind, Phase
 
 _GRAMMAR = re.compile(
     r"(?P<place>[a-z]+)(?:-(?P<number>\d+))?=(?P<kind>[a-z0-9-]+?)(?:x(?P<times>[1-9]\d*))?(?::(?P<argument>.*))?",

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
+from stocksync.simulator.goods import DIVISIBLE, GOODS, SERVICES, VARIANTS, Good, place
 from stocksync.simulator.items import Item, Location, Mix
-from stocksync.simulator.words import DIVISIBLE, GOODS, SERVICES, VARIANTS, Good, place
 
 _OPENED = datetime(2023, 3, 1, 8, tzinfo=UTC)
 _DIGITS_ONLY = 0.1

@@ -8,8 +8,8 @@ from random import Random
 from typing import Literal
 
 from stocksync.simulator.catalogue import Catalogue
+from stocksync.simulator.goods import DIVISIBLE
 from stocksync.simulator.items import Item
-from stocksync.simulator.words import DIVISIBLE
 
 Deed = Literal["sale", "receipt", "stock_take", "transfer"]
 _DEEDS: Sequence[Deed] = ("sale", "receipt", "stock_take", "transfer")

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -83,6 +84,7 @@ def plan_blob(plan: HeldPlan) -> bytes:
     return zlib.compress(msgspec.json.encode(_Plan(dict(plan.reasons), rows)), 1)
 
 
+@lru_cache(maxsize=16)  # the status is read again and again, and a plan may hold half a catalogue
 def plan_of(blob: bytes) -> tuple[dict[str, str], tuple[HeldChange, ...]]:
     """Give the reasons and the changes of a plan."""
     plan = _plan.decode(zlib.decompress(blob))

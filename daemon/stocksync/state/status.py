@@ -1,12 +1,14 @@
-"""The status of accounts, as people are shown it."""
+"""The status of accounts, as people are shown it: a handful of statements for all of them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.held_plan import by_urgency
+from stocksync.core.held_plan import HeldPlan, by_urgency
 from stocksync.core.model import Removal
 from stocksync.core.report import orphaned_by
 from stocksync.core.status import Side
@@ -16,82 +18,153 @@ from stocksync.state.cells import quarantined_of
 from stocksync.state.codec import audit_of, locations_of
 from stocksync.state.cycles import last_cycles
 from stocksync.state.schema import accounts, cells, products, quarantine
+from stocksync.state.session import chunks
 from stocksync.state.types import database_now
 
 _CYCLES = 10
 _QUARANTINE = 100
 
 
-async def status(connection: AsyncConnection, account: str) -> AccountStatus:
-    """Gather what is shown of one account, with a handful of cheap queries."""
-    row = (await connection.execute(select(accounts, database_now().label("now")).where(_is(account)))).first()
-    known = (await connection.execute(_counted(account))).one()
-    plans = by_urgency(await approvals.plans(connection, account))
-    entries = await _oldest_quarantined(connection, account)
-    leased = row is not None and row.owner != "" and row.expires_at > row.now
-    recent = await last_cycles(connection, account, _CYCLES)
-    return AccountStatus(
-        account=account,
-        owner=row.owner if row and leased else "",
-        epoch=row.epoch if row else 0,
-        leased_until=row.expires_at if row and leased else None,
-        last_attempt=row.last_attempt if row else None,
-        last_complete=row.last_complete if row else None,
-        last_push=row.last_push if row else None,
-        oldest_unpushed=known.intended,
-        consecutive_failures=row.failures if row else 0,
-        cycles=recent,
-        held=plans[0] if plans else None,
-        held_too=plans[1:],
-        quarantine=entries,
-        quarantined=known.quarantined,
-        unknown=known.unknown,
-        oldest_unknown=known.oldest_unknown,
-        cells=known.cells,
-        products=known.products,
-        audit=audit_of(row.audit) if row else None,
-        managed=known.managed or 0,
-        refused=known.refused,
-        refusal=await _usual_refusal(connection, account),
-        untracked=known.untracked or 0,
-        catalogue=await _catalogue(connection, account),
-        unauthorized_since=row.unauthorized_since if row else None,
-        target_contact=row.target_contact if row else None,
-        locations=locations_of(row.locations) if row else {},
-        orphaned=orphaned_by(recent),
-        altered=known.altered,
+async def statuses(
+    connection: AsyncConnection, asked: Sequence[str], known: Mapping[str, AccountStatus]
+) -> list[AccountStatus]:
+    """Gather what is shown of accounts, in the order asked.
+
+    What takes long to count is taken from `known`, an earlier answer, where no cycle has begun or ended since.
+    """
+    rows = await _rows(connection, asked)
+    plans: dict[str, list[HeldPlan]] = {}
+    for plan in by_urgency(await approvals.plans(connection, asked[0] if len(asked) == 1 else None)):
+        plans.setdefault(plan.account, []).append(plan)
+    counted = {name: one for name, one in known.items() if _still_counts(one, rows.get(name))}
+    counted |= await _count(connection, [account for account in asked if account not in counted])
+    return [_as_it_stands(counted[account], rows.get(account), plans.get(account, [])) for account in asked]
+
+
+async def _rows(connection: AsyncConnection, asked: Sequence[str]) -> dict[str, Row[Any]]:
+    query = select(accounts, database_now().label("now"))
+    found = [await connection.execute(query.where(accounts.c.account.in_(chunk))) for chunk in chunks(asked)]
+    return {row.account: row for result in found for row in result.all()}
+
+
+def _still_counts(known: AccountStatus, row: Row[Any] | None) -> bool:
+    """Whether nothing but a look-up can have changed what was counted; while a cycle runs, everything may."""
+    if row is None or not known.cycles or row.last_attempt != known.cycles[0].started_at:
+        return False
+    then = known.last_attempt, known.last_complete, known.last_push, known.target_contact, known.consecutive_failures
+    return then == (row.last_attempt, row.last_complete, row.last_push, row.target_contact, row.failures)
+
+
+def _as_it_stands(counted: AccountStatus, row: Row[Any] | None, plans: Sequence[HeldPlan]) -> AccountStatus:
+    """Complete what was counted by what the account's row and its plans say."""
+    held, held_too = (plans[0] if plans else None), plans[1:]
+    if row is None:
+        return replace(counted, held=held, held_too=held_too)
+    leased = row.owner != "" and row.expires_at > row.now
+    return replace(
+        counted,
+        owner=row.owner if leased else "",
+        epoch=row.epoch,
+        leased_until=row.expires_at if leased else None,
+        last_attempt=row.last_attempt,
+        last_complete=row.last_complete,
+        last_push=row.last_push,
+        consecutive_failures=row.failures,
+        held=held,
+        held_too=held_too,
+        audit=audit_of(row.audit),
+        unauthorized_since=row.unauthorized_since,
+        target_contact=row.target_contact,
+        locations=locations_of(row.locations),
     )
 
 
-def _is(account: str) -> Any:  # noqa: ANN401
-    return accounts.c.account == account
+async def _count(connection: AsyncConnection, asked: Sequence[str]) -> dict[str, AccountStatus]:
+    """Count what accounts have; what their rows and plans say is left out."""
+    counts: dict[str, dict[str, Any]] = {account: {} for account in asked}
+    for chunk in chunks(asked):
+        for query in (_cells(chunk), _catalogue(chunk), _entries(chunk)):
+            for row in (await connection.execute(query)).mappings().all():
+                counts[row["account"]] |= row
+    return {account: await _counted(connection, account, found) for account, found in counts.items()}
 
 
-def _counted(account: str) -> Any:  # noqa: ANN401
-    entries = select(func.count()).select_from(quarantine).where(quarantine.c.account == account)
-    known = select(func.count()).select_from(products).where(products.c.account == account)
+async def _counted(connection: AsyncConnection, account: str, found: Mapping[str, Any]) -> AccountStatus:
+    number = {name: int(value or 0) for name, value in found.items() if name in _NUMBERS}
+    recent = await last_cycles(connection, account, _CYCLES)
+    set_aside = bool(number.get("quarantined"))
+    return AccountStatus(
+        account=account,
+        owner="",
+        epoch=0,
+        leased_until=None,
+        last_attempt=None,
+        last_complete=None,
+        last_push=None,
+        oldest_unpushed=found.get("intended"),
+        consecutive_failures=0,
+        cycles=recent,
+        held=None,
+        quarantine=await _oldest_quarantined(connection, account) if set_aside else [],
+        quarantined=number.get("quarantined", 0),
+        unknown=number.get("unknown", 0),
+        oldest_unknown=found.get("oldest_unknown"),
+        cells=number.get("cells", 0),
+        products=number.get("products", 0),
+        audit=None,
+        managed=number.get("managed", 0),
+        refused=(await connection.execute(_refused(account))).scalar_one() if set_aside else 0,
+        refusal=await _usual_refusal(connection, account) if set_aside else "",
+        untracked=number.get("untracked_cells", 0),
+        catalogue={state: number.get(state, 0) for state in (*_STATES, "bad")},
+        orphaned=orphaned_by(recent),
+        altered=number.get("altered", 0),
+    )
+
+
+def _cells(asked: Sequence[str]) -> Select[Any]:
     held = cells.c.acked.is_not(None) & cells.c.acked.not_in([removal.value for removal in Removal])
     untracked = products.c.tracked.is_(False) & products.c.gone_at.is_(None)
     of_cell = (products.c.account == cells.c.account) & (products.c.product_id == cells.c.product_id)
     return (
         select(
+            cells.c.account,
             func.sum(case((held, 1), else_=0)).label("managed"),
-            func.sum(case((untracked, 1), else_=0)).label("untracked"),
-            _refused(account).label("refused"),
+            func.sum(case((untracked, 1), else_=0)).label("untracked_cells"),
             func.count().label("cells"),
             func.count(cells.c.unknown_since).label("unknown"),
             func.min(cells.c.unknown_since).label("oldest_unknown"),
             func.min(cells.c.intended_at).label("intended"),
             func.count(cells.c.sent).label("altered"),
-            entries.scalar_subquery().label("quarantined"),
-            known.scalar_subquery().label("products"),
         )
         .select_from(cells.outerjoin(products, of_cell))
-        .where(cells.c.account == account)
+        .where(cells.c.account.in_(asked))
+        .group_by(cells.c.account)
     )
 
 
-def _refused(account: str) -> Any:  # noqa: ANN401
+_STATES = {
+    "tracked": products.c.gone_at.is_(None) & products.c.tracked.is_(True),
+    "untracked": products.c.gone_at.is_(None) & products.c.tracked.is_(False),
+    "missing": products.c.gone_at.is_(None) & (products.c.missing > 0),
+    "gone": products.c.gone_at.is_not(None),
+}
+_NUMBERS = {"managed", "untracked_cells", "cells", "unknown", "altered", "products", "quarantined", "bad", *_STATES}
+
+
+def _catalogue(asked: Sequence[str]) -> Select[Any]:
+    sums = [func.sum(case((state, 1), else_=0)).label(name) for name, state in _STATES.items()]
+    query = select(products.c.account, func.count().label("products"), *sums)
+    return query.where(products.c.account.in_(asked)).group_by(products.c.account)
+
+
+def _entries(asked: Sequence[str]) -> Select[Any]:
+    bad = func.sum(case((quarantine.c.side == Side.SOURCE, 1), else_=0)).label("bad")
+    query = select(quarantine.c.account, func.count().label("quarantined"), bad)
+    return query.where(quarantine.c.account.in_(asked)).group_by(quarantine.c.account)
+
+
+def _refused(account: str) -> Select[Any]:
     """Count cells: those set aside one by one, those of products set aside whole, and one for each without cells."""
     mine = (quarantine.c.account == account) & (quarantine.c.side != Side.COLUMN)
     single = select(func.count()).where(mine, quarantine.c.whole.is_(False)).scalar_subquery()
@@ -99,7 +172,7 @@ def _refused(account: str) -> Any:  # noqa: ANN401
     covered = select(func.count()).where(cells.c.account == account, cells.c.product_id.in_(whole)).scalar_subquery()
     with_cells = select(cells.c.product_id).where(cells.c.account == account)
     bare = mine & quarantine.c.whole.is_(True) & quarantine.c.product_id.not_in(with_cells)
-    return single + covered + select(func.count()).where(bare).scalar_subquery()
+    return select(single + covered + select(func.count()).where(bare).scalar_subquery())
 
 
 async def _usual_refusal(connection: AsyncConnection, account: str) -> str:
@@ -107,20 +180,6 @@ async def _usual_refusal(connection: AsyncConnection, account: str) -> str:
     query = select(quarantine.c.reason).where(quarantine.c.account == account, quarantine.c.side != Side.COLUMN)
     query = query.group_by(quarantine.c.reason).order_by(number.desc(), quarantine.c.reason).limit(1)
     return (await connection.execute(query)).scalar() or ""
-
-
-async def _catalogue(connection: AsyncConnection, account: str) -> dict[str, int]:
-    there, gone = products.c.gone_at.is_(None), products.c.gone_at.is_not(None)
-    states = {
-        "tracked": there & products.c.tracked.is_(True),
-        "untracked": there & products.c.tracked.is_(False),
-        "missing": there & (products.c.missing > 0),
-        "gone": gone,
-    }
-    sums = [func.sum(case((state, 1), else_=0)).label(name) for name, state in states.items()]
-    bad = select(func.count()).where(quarantine.c.account == account, quarantine.c.side == Side.SOURCE)
-    query = select(*sums, bad.scalar_subquery().label("bad")).where(products.c.account == account)
-    return {name: int(number or 0) for name, number in (await connection.execute(query)).mappings().one().items()}
 
 
 async def _oldest_quarantined(connection: AsyncConnection, account: str) -> list[Quarantined]:

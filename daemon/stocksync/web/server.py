@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiohttp import web
@@ -25,6 +26,7 @@ from stocksync.web.access import OPEN_PATHS, Access, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 Lookup = Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]
 """Called with (account, sku, product id, fresh): exactly one of sku and id is given."""
@@ -72,6 +74,7 @@ class Web:
         self._statuses, self._lookup, self._now = statuses, lookup, now
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     def watch(self, accounts: Sequence[Watched]) -> None:
         """Show these accounts from now on."""
@@ -114,7 +117,7 @@ class Web:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """What Prometheus scrapes."""
-        body, content_type = self._render(request.headers.get("Accept", ""))
+        body, content_type = await self._apart(self._render, request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: web.Request) -> web.Response:
@@ -133,7 +136,8 @@ class Web:
         except StateError as error:
             return self._unreadable(error)
         well = all(health.well for health in healths)
-        return answer({"well": well, "accounts": healths} | self._awaited(), 200 if well else 503)
+        document = {"well": well, "accounts": healths} | self._awaited()
+        return await self._apart(answer, document, 200 if well else 503)
 
     async def status(self, _request: web.Request) -> web.Response:
         """Everything people are shown, for machines; of a held plan the first hundred changes."""
@@ -141,15 +145,8 @@ class Web:
             judged = await self._judged()
         except StateError as error:
             return self._unreadable(error)
-        return answer(
-            {
-                "at": self._now(),
-                "version": __version__,
-                "well": all(health.well for _, health in judged),
-                "accounts": [_status(status, health) for status, health in judged],
-            }
-            | self._awaited()
-        )
+        whole = {"at": self._now(), "version": __version__, "well": all(health.well for _, health in judged)}
+        return await self._apart(_overview, whole, judged, self._awaited())
 
     async def front(self, _request: web.Request) -> web.Response:
         """The status page."""
@@ -158,7 +155,7 @@ class Web:
         except StateError as error:
             return _html(page.away(self._away(error), self._now(), starting=self._waiting() is not None), 503)
         notice = "" if self._waiting() is None else self._away(None)
-        return _html(page.status(judged, self._now(), notice))
+        return await self._apart(lambda: _html(page.status(judged, self._now(), notice)))
 
     async def stock(self, request: web.Request) -> web.Response:
         """One product's figures, as JSON."""
@@ -211,10 +208,13 @@ class Web:
         return shown
 
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
-        now = self._now()
         found = await self._statuses()
         pairs = [(self._accounts[status.account], status) for status in found if status.account in self._accounts]
-        return [(judge.named(status), judge.health(status, now)) for judge, status in pairs]
+        return await self._apart(_judge, pairs, self._now())
+
+    async def _apart(self, make: Callable[..., T], *arguments: object) -> T:
+        """Make a document in a thread, one at a time: of hundreds of accounts it takes long, and the loop must turn."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, make, *arguments)
 
 
 @asynccontextmanager
@@ -267,6 +267,16 @@ def _html(text: str, status: int = 200) -> web.Response:
     # A SKU may hold half a surrogate pair, which no encoding takes.
     body = hidden_in_document(text).encode("utf-8", errors="replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
+
+
+def _judge(pairs: Sequence[tuple[Watched, AccountStatus]], now: datetime) -> list[tuple[AccountStatus, Health]]:
+    return [(judge.named(status), judge.health(status, now)) for judge, status in pairs]
+
+
+def _overview(
+    whole: dict[str, Any], judged: Sequence[tuple[AccountStatus, Health]], awaited: dict[str, Any]
+) -> web.Response:
+    return answer(whole | {"accounts": [_status(status, health) for status, health in judged]} | awaited)
 
 
 def _status(status: AccountStatus, health: Health) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stocksync.cli.format import cycle as cycle_format
-from stocksync.cli.format.held_plan import decided_line
-from stocksync.cli.format.words import (
+from stocksync.cli.format.elements import (
     BAD,
     FAILS,
     FAINT,
@@ -31,6 +30,7 @@ from stocksync.cli.format.words import (
     table,
     zone,
 )
+from stocksync.cli.format.held_plan import decided_line
 from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
 from stocksync.core.health import in_words, worst_first

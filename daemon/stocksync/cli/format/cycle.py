@@ -6,8 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stocksync.cli.format.held_plan import changes, decided_line, extent_of_changes, held_plan, largest_first
-from stocksync.cli.format.words import (
+from stocksync.cli.format.elements import (
     BAD,
     FAILS,
     FAINT,
@@ -24,6 +23,7 @@ from stocksync.cli.format.words import (
     orphaned,
     seconds,
 )
+from stocksync.cli.format.held_plan import changes, decided_line, extent_of_changes, held_plan, largest_first
 from stocksync.core.answers import Preview
 from stocksync.core.health import NEW_KEY
 from stocksync.core.model import Verdict

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from stocksync.cli.format.words import BAD, FAILS, GOOD, WAITS, WARN, WELL, clean, many
+from stocksync.cli.format.elements import BAD, FAILS, GOOD, WAITS, WARN, WELL, clean, many
 from stocksync.cli.format.wrapping import Hanging
 from stocksync.core.answers import CheckResult, CheckState
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from stocksync.cli.format.words import (
+from stocksync.cli.format.elements import (
     BAD,
     FAINT,
     GOOD,

@@ -10,10 +10,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from stocksync.config.kinds import Word
 from stocksync.config.model import Config
 from stocksync.config.section import section_in
 from stocksync.config.sources import Loc
+from stocksync.config.values import Word
 
 _SECRET_KEY = re.compile(r"secret|passw|passphrase|pwd|token|credential|api[_-]?key|^key$|^auth", re.IGNORECASE)
 _SENSITIVE = re.compile(r"secret|token|passw|_env$|_file$|^url$|^proxy$|_url$|^client_id$|^auth$", re.IGNORECASE)

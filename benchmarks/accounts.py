@@ -1,0 +1,235 @@
+"""Many accounts in one process: leases, lag, load, memory and the longest block of the event loop.
+
+    python benchmarks/accounts.py --accounts 200 --interval 60s
+    python benchmarks/accounts.py --accounts 500 --interval 300s --intervals 1
+
+PostgreSQL for state and targets (one database, a table for each account), a simulator in a process of its own, 1,000
+products in 2 locations for each account, about 1 % of the cells changed between two polls. Cold: the first cycles of
+all accounts. Warm: the same state under a new process, for so many intervals.
+"""
+
+import argparse
+import asyncio
+import gc
+import multiprocessing
+import re
+import resource
+import statistics
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import MutableMapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from loop_watch import LoopWatch
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from stocksync import app
+from stocksync.config import Config, build
+from stocksync.simulator.items import Mix
+from stocksync.simulator.server import run_simulator
+from stocksync.state.migrate import migrate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from servers import PostgreSQL
+
+KEY = "bench"
+MIB = 1024 * 1024
+
+
+def simulate(options: argparse.Namespace, trade: float, url: "multiprocessing.Queue[str]") -> None:
+    """Be one Qoyod for all accounts, in a process of its own."""
+    asyncio.run(
+        run_simulator(
+            host="127.0.0.1", port=0, products=options.products, locations=options.locations, rate_limit=None,
+            trade_per_second=trade, faults=(), api_key=KEY, seed=1, mix=Mix.full(),
+            ready=lambda simulator: url.put(simulator.url),
+        )
+    )  # fmt: skip
+
+
+def configuration(options: argparse.Namespace, url: str, state: str, target: str) -> Config:
+    """Configure all accounts: tenants and tables of their own, so that each is its own sync group."""
+    accounts = [
+        {
+            "name": f"shop-{number:03}",
+            "tenant": f"tenant-{number:03}",
+            "base_url": url,
+            "auth": {"secret_env": "KEY"},
+            "poll": {"interval": options.interval, "jitter": "0s"},
+            "target": {"url_env": "TARGET", "table": f"stock_{number:03}", "create_table": True},
+        }
+        for number in range(options.accounts)
+    ]
+    data = {"state": {"url": state}, "http": {"listen": "127.0.0.1:0"}, "accounts": accounts}
+    return build(data, {"KEY": KEY, "TARGET": target})
+
+
+@dataclass
+class Heard:
+    """What the process said and did since the last `forget`."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    statements: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    complete: dict[str, float] = field(default_factory=dict)
+    """Account to when its last complete cycle ended."""
+    worst_lag: float = 0.0
+    accounts: int = 0
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Every account was complete."""
+
+    def log(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Be structlog's last processor."""
+        self.events[line["event"]] += 1
+        if line["event"] == "cycle":
+            self.outcomes[line["outcome"]] += 1
+            if line.get("error"):
+                self.errors[str(line["error"])[:100]] += 1
+            if line["verdict"] == "complete" and line["outcome"] in {"done", "held"}:
+                now = time.monotonic()
+                if line["account"] in self.complete:
+                    self.worst_lag = max(self.worst_lag, now - self.complete[line["account"]])
+                self.complete[line["account"]] = now
+                if len(self.complete) == self.accounts:
+                    self.filled.set()
+        raise structlog.DropEvent
+
+    def executed(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """Be SQLAlchemy's listener: tell statements of polls from all others."""
+        polling = "cycle_id" in structlog.contextvars.get_contextvars()
+        task = asyncio.current_task()
+        polling = polling or (task is not None and task.get_name().startswith("budget"))
+        self.statements["poll" if polling else "idle"] += 1
+        kind = " ".join(re.sub(r"\(.*", "", statement, flags=re.DOTALL).split())[:60] or statement[:60]
+        self.kinds[f"{'poll' if polling else 'idle'}: {kind}"] += 1
+
+    def forget(self) -> None:
+        """Begin a new measurement, with the lags as they stand."""
+        for counter in (self.events, self.outcomes, self.errors, self.statements, self.kinds):
+            counter.clear()
+        self.worst_lag = 0.0
+
+    def lag(self) -> float:
+        """Give the longest lag there was or is."""
+        return max([self.worst_lag, *(time.monotonic() - at for at in self.complete.values())])
+
+
+class Scraper(threading.Thread):
+    """Prometheus: asks for /metrics every five seconds, from outside the loop."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.url, self.took, self.ended = url, list[float](), threading.Event()
+
+    def run(self) -> None:
+        """Scrape until told to end."""
+        while not self.ended.wait(5):
+            began = time.perf_counter()
+            with suppress(OSError), urllib.request.urlopen(self.url, timeout=30) as answer:
+                answer.read()
+                self.took.append(time.perf_counter() - began)
+
+
+def resident() -> float:
+    """Give this process's memory now, in MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
+
+
+async def phase(name: str, config: Config, options: argparse.Namespace, heard: Heard, seconds: float) -> None:
+    """Run the daemon until every account was complete, or for so long, and print what was seen."""
+    watch = LoopWatch()
+    heard.forget()
+    heard.complete.clear()
+    began, cpu = time.monotonic(), time.process_time()
+    with watch.watching():
+        async with app.service(config) as service:
+            scraper = Scraper("http://{}:{}/metrics".format(*service.address))
+            scraper.start()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await (heard.filled.wait() if name == "cold" else asyncio.Event().wait())
+            scraper.ended.set()
+            tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
+    gc.collect()
+
+
+def tell(  # noqa: PLR0917  printed, in this order
+    name: str, options: argparse.Namespace, heard: Heard, watch: LoopWatch, seconds: float, cpu: float,
+    scrapes: list[float],
+) -> None:  # fmt: skip
+    """Print one phase."""
+    cycles = max(1, sum(heard.outcomes.values()))
+    print(f"\n{name}: {options.accounts} accounts, {seconds:.0f} s")
+    print(f"complete: {len(heard.complete)} of {options.accounts} accounts; cycles: {dict(heard.outcomes)}")
+    for error, number in heard.errors.most_common(5):
+        print(f"  {number} x {error}")
+    lost = {word: number for word, number in heard.events.items() if word not in {"cycle", "became_writer"}}
+    print(f"leases lost: {heard.events['lease_lost']}; other lines: {lost}")
+    print(f"longest lag: {heard.lag() if heard.complete else float('nan'):.0f} s, interval {options.interval}")
+    print(f"CPU: {cpu / seconds:.1%} of one core; memory {resident():.0f} MiB, peak "
+          f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")  # fmt: skip
+    polls, idle = heard.statements["poll"], heard.statements["idle"]
+    print(f"statements: {polls / cycles:.1f} a poll, {idle / seconds / options.accounts:.3f} a second and idle account")
+    for kind, number in heard.kinds.most_common(options.kinds):
+        print(f"  {number / cycles:6.2f} a poll, {number / seconds:7.2f} a second: {kind}")
+    if scrapes:
+        print(f"a scrape: {statistics.median(scrapes):.2f} s, at most {max(scrapes):.2f} s")
+    print("\n".join(watch.lines()), flush=True)
+
+
+def seconds_of(interval: str) -> float:
+    """Read an interval that is given in seconds."""
+    return float(interval.removesuffix("s"))
+
+
+async def measure(config: Config, state: str, options: argparse.Namespace) -> None:
+    """Run both phases."""
+    heard = Heard(accounts=options.accounts)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, heard.log],
+        wrapper_class=structlog.make_filtering_bound_logger(20),
+    )
+    event.listen(Engine, "before_cursor_execute", heard.executed)
+    await migrate(state)
+    interval = seconds_of(options.interval)
+    await phase("cold", config, options, heard, options.cold * interval)
+    await phase("warm", config, options, heard, options.intervals * interval)
+
+
+def main() -> None:
+    """Start what is needed, measure, and stop it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accounts", type=int, default=200)
+    parser.add_argument("--products", type=int, default=1000)
+    parser.add_argument("--locations", type=int, default=2)
+    parser.add_argument("--interval", default="60s")
+    parser.add_argument("--cold", type=float, default=3.0, help="intervals that the first cycles get at most")
+    parser.add_argument("--intervals", type=float, default=2.0, help="intervals that the warm phase takes")
+    parser.add_argument("--kinds", type=int, default=0, help="show so many kinds of statements")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        server = PostgreSQL()
+        stack.callback(server.close)
+        server.start()
+        state, target = server.new_database(), server.new_database()
+        queue: multiprocessing.Queue[str] = multiprocessing.Queue()
+        trade = options.products * options.locations / 100 / seconds_of(options.interval)
+        simulator = multiprocessing.Process(target=simulate, args=(options, trade, queue), daemon=True)
+        simulator.start()
+        stack.callback(simulator.terminate)
+        config = configuration(options, queue.get(timeout=60), state, target)
+        asyncio.run(measure(config, state, options))
+
+
+if __name__ == "__main__":
+    main()
