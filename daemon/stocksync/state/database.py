@@ -118,9 +118,9 @@ class Database:
         # Told only when this returns, a lease is not renewed before: of many groups the rest is for the next look.
         until = time.monotonic() + ttl.total_seconds() / _CLAIMING_SHARE
         for group in free:
+            claimed += await self._claim(group, claimant)
             if time.monotonic() > until:
                 break
-            claimed += await self._claim(group, claimant)
         return claimed
 
     async def _claim(self, group: Sequence[str], claimant: Claimant) -> list[Lease]:
