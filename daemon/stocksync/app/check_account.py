@@ -11,7 +11,7 @@ from stocksync.app.check_limits import TRIES, TRY_SECONDS, ThrottleListener, Tim
 from stocksync.app.check_source import clock_result, location_result, pace_result, products_result
 from stocksync.app.check_target import target_results
 from stocksync.app.database_words import Opening, driver_missing
-from stocksync.app.wiring import Runtime, Tries, open_runtime
+from stocksync.app.wiring import Runtime, Tries, open_runtime, without_target
 from stocksync.config import AccountConfig, Config
 from stocksync.config.section import DatabaseSection
 from stocksync.core.answers import CheckResult, CheckState
@@ -70,10 +70,7 @@ class AccountCheck:
         self, error: StocksyncError, heard: ThrottleListener, stack: AsyncExitStack
     ) -> AsyncIterator[CheckResult]:
         """Try Qoyod where the target cannot even be opened: its driver is missing, its statements bind a wrong name."""
-        nowhere = self.one.target.model_copy(
-            update={"url": "sqlite://", "url_env": "", "url_file": "", "statements": None}
-        )
-        one = self.one.model_copy(update={"target": nowhere})
+        one = without_target(self.one)
         async for result in self._source((await self._open(one, heard, stack)).accounts[one.name], heard):
             yield result
         what, todo = database_words(self.one.target, error)

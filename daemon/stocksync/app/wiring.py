@@ -110,6 +110,12 @@ def accounts_of(config: Config, name: str | None) -> list[AccountConfig]:
     return chosen
 
 
+def without_target(one: AccountConfig) -> AccountConfig:
+    """Give the account with an empty database in memory for its target: for who only asks Qoyod."""
+    nowhere = one.target.model_copy(update={"url": "sqlite://", "url_env": "", "url_file": "", "statements": None})
+    return one.model_copy(update={"target": nowhere})
+
+
 def watch(one: AccountConfig) -> Watched:
     """Give what listeners must know of an account."""
     guards = one.guards

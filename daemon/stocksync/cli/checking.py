@@ -47,7 +47,7 @@ def check(
         _tell(results, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     name = known(loaded, account)
-    results = wait_for(_try(loaded, name, timeout, as_json=as_json))
+    results = wait_for(try_parts(loaded, name, timeout, as_json=as_json))
     if as_json:
         print_json([_plain(each) for each in results])
     else:
@@ -64,7 +64,10 @@ def _file(given: Path | None) -> str:
     return ""
 
 
-async def _try(config: Config, account: str | None, seconds: float, *, as_json: bool) -> list[CheckResult]:
+async def try_parts(
+    config: Config, account: str | None = None, seconds: float = 60.0, *, as_json: bool = False
+) -> list[CheckResult]:
+    """Try each part, printing what is found as it comes; with `as_json` only give it."""
     found: list[CheckResult] = []
     quiet = as_json or not out.is_terminal
     async with contextlib.aclosing(app.check(config, account, seconds)) as results:

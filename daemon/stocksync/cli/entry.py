@@ -8,6 +8,7 @@ import structlog
 
 from stocksync.cli.checking import check
 from stocksync.cli.demo import demo
+from stocksync.cli.init import init
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
 from stocksync.cli.program import debugging, help_of, logs_json, program
@@ -24,7 +25,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Run it": (run, once, healthcheck),
     "Look": (status, stock, explain, history),
     "Plan and decide": (plan, approve, reject, drift, retry),
-    "Set up and try": (check, migrate, simulator, demo),
+    "Set up and try": (init, check, migrate, simulator, demo),
 }
 
 

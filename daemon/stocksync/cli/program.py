@@ -112,6 +112,12 @@ def log_as(config: Config) -> None:
     _log(config.log.format, "debug" if _Flags.debug else config.log.level)
 
 
+def log_for_a_person(*, debug: bool) -> None:
+    """Log everything where a person asked for it, else nothing: for a command that has no configuration yet."""
+    _Flags.debug = debug
+    configure("auto", "debug" if debug else "critical")
+
+
 def _log(form: Format, level: str) -> None:
     configure(form, level)
     _Flags.json_log = speaks_json(form)

@@ -20,7 +20,8 @@ from stocksync.targets.settings import MatchBy, TargetSettings
 
 _SCHEMAS = 50
 """How many are looked through for a table that is not where it was named."""
-_OF_THE_SERVER = {"information_schema", "pg_catalog", "mysql", "performance_schema", "sys"}
+OF_THE_SERVER = {"information_schema", "pg_catalog", "mysql", "performance_schema", "sys"}
+"""Schemas that hold nobody's stock."""
 
 
 class NoTable(ConfigurationError):
@@ -89,7 +90,7 @@ def _no_table(inspector: Inspector, settings: TargetSettings) -> str:
 
 
 def _schema_of(inspector: Inspector, table: str) -> str | None:
-    schemas = [schema for schema in inspector.get_schema_names() if schema not in _OF_THE_SERVER][:_SCHEMAS]
+    schemas = [schema for schema in inspector.get_schema_names() if schema not in OF_THE_SERVER][:_SCHEMAS]
     return next((schema for schema in schemas if _exists(inspector, table, schema)), None)
 
 
