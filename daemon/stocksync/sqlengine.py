@@ -20,7 +20,8 @@ from stocksync.errors import ConfigurationError, DriverMissing
 from stocksync.file_identity import FileIdentity
 
 _FAREWELL_SECONDS = 5.0
-_READ_ONLY = "stocksync_read_only"
+READ_ONLY = "stocksync_read_only"
+"""The execution option of transactions that write nothing."""
 _STATEMENTS = 100
 """Prepared statements that one connection keeps: SQLAlchemy's own figure."""
 
@@ -106,7 +107,7 @@ async def close_engine(engine: AsyncEngine) -> None:
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Open a transaction that only reads: it takes no lock on SQLite."""
     async with engine.connect() as connection:
-        await connection.execution_options(**{_READ_ONLY: True})
+        await connection.execution_options(**{READ_ONLY: True})
         async with connection.begin(), _dropped_when_cancelled(connection):
             yield connection
 
@@ -196,7 +197,7 @@ def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401  as 
 
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred BEGIN that is later upgraded fails with "database is locked" at once, whatever the busy timeout.
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
@@ -257,8 +258,24 @@ def _fault_of_driver(original: Any) -> Fault:  # noqa: ANN401  each driver has i
         return _MY_CODES.get(arguments[0], Fault.DATA)
     state = getattr(original, "sqlstate", None)
     if isinstance(state, str):
-        return _PG_CODES.get(state) or _PG_CLASSES.get(state[:2], Fault.DATA)
+        return _fault_of_postgresql(original, state)
     return _fault_of_sqlite(str(original), getattr(original, "sqlite_errorname", None) or "")
+
+
+_RAISED_BY = {"pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"}
+"""Source files of PostgreSQL that raise what somebody's own function asked for, with a code of that one's choice.
+
+https://www.postgresql.org/docs/current/protocol-error-fields.html
+"""
+
+
+def _fault_of_postgresql(original: Any, state: str) -> Fault:  # noqa: ANN401  as above
+    told = original.__cause__  # the driver's own error, which has all that the server tells
+    if getattr(told, "server_source_filename", None) in _RAISED_BY:
+        return Fault.DATA  # a trigger may say "connection failure": the connection is as well as it was
+    fault = _PG_CODES.get(state) or _PG_CLASSES.get(state[:2], Fault.DATA)
+    within_a_function = fault is Fault.MISSING and getattr(told, "context", None)
+    return Fault.REFUSED if within_a_function else fault
 
 
 def _fault_of_sqlite(text: str, name: str) -> Fault:

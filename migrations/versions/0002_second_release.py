@@ -46,6 +46,7 @@ def upgrade() -> None:
     _fill_look_alikes(op.get_bind())
     plans_by_cause()
     request_budgets()
+    commit_count()
 
 
 def _fill_look_alikes(connection: sa.Connection) -> None:
@@ -59,6 +60,7 @@ def _fill_look_alikes(connection: sa.Connection) -> None:
 
 def downgrade() -> None:
     one_plan_an_account()
+    op.drop_table("stocksync_commits", if_exists=True)
     op.drop_table("stocksync_budgets", if_exists=True)
     op.drop_index(_ALIKE, "stocksync_products")
     for table, column in reversed(added()):
@@ -124,6 +126,15 @@ def one_plan_an_account() -> None:
     op.drop_table("stocksync_decided_cells", if_exists=True)
     op.drop_table("stocksync_decisions", if_exists=True)
     op.drop_table("stocksync_waiting_plans", if_exists=True)
+
+
+def commit_count() -> None:
+    op.create_table(
+        "stocksync_commits",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        if_not_exists=True,
+    )
 
 
 def request_budgets() -> None:

@@ -1,6 +1,7 @@
 """A SQLite file that is removed or replaced while it is in use: state, target, lock."""
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -117,6 +118,75 @@ async def test_a_lock_file_that_was_removed_is_taken_anew_or_the_writing_stops(s
             await attempt()
     rival.release()
     await renew(state, lease, TTL)
+
+
+def _copied(folder: Path, *, whole: bool) -> None:
+    """Make a backup as people do: the file alone, or by SQLite, which takes what is in the log along."""
+    if not whole:
+        shutil.copy(folder / "state.db", folder / "backup.db")
+        return
+    with sqlite3.connect(folder / "state.db") as source, sqlite3.connect(folder / "backup.db") as backup:
+        source.backup(backup)
+
+
+@pytest.mark.parametrize("backup", ["the file", "a backup", "another state", "nothing"])
+@pytest.mark.parametrize("checkpoint", [False, True])
+async def test_a_state_that_was_copied_over_is_written_no_more(
+    state: Database, tmp_path: Path, backup: str, *, checkpoint: bool
+) -> None:
+    """`cp backup.db state.db` leaves the inode as it was."""
+    lease = await claim(state, "main", "me", TTL)
+    with sqlite3.connect(tmp_path / "state.db") as beside:
+        beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if backup == "another state":
+        other = await open_state(f"sqlite:///{tmp_path / 'backup.db'}", KEPT)
+        await other.close()
+    elif backup == "nothing":
+        (tmp_path / "backup.db").touch()
+    else:
+        _copied(tmp_path, whole=backup == "a backup")
+    await renew(state, lease, TTL)
+    if checkpoint:
+        with sqlite3.connect(tmp_path / "state.db") as beside:
+            beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    await renew(state, lease, TTL)
+    before = (tmp_path / "state.db").stat().st_ino
+    with (tmp_path / "backup.db").open("rb") as copied, (tmp_path / "state.db").open("r+b") as over:
+        over.truncate()
+        shutil.copyfileobj(copied, over)
+    assert (tmp_path / "state.db").stat().st_ino == before
+    if not checkpoint and backup in {"the file", "a backup"}:
+        await renew(state, lease, TTL)  # the very pages that stood there: nothing is lost
+        return
+    with pytest.raises(StateUnavailable, match=r"was overwritten while it was in use: stop stocksync, remove state"):
+        await renew(state, lease, TTL)
+
+
+async def test_commits_of_other_processes_are_no_replacement(state: Database, tmp_path: Path) -> None:
+    lease = await claim(state, "main", "me", TTL)
+    second = await open_state(f"sqlite:///{tmp_path / 'state.db'}", KEPT)
+    for _ in range(3):
+        await second.retry("main")
+        await renew(state, lease, TTL)
+        with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as beside:
+            beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            beside.execute("VACUUM")
+        await renew(state, lease, TTL)
+    await second.close()
+    await renew(state, lease, TTL)
+
+
+async def test_a_log_that_was_removed_is_written_no_more_and_is_not_lost(state: Database, tmp_path: Path) -> None:
+    lease = await claim(state, "main", "me", TTL)
+    remove(tmp_path, "state.db-wal", "state.db-shm")
+    with pytest.raises(
+        StateUnavailable, match=r"state\.db-wal was removed or replaced .*stop stocksync, start it again"
+    ):
+        await renew(state, lease, TTL)
+    await state.close()
+    again = await open_state(f"sqlite:///{tmp_path / 'state.db'}", KEPT)
+    assert (await again.status(["main"]))[0].owner == "me"
+    await again.close()
 
 
 @pytest.fixture

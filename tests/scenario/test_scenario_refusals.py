@@ -44,17 +44,20 @@ async def _one_is_set_aside(shop: Shop, words: str, guilty: tuple[int, str] = (7
 
 
 def _raising(code: str) -> tuple[str, ...]:
-    body = f"IF NEW.{NEW_KEYED} THEN RAISE EXCEPTION 'not that one' USING ERRCODE = '{code}'; END IF; RETURN NEW;"
+    return _doing(f"RAISE EXCEPTION 'not that one' USING ERRCODE = '{code}'")
+
+
+def _doing(what: str) -> tuple[str, ...]:
+    body = f"IF NEW.{NEW_KEYED} THEN {what}; END IF; RETURN NEW;"
     return (
         f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$",
         "CREATE TRIGGER no BEFORE INSERT ON stock_levels FOR EACH ROW EXECUTE FUNCTION no()",
     )
 
 
-def _signalling(state: str, number: int) -> tuple[str, ...]:
-    body = (
-        f"IF NEW.{NEW_KEYED} THEN SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'not that one'"
-    )
+def _signalling(state: str, number: int = 0) -> tuple[str, ...]:
+    numbered = f"MYSQL_ERRNO = {number}, " if number else ""
+    body = f"IF NEW.{NEW_KEYED} THEN SIGNAL SQLSTATE '{state}' SET {numbered}MESSAGE_TEXT = 'not that one'"
     return (f"CREATE TRIGGER no BEFORE INSERT ON stock_levels FOR EACH ROW {body}; END IF",)
 
 
@@ -66,6 +69,23 @@ POSTGRESQL = {
     "an internal error": ((TABLE, *_raising("XX000")), "not that one"),
     "a cancelled statement": ((TABLE, *_raising("57014")), "not that one"),
     "a cardinality": ((TABLE, *_raising("21000")), "not that one"),
+    **{
+        f"the code of {what}, raised by a trigger": ((TABLE, *_raising(code)), "not that one")
+        for what, code in {
+            "a lost connection": "08006",
+            "a read-only server": "25006",
+            "a serialization failure": "40001",
+            "a missing table": "42P01",
+            "a full disk": "53100",
+            "a held lock": "55P03",
+            "a shutdown": "57P01",
+            "an I/O error": "58030",
+        }.items()
+    },
+    "a table that only a trigger misses": (
+        (TABLE, *_doing("INSERT INTO gone VALUES (1)")),
+        'relation "gone" does not exist',
+    ),
     "no partition": (
         (
             TABLE + " PARTITION BY LIST (location_id)",
@@ -90,6 +110,10 @@ POSTGRESQL = {
 }  # fmt: skip
 MARIADB = {
     "a signal": ((TABLE, *_signalling("45000", 1644)), "not that one"),
+    **{
+        f"a signal of class {state[:2]}": ((TABLE, *_signalling(state)), "not that one")
+        for state in ("02000", "08S01", "23000", "25006", "40001", "42000", "57014", "HY000", "XX000")
+    },
     "a signal with the shop's own number": ((TABLE, *_signalling("77000", 31000)), "not that one"),
     "a right that a trigger lacks": ((TABLE, *_signalling("42000", 1142)), "not that one"),
     "a cancelled statement": ((TABLE, *_signalling("70100", 1317)), "not that one"),

@@ -89,6 +89,9 @@ class MemoryTarget:
     async def stale(self) -> bool:
         return False
 
+    async def retry_columns(self, *_given: Any) -> dict[Cell, str]:
+        return {}
+
     async def make(self) -> None:
         return
 

@@ -109,7 +109,7 @@ def _differing(
         found.unchanged += 1
     elif first and live is None and not terms.creates:
         found.skipped.append(want.cell)
-    elif waiting is not None and waiting.figure == want.figure and _waits(waiting, terms.now):
+    elif waiting is not None and waiting.figure == want.figure and waits(waiting, terms.now):
         found.waiting.append(want.cell)
     elif want.refused or (live is not None and live.unreadable):
         found.refused.append((change, want.refused or (live.unreadable if live else "")))
@@ -117,7 +117,7 @@ def _differing(
         (found.negative if want.held else found.changes).append(change)
 
 
-def _waits(waiting: Waiting, now: datetime) -> bool:
+def waits(waiting: Waiting, now: datetime) -> bool:
     """Whether it is too early to try again.
 
     What is judged at each poll has nothing to wait for; what was set aside in the future was so by a wrong clock.

@@ -128,6 +128,17 @@ class Target(Protocol):
 
         """
 
+    async def retry_columns(
+        self,
+        left_out: Sequence[tuple[Change, str]],
+        fence: Fence,
+        transaction: Any = None,  # noqa: ANN401
+    ) -> dict[Cell, str]:
+        """Set again the columns that rows were written without, by the words of `BatchResult.left_out`; no figure.
+
+        Gives what is refused still. May raise what `write` raises; then nothing was set.
+        """
+
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
         """Do what a cycle does with such changes, in a transaction that is rolled back; give what was met."""
 

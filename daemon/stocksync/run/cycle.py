@@ -18,6 +18,7 @@ from stocksync.known_secrets import hidden
 from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
+from stocksync.run.columns import retry_columns
 from stocksync.run.focus import catalogue_of, in_focus
 from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
 from stocksync.run.prepare import CyclePlan, prepare
@@ -133,6 +134,7 @@ class Cycle:
         try:
             async with self._phase("write"):
                 await writer.push(prepared.plan.apply)
+                await retry_columns(writer, prepared, account.clock.now())
                 await self._contact(prepared)
         finally:
             conclude(self.report, prepared, writer.pushed, account.limits)

@@ -53,7 +53,7 @@ async def remember_outcome(
     _name_waiting(pushed)
     refused = list(_set_aside(pushed, prepared.snapshot, account.clock.now()))
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
-    well = dict.fromkeys([*applied, *_settled(prepared)])
+    well = dict.fromkeys([*applied, *pushed.completed, *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
     settled = _settled_products(prepared, pushed, {entry.product_id for entry in refused})
     news = prepared.focus.rules != prepared.focus.catalogue.rules
@@ -108,6 +108,8 @@ def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterat
         log.warning("columns_refused", cells=len(left_out), examples=examples)
     for entry in _refused(left_out, snapshot, now):
         yield replace(entry, side=Side.COLUMN, retry_at=now)
+    for entry in _refused(pushed.incomplete, snapshot, now):
+        yield replace(entry, side=Side.COLUMN)
 
 
 def _in_order(prepared: CyclePlan, now: datetime) -> dict[Cell, tuple[SourceFigures, datetime]]:

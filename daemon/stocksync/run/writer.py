@@ -44,6 +44,10 @@ class WriteResult:
     """What the target refused of applied changes beside their figures."""
     altered: dict[Cell, Figure] = field(default_factory=dict)
     """What the target made of applied figures, where that is another one."""
+    completed: list[Cell] = field(default_factory=list)
+    """Rows whose left-out columns went in after all."""
+    incomplete: list[tuple[Change, str]] = field(default_factory=list)
+    """Rows of which they were refused again."""
 
     @property
     def count(self) -> int:
@@ -77,6 +81,22 @@ class Writer:
         for batch in _batches(changes, self._account.settings.batch_size):
             await finish(self._write(batch))
         await self._wait_for_rows()
+
+    async def retry_columns(self, left_out: Sequence[tuple[Change, str]]) -> None:
+        """Set again what rows were written without beside their figures, which stand; repeated, it is harmless.
+
+        Raises:
+            TargetError, StateError: nothing of it was set.
+
+        """
+        target = self._account.target
+        if self._account.shared:
+            async with self._account.state.transaction(self._lease) as transaction:
+                refused = await target.retry_columns(left_out, _no_fence, transaction)
+        else:
+            refused = await target.retry_columns(left_out, self._fence)
+        self.pushed.completed = [change.cell for change, _ in left_out if change.cell not in refused]
+        self.pushed.incomplete = [(change, refused[change.cell]) for change, _ in left_out if change.cell in refused]
 
     async def _wait_for_rows(self) -> None:
         """Try again what others hold, now that nothing else waits with it: one row after the other, for a while."""

@@ -20,6 +20,7 @@ from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
+from stocksync.dsn.sqlite_file import file_of
 from stocksync.errors import RowsRefused, SchemaBehind, TargetConflict
 from stocksync.ports import (
     AccountStatus,
@@ -45,6 +46,7 @@ from stocksync.state import (
     target_identity,
     tokens,
 )
+from stocksync.state.commit_count import CommitCount
 from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import Claimant, fenced
 from stocksync.state.lockfile import LockFile
@@ -90,9 +92,10 @@ class Database:
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
         self._lock = _lock_file(session.engine)
-        if self._lock is not None:
+        if file := file_of(session.engine.url):
             for engine in {session.engine.sync_engine, self._brief.engine.sync_engine}:
                 event.listen(engine, "commit", self._confirm_lock)
+                CommitCount(file).watch(engine)
 
     def lock(self) -> None:
         """Keep other writers off a SQLite state; the operating system gives the lock back at death.

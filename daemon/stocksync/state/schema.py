@@ -177,6 +177,14 @@ budgets = Table(
 )
 """Instants as numbers, to calculate with; what they mean stands in core/budget.py."""
 
+commits = Table(
+    "stocksync_commits",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+)
+"""One row, in SQLite alone: see state/commit_count.py."""
+
 credentials = Table(
     "stocksync_credentials",
     metadata,

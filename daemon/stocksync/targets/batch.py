@@ -115,7 +115,7 @@ def sort_out(layout: Layout, missing: Missing, batch: Batch, found: RowsThere) -
             _add(layout, work, order, there=rows == 1)
             work.written.applied.append(order.change)
             if order.left_out:
-                work.written.left_out[order.change.cell] = _in_words(layout, order.left_out)
+                work.written.left_out[order.change.cell] = in_words(layout, order.left_out)
     return work
 
 
@@ -135,12 +135,22 @@ def column_of_part(layout: Layout, name: str) -> str:
     return str(part.column.name)
 
 
-def _in_words(layout: Layout, left_out: Mapping[str, str]) -> str:
+def in_words(layout: Layout, left_out: Mapping[str, str]) -> str:
     """Say which columns the figure was written without, and why."""
     by_words: dict[str, list[str]] = {}
     for name, words in left_out.items():
-        by_words.setdefault(words, []).append(repr(column_of_part(layout, name)))
-    return "; ".join(f"written without column {', '.join(names)}: {words}" for words, names in by_words.items())
+        by_words.setdefault(words, []).append(_quoted(layout, name))
+    return "; ".join(f"written without {' and '.join(names)}: {words}" for words, names in by_words.items())
+
+
+def left_out_by(layout: Layout, words: str) -> list[str]:
+    """Name the columns, as `sets` does, that `in_words` told of; those that are no longer mapped are not among them."""
+    mapped = [name for name, part in _COMPANIONS.items() if getattr(layout, part) is not None]
+    return [name for name in mapped if _quoted(layout, name) in words]
+
+
+def _quoted(layout: Layout, name: str) -> str:
+    return f"column {column_of_part(layout, name)!r}"
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

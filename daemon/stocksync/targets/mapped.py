@@ -19,6 +19,7 @@ from stocksync.targets.bisected import bisected
 from stocksync.targets.codecs import UnsuitableValue
 from stocksync.targets.faults import Taken, attempt, attempt_to_read, patiently
 from stocksync.targets.layout import Layout, RowKey
+from stocksync.targets.left_out import ColumnRetry, batch_of
 from stocksync.targets.own_table import unmade
 from stocksync.targets.reflect import NoTable, column_types, create, reflect
 from stocksync.targets.refused_columns import RefusedColumns
@@ -128,6 +129,23 @@ class MappedTarget:
         joins = transaction is not None
         with self._known_anew():
             return await written(self._settings, self._engine, changes, write, self._with_no_row, joins=joins)
+
+    async def retry_columns(
+        self,
+        left_out: Sequence[tuple[Change, str]],
+        fence: Fence,
+        transaction: Any = None,  # noqa: ANN401  opaque to the port
+    ) -> dict[Cell, str]:
+        """Set again what rows were written without, and no figure."""
+        layout = await self._layout()
+        if layout is None or not left_out:
+            return {}
+        batch = batch_of(layout, self._settings.match_by, left_out, datetime.now(UTC))
+        async with fenced(self._settings, self._engine, fence, transaction, patient=False) as connection:
+            retry = ColumnRetry(connection, layout, self._settings.where)
+            await retry.run(batch)
+        self._refused_columns.forget({change.cell for change, _ in left_out} - retry.refused.keys())
+        return retry.refused
 
     async def close(self) -> None:
         """Give the connections back, where they are ours alone."""

@@ -35,6 +35,11 @@ class RefusedColumns:
             if order.left_out and order.change.cell not in self._known:
                 self._known[order.change.cell] = _Refusal(order.change.sku, order.left_out, until)
 
+    def forget(self, cells: Iterable[Cell]) -> None:
+        """Let the next figures of these cells take everything along again."""
+        for cell in cells:
+            self._known.pop(cell, None)
+
     def _spared(self, order: RowChange) -> RowChange:
         known = self._known.get(order.change.cell)
         if known is None:

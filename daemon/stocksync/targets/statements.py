@@ -124,6 +124,15 @@ class StatementsTarget:
         joins = transaction is not None
         return await written(self._settings, self._engine, changes, write, lambda: explained, joins=joins)
 
+    async def retry_columns(
+        self,
+        left_out: Sequence[tuple[Change, str]],  # noqa: ARG002
+        fence: Fence,  # noqa: ARG002
+        transaction: Any = None,  # noqa: ANN401, ARG002  as above
+    ) -> dict[Cell, str]:
+        """Do nothing: an own statement leaves nothing out."""
+        return {}
+
     def _with_nothing(self, name: str) -> TextClause:
         return self._texts[name].bindparams(**dict.fromkeys(self._binds(name)))
 
