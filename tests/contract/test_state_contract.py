@@ -737,3 +737,12 @@ async def test_what_a_clock_far_ahead_has_dated_is_replaced_by_what_is_read_next
     await state.observe(lease, "c2", seen_at(now, parts=((3, Decimal(73)),)))
     await state.observe(lease, "c3", seen_at(now - timedelta(seconds=9)))
     assert (await remembered(state)).parts == ((3, Decimal(73)),)
+
+
+async def test_what_a_writer_whose_clock_is_behind_has_written_is_remembered_with_the_better_date(state, lease) -> None:
+    before, written, older = ((3, Decimal(9)),), ((3, Decimal(8)),), ((3, Decimal(7)),)
+    await state.observe(lease, "c1", seen_at(T0, before))
+    behind = replace(seen_at(T0 - timedelta(days=1), written), replacing=frozenset({CELL}))
+    await state.observe(lease, "c2", behind)
+    await state.observe(lease, "c3", seen_at(T0 - timedelta(hours=1), older))
+    assert ((await remembered(state)).parts, (await remembered(state)).source_at) == (written, T0)

@@ -385,6 +385,127 @@ async def test_what_a_trigger_refuses_is_the_row_s_fault_and_not_the_target_s(ta
     await engine.dispose()
 
 
+async def test_a_rule_that_writes_nothing_is_named_and_never_acknowledged_as_written(postgresql_url: str) -> None:
+    engine = await _with_table(postgresql_url)
+    async with writing(engine) as connection:
+        for event in ("UPDATE", "INSERT"):
+            where = "WHERE NEW.product_id <> 2"
+            await connection.exec_driver_sql(
+                f"CREATE RULE no_{event} AS ON {event} TO stock {where} DO INSTEAD NOTHING"
+            )
+    target = _target(engine)
+    written = await target.write(BOTH, agree)
+    assert (written.applied, written.altered) == (BOTH, {Cell(1, ""): D(1)})
+    with pytest.raises(RowsRefused, match="not to be seen there afterwards"):
+        await target.write([NEW], agree)
+    await engine.dispose()
+
+
+INSTEAD = {
+    "postgresql": (
+        "CREATE VIEW shown AS SELECT product_id, sum(quantity) AS quantity FROM stock GROUP BY product_id",
+        (
+            "CREATE FUNCTION puts() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF TG_OP = 'UPDATE' THEN UPDATE stock"
+            " SET quantity = NEW.quantity WHERE product_id = OLD.product_id; ELSE INSERT INTO stock"
+            " VALUES (NEW.product_id, NEW.quantity); END IF; RETURN NEW; END$$"
+        ),
+        "CREATE TRIGGER puts INSTEAD OF INSERT OR UPDATE ON shown FOR EACH ROW EXECUTE FUNCTION puts()",
+    ),
+    "sqlite": (
+        "CREATE VIEW shown AS SELECT product_id, sum(quantity) AS quantity FROM stock GROUP BY product_id",
+        (
+            "CREATE TRIGGER puts INSTEAD OF UPDATE ON shown BEGIN UPDATE stock SET quantity = NEW.quantity"
+            " WHERE product_id = OLD.product_id; END"
+        ),
+        (
+            "CREATE TRIGGER adds INSTEAD OF INSERT ON shown BEGIN INSERT INTO stock"
+            " VALUES (NEW.product_id, NEW.quantity); END"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
+async def test_a_view_that_only_triggers_can_write_is_written_through_them(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    engine = await _with_table(request.getfixturevalue(f"target_{kind}_url"))
+    async with writing(engine) as connection:
+        for statement in INSTEAD[kind]:
+            await connection.exec_driver_sql(statement)
+    target = open_target(TargetSettings("main", "shown", COLUMNS, patience=SHORT), engine, owned=False)
+    every = [*BOTH, NEW]
+    assert (await target.write(every, agree)).applied == every
+    assert await _quantities(engine) == {1: D(10), 2: D(20), 3: D(30)}
+    await engine.dispose()
+
+
+MOVES = {
+    "postgresql": (
+        (
+            "CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN NEW.product_id = NEW.product_id + 100; RETURN NEW; END$$"
+        ),
+        "CREATE TRIGGER moves BEFORE UPDATE ON stock FOR EACH ROW WHEN (OLD.product_id = 2) EXECUTE FUNCTION moves()",
+    ),
+    "mysql": (
+        (
+            "CREATE TRIGGER moves BEFORE UPDATE ON stock FOR EACH ROW"
+            " SET NEW.product_id = NEW.product_id + IF(OLD.product_id = 2, 100, 0)"
+        ),
+    ),
+    "sqlite": (
+        (
+            "CREATE TRIGGER moves AFTER UPDATE ON stock WHEN OLD.product_id = 2"
+            " BEGIN UPDATE stock SET product_id = 102 WHERE product_id = 2; END"
+        ),
+    ),
+}
+
+
+async def test_a_row_that_a_trigger_gives_another_key_is_taken_back_and_not_made_again_and_again(
+    target_url: str,
+) -> None:
+    engine = await _with_table(target_url)
+    async with writing(engine) as connection:
+        for statement in MOVES[engine.dialect.name.replace("mariadb", "mysql")]:
+            await connection.exec_driver_sql(statement)
+    target = _target(engine)
+    for _ in range(2):
+        with pytest.raises(RowsRefused, match="no such row is there afterwards"):
+            await target.write(BOTH, agree)
+    assert await _quantities(engine) == {1: D(1), 2: D(1)}
+    assert (await target.write(BOTH[:1], agree)).applied == BOTH[:1]
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("joined", [False, True])
+async def test_a_trigger_of_sqlite_that_rolls_everything_back_is_quoted_and_nothing_follows(
+    sqlite_url: str, *, joined: bool
+) -> None:
+    """RAISE(ROLLBACK) ends the transaction: what came after it would be committed at once, and by nobody's leave."""
+    engine = await _with_table(sqlite_url)
+    guard = "WHEN NEW.sku = 'no' BEGIN SELECT RAISE(ROLLBACK, 'not that one'); END"
+    for statement in ("ALTER TABLE stock ADD sku TEXT", f"CREATE TRIGGER no BEFORE UPDATE ON stock {guard}"):
+        async with writing(engine) as connection:
+            await connection.exec_driver_sql(statement)
+    target = open_target(TargetSettings("main", "stock", Columns("quantity", "product_id", "sku")), engine, owned=False)
+    refused = Change(1, "", "no", D(1), D(10), ())
+
+    async def write() -> None:
+        if not joined:
+            await target.write([refused], agree)
+            return
+        async with writing(engine) as connection:
+            await target.write([refused], agree, _Joined(connection))
+
+    with pytest.raises(RowsRefused, match="not that one"):
+        await write()
+    async with writing(engine) as connection:
+        assert (await connection.execute(text("SELECT quantity FROM stock"))).scalars().all() == [1, 1]
+    await engine.dispose()
+
+
 async def test_a_batch_joins_a_transaction_and_goes_with_it(target_url: str) -> None:
     engine = await _with_table(target_url)
     target = _target(engine)

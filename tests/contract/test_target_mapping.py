@@ -325,7 +325,8 @@ async def test_a_thousand_updates_take_a_handful_of_statements(engine: AsyncEngi
     writes = [statement for statement in sent if statement.lstrip().startswith(("UPDATE", "INSERT"))]
     assert len(writes) == 1
     assert ("json_table" in writes[0]) == (engine.dialect.name in {"mysql", "mariadb"})  # which would send each alone
-    assert len(sent) <= 5
+    # On a slow machine we ask who keeps us waiting, too.
+    assert len([one for one in sent if "pg_blocking_pids" not in one]) <= 5
     assert await run(engine, "SELECT COUNT(*) FROM stock WHERE quantity = 7") == [(1000,)]
 
 
@@ -422,6 +423,44 @@ async def test_postgresql_s_own_types_are_matched_exactly(target_postgresql_url:
     padded = target(engine, Columns("quantity", sku="sku"), table="padded", **by_sku)
     assert len((await padded.write([change(1, D(5), sku="ab")], agree)).applied) == 1
     assert "ends in a space" in (await padded.write([change(1, D(5), sku="ab ")], agree)).ambiguous[0][1]
+    await engine.dispose()
+
+
+async def test_a_domain_over_a_domain_is_what_it_is_made_of(target_postgresql_url: str) -> None:
+    engine = open_engine(target_postgresql_url, "test")
+    await run(
+        engine,
+        "CREATE DOMAIN id AS BIGINT CHECK (VALUE > 0)",
+        "CREATE DOMAIN product AS id",
+        "CREATE DOMAIN figure AS NUMERIC(12, 2)",
+        "CREATE DOMAIN stock_figure AS figure NOT NULL",
+        "CREATE TABLE stock (product_id product PRIMARY KEY, quantity stock_figure)",
+    )
+    made = target(engine)
+    await made.write([change(1, D("36.25"))], agree)
+    await made.write([change(1, D("36.5"))], agree)
+    assert await run(engine, "SELECT * FROM stock") == [(1, D("36.50"))]
+    await engine.dispose()
+
+
+async def test_a_column_without_a_type_that_keeps_7_and_text_apart_is_found_as_either(target_sqlite_url: str) -> None:
+    engine = open_engine(target_sqlite_url, "test")
+    await run(engine, "CREATE TABLE stock (product_id, quantity)", "INSERT INTO stock VALUES (1, 5), ('2', '5')")
+    made = target(engine)
+    await made.write([change(1, D(7)), change(2, D("8.25")), change(3, D(9))], agree)
+    await made.write([change(3, D(10))], agree)
+    assert await run(engine, "SELECT * FROM stock ORDER BY CAST(product_id AS TEXT)") == [(1, 7), ("2", 8.25), (3, 10)]
+    assert [match async for page in made.scan(1) for match, _, _ in page] == ["1", "2", "3"]
+    await made.write([change(2, Removal.DELETED)], agree)
+    assert len(await read(made, *(RowLocator(number, "", "") for number in (1, 2, 3)))) == 2
+    await engine.dispose()
+
+
+async def test_a_set_of_words_is_no_figure(target_mariadb_url: str) -> None:
+    engine = open_engine(target_mariadb_url, "test")
+    await run(engine, "CREATE TABLE stock (product_id BIGINT PRIMARY KEY, quantity SET('1', '2'))")
+    with pytest.raises(ConfigurationError, match=r"SET.* but quantity needs a number"):
+        await target(engine).inspect()
     await engine.dispose()
 
 

@@ -229,3 +229,21 @@ async def test_a_row_that_slips_over_a_page_boundary_while_we_read_is_not_taken_
 async def _explained(shop: Shop, sku: str) -> Any:
     (found,) = await explain(shop.account, shop.house.state, sku)
     return {cell.place: cell for cell in found.cells}
+
+
+@pytest.mark.parametrize("heir", ["deleted", "renamed"])
+async def test_a_row_left_to_an_heir_is_taken_out_of_use_when_the_heir_goes_too(open_shop: Any, heir: str) -> None:
+    """By SKU: the deleted product's other place was the heir's to feed, until it had no heir any more."""
+    shop = await open_shop(target={"match_by": "sku"}, poll={"cross_check": 0})
+    await shop.cycle()
+    shop.catalogue.delete(4)
+    item = shop.catalogue.create("P-04", "the heir", stock={1: 7})
+    await shop.cycles(4)
+    active = "SELECT location_id, active FROM stock_levels WHERE sku = 'P-04' ORDER BY 1"
+    assert await shop.sql(active) == [("1", 1), ("3", 1)]
+    if heir == "deleted":
+        shop.catalogue.delete(item.id)
+    else:
+        shop.catalogue.rename(item.id, "P-44")
+    await shop.cycles(4)
+    assert await shop.sql(active) == [("1", 0), ("3", 0)]

@@ -157,6 +157,23 @@ async def test_healing_to_zero_goes_through_the_guards_too(large_shop: Shop) -> 
     assert (await large_shop.rows())[1, "1"] == "500"
 
 
+async def test_healing_puts_back_no_figure_that_was_never_qoyods(open_shop: Any) -> None:
+    """A row is believed at first contact; where its product goes before Qoyod's figure is written, it is nobody's."""
+    shop = await open_shop(policy={"on_deleted": "keep"})
+    await shop.cycle()
+    await shop.sql("UPDATE stock_levels SET quantity = 535 WHERE product_id = 3 AND location_id = '1'")
+    shop.catalogue.delete(3)
+    await shop.cycle(full=True)
+    await shop.cycle()
+    await shop.sql("UPDATE stock_levels SET quantity = 517 WHERE product_id = 3")
+    report = await shop.audit(heal=True)
+    assert (report.cells, report.healed) == ({"edited_in_target": 2}, 1)
+    assert await shop.sql("SELECT location_id, quantity FROM stock_levels WHERE product_id = 3 ORDER BY 1") == [
+        ("1", 517),
+        ("3", 33),
+    ]
+
+
 async def test_healing_makes_no_row_where_others_make_them(open_shop: Any) -> None:
     shop = await open_shop()
     await shop.cycle()

@@ -541,8 +541,9 @@ def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
             row.sent = None
     for cell, (parts, at) in seen.cells.items():
         row = mine.cells.setdefault(cell, MemoryCell())
-        if at >= row.source_at or row.source_at > now + CLOCK_SKEW:
-            row.parts, row.source_at = parts, at
+        newer = at >= row.source_at or row.source_at > now + CLOCK_SKEW
+        if newer or cell in seen.replacing:
+            row.parts, row.source_at = parts, at if newer else row.source_at
     _correct(mine, seen)
     for cell, (figure, sku) in seen.adopted.items():
         row = mine.cells.setdefault(cell, MemoryCell())

@@ -47,6 +47,8 @@ class DesiredState:
     """The same, where a person has to say what they feed."""
     unchanged: dict[int, int] = field(default_factory=dict)
     """By product, cells of which nothing differs from what is remembered and acknowledged: no want is made of them."""
+    yielding: set[int] = field(default_factory=set)
+    """Products that leave a row alone for another one that bears its SKU: whether it still does must be looked at."""
     outdated: set[int] = field(default_factory=set)
     """Products of which something newer is remembered than the row that was read."""
     fresh: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
@@ -192,6 +194,7 @@ def yield_skus(
         if heirs - {cell.product_id} or (want.retires and row in shut):
             del desires.wants[cell]
             desires.unmanaged.append(cell)
+            desires.yielding.add(cell.product_id)
         elif want.retires and (cell not in memory or memory[cell].asked != want.figure):
             shut.add(row)
         elif not want.retires and want.sku in contested:
@@ -214,6 +217,13 @@ def figure_now(
     if isinstance(remembered.asked, Removal) or is_retired(known) or not fed:
         return remembered.asked
     return settle(total_of(remembered.parts), policy).figure if remembered.parts else remembered.asked
+
+
+def is_derived(figure: Figure, remembered: SnapshotCell, policy: Policy) -> bool:
+    """Whether a figure is Qoyod's, or a rule's: what a row was believed to hold may be somebody else's."""
+    if isinstance(figure, Removal) or not figure or not remembered.parts:
+        return True
+    return settle(total_of(remembered.parts), policy).figure == figure
 
 
 def orphaned_units(orphaned: Iterable[Cell], memory: SnapshotCells) -> dict[str, Decimal]:

@@ -124,7 +124,7 @@ def needing_another_look(desires: DesiredState, found: ChangeSet, applied: Colle
     bent = [cell for cell, want in desires.wants.items() if want.discrepancies]
     cells = {*planned, *refused, *found.waiting, *found.skipped, *desires.unknown, *desires.orphaned, *bent}
     return {cell.product_id for cell in cells - set(applied)}.union(
-        {cell.product_id for cell in bent}, desires.unmapped_held, desires.outdated
+        {cell.product_id for cell in bent}, desires.unmapped_held, desires.outdated, desires.yielding
     )
 
 

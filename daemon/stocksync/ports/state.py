@@ -71,6 +71,8 @@ class SnapshotUpdate:
 
     cells: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
     """New raw figures, each with the time of the request that showed it."""
+    replacing: frozenset[Cell] = frozenset()
+    """Those of them that replace what is remembered whatever its date, which our clock holds to be in the future."""
     products: dict[int, SnapshotProduct] = field(default_factory=dict)
     corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
     """What the target was found to hold in place of what it had acknowledged; None: no row, or no number."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 import structlog
 
 from stocksync.core.cycle_plan import make_plan
-from stocksync.core.desired_state import contested_skus, figure_now, is_retired
+from stocksync.core.desired_state import contested_skus, figure_now, is_derived, is_retired
 from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, cause_of, live_text, units_between
 from stocksync.core.events import AuditEnded
 from stocksync.core.guards import GuardContext
@@ -202,7 +202,7 @@ def _judge(
         return
     expected = standing.expected
     found.note(cause, _key(ref), (show(expected), live), units_between(expected, live))
-    if cause in _HEALABLE and expected is not None:
+    if cause in _HEALABLE and expected is not None and is_derived(expected, remembered, account.rules.policy):
         found.changes.append(_healing(ref, remembered, live, expected))
 
 

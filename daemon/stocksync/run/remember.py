@@ -31,6 +31,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     snapshot, desires = prepared.snapshot, prepared.desires
     return SnapshotUpdate(
         cells=_in_order(prepared, now),
+        replacing=frozenset(cell for cell in desires.fresh if _is_ahead(snapshot, cell, now)),
         products=_products(prepared),
         corrected=snapshot.corrected,
         adopted=prepared.found.adopted,
@@ -114,9 +115,14 @@ def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterat
 
 def _in_order(prepared: CyclePlan, now: datetime) -> dict[Cell, tuple[SourceFigures, datetime]]:
     """Let no figure look older than the one it replaces, unless that was dated by a clock far ahead."""
-    before = {cell: one.source_at for cell, one in prepared.snapshot.cells.items()}
-    dated = {cell: at for cell, at in before.items() if not is_from_the_future(at, now)}
+    snapshot = prepared.snapshot
+    dated = {cell: one.source_at for cell, one in snapshot.cells.items() if not _is_ahead(snapshot, cell, now)}
     return {cell: (parts, max(at, dated.get(cell, at))) for cell, (parts, at) in prepared.desires.fresh.items()}
+
+
+def _is_ahead(snapshot: Snapshot, cell: Cell, now: datetime) -> bool:
+    """Whether what is remembered of a cell was dated in the future: by a wrong clock, or ours is the wrong one."""
+    return cell in snapshot.cells and is_from_the_future(snapshot.cells[cell].source_at, now)
 
 
 def _products(prepared: CyclePlan) -> dict[int, SnapshotProduct]:

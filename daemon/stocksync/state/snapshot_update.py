@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, case, delete, func, literal_column, or_, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, case, delete, func, literal_column, or_, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.desired_state import CLOCK_SKEW
@@ -82,20 +82,33 @@ async def _write_account(connection: AsyncConnection, account: str, seen: Snapsh
 async def _write_cells(
     connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
 ) -> None:
-    rows = [
-        new_cell(account, cell, parts=parts_text(parts), source_at=at, source_cycle=cycle_id)
+    rows = {
+        cell: new_cell(account, cell, parts=parts_text(parts), source_at=at, source_cycle=cycle_id)
         for cell, (parts, at) in sorted(seen.cells.items())
-    ]
-    await execute_many(connection, upsert(cells, connection, lambda new: _newer_wins(new, now)), rows)
+    }
+    ordinary = [row for cell, row in rows.items() if cell not in seen.replacing]
+    replacing = [row for cell, row in rows.items() if cell in seen.replacing]
+    await execute_many(connection, upsert(cells, connection, lambda new: _newer_wins(new, now)), ordinary)
+    await execute_many(connection, upsert(cells, connection, lambda new: _replaces(new, now)), replacing)
 
 
 def _newer_wins(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
+    newer = _is_newer(new, now)
+    names = ("parts", "source_cycle", "source_at")
+    return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
+
+
+def _replaces(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
+    # A writer whose clock is behind has written this figure: only its date is not to be believed.
+    dated = case((_is_newer(new, now), new.source_at), else_=cells.c.source_at)
+    return [("parts", new.parts), ("source_cycle", new.source_cycle), ("source_at", dated)]
+
+
+def _is_newer(new: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401
     # What a clock far ahead has dated is replaced by whatever is read next. No bound value may stand here: asyncmy's
     # executemany knows only those of the VALUES clause.
     latest = literal_column(str(micros(now + CLOCK_SKEW)), BigInteger)
-    newer = or_(new.source_at >= cells.c.source_at, type_coerce(cells.c.source_at, BigInteger) > latest)
-    names = ("parts", "source_cycle", "source_at")
-    return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
+    return or_(new.source_at >= cells.c.source_at, type_coerce(cells.c.source_at, BigInteger) > latest)
 
 
 async def _write_corrected(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:

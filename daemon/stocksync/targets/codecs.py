@@ -11,6 +11,7 @@ from sqlalchemy import Column, types
 from sqlalchemy.dialects.mysql import BIT as MYSQL_BIT
 from sqlalchemy.dialects.mysql import DOUBLE as MYSQL_DOUBLE
 from sqlalchemy.dialects.mysql import FLOAT as MYSQL_FLOAT
+from sqlalchemy.dialects.mysql import SET as MYSQL_SET
 
 from stocksync.core.model import show
 
@@ -58,7 +59,7 @@ def quantity_of(name: str, kind: types.TypeEngine[Any], dialect: str) -> Quantit
         WrongType: neither a number nor text.
 
     """
-    if isinstance(kind, types.Boolean | MYSQL_BIT):
+    if isinstance(kind, types.Boolean | MYSQL_BIT | MYSQL_SET):
         raise WrongType
     if isinstance(kind, types.Integer):
         return Quantity(column_of(name, "quantity", kind, dialect), _exact(int, 0), number, 0)

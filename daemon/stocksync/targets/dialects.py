@@ -100,6 +100,9 @@ async def rows_changed(connection: AsyncConnection) -> int | None:
 
 def same(key: Key, value: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
     """Compare exactly, whatever the column's collation, and still by way of its index."""
+    if key.untyped:
+        as_text: ColumnElement[bool] = cast(key.column, types.Text) == cast(value, types.Text)
+        return as_text
     rough: ColumnElement[bool] = key.column == value
     if not key.textual:
         return rough
@@ -112,6 +115,8 @@ def same(key: Key, value: ColumnElement[Any], dialect: str) -> ColumnElement[boo
 
 def ordered(key: Key, dialect: str) -> ColumnElement[Any]:
     """Give what rows are walked in the order of: MySQL sorts an ENUM by its numbers and compares it as text."""
+    if key.untyped:
+        return cast(key.column, types.Text)
     if dialect in {"mysql", "mariadb"} and isinstance(key.column.type, types.Enum):
         return cast(key.column, types.LargeBinary)
     return key.column
@@ -119,6 +124,8 @@ def ordered(key: Key, dialect: str) -> ColumnElement[Any]:
 
 def comparable(key: Key, value: object, dialect: str) -> Any:  # noqa: ANN401  a value or an expression
     """Give a value as `ordered` compares it: with any other comparison rows would be left out or met twice."""
+    if key.untyped:
+        return key.decode(value)
     if key.own is not None:
         return cast(bindparam(None, value, type_=types.Text()), key.own)
     if ordered(key, dialect) is not key.column:
@@ -139,7 +146,8 @@ def using(value: ColumnElement[Any], charset: str) -> ColumnElement[Any]:
 
 def among(key: Key, values: Sequence[Any], name: str) -> ColumnElement[bool]:
     """Find candidates by the index; they are compared exactly afterwards."""
-    return key.column.in_(bindparam(name, values, type_=key.column.type, expanding=True))
+    column = cast(key.column, types.Text) if key.untyped else key.column
+    return column.in_(bindparam(name, values, type_=key.column.type, expanding=True))
 
 
 def _milliseconds(limit: timedelta) -> int:

@@ -8,15 +8,27 @@ from typing import Any
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
-from stocksync.errors import SEE_CHECK, ConfigurationError, RowsLocked, RowsRefused, TargetConflict, TargetUnavailable
+from stocksync.errors import (
+    SEE_CHECK,
+    ConfigurationError,
+    RowsLocked,
+    RowsRefused,
+    TargetConflict,
+    TargetError,
+    TargetUnavailable,
+)
 from stocksync.sqlengine import Fault, fault_of, reason
 from stocksync.targets.settings import Timeouts
 
 
 class Taken(RowsRefused):
     """A unique index refused a row: perhaps somebody inserted it a moment ago."""
+
+
+class TransactionGone(RowsRefused):
+    """A row was refused and the whole transaction with it, as by SQLite's RAISE(ROLLBACK): nothing may follow in it."""
 
 
 class Objection(TargetUnavailable):
@@ -61,6 +73,7 @@ async def attempt(connection: AsyncConnection, where: str, statements: Iterable[
 
     Raises:
         RowsRefused: the rows are refused; the transaction goes on as if they had not been tried.
+        TransactionGone: the same, but it cannot go on.
         Objection: the target itself is: the transaction goes on likewise.
 
     """
@@ -68,16 +81,23 @@ async def attempt(connection: AsyncConnection, where: str, statements: Iterable[
     try:
         with translated(where):
             yield
-    except RowsRefused:
-        await trial.rollback()
+    except RowsRefused as refused:
+        await _undo(trial, refused)
         raise
     except Objection as objection:
-        await trial.rollback()
+        await _undo(trial, objection)
         if await is_of_rows(objection, connection, where, statements):
             raise RowsRefused(objection.words) from objection
         raise
     else:
         await trial.commit()
+
+
+async def _undo(trial: AsyncTransaction, refusal: TargetError) -> None:
+    try:
+        await trial.rollback()
+    except DBAPIError as error:
+        raise TransactionGone(str(refusal)) from error
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Column, types
+from sqlalchemy.dialects.mysql import SET as MYSQL_SET
 
 from stocksync.core.model import show
 from stocksync.targets.codecs import UnsuitableValue, WrongType, column_of, number
@@ -32,6 +33,8 @@ class Key:
     """Of a text column; known on MariaDB and MySQL alone."""
     own: types.TypeEngine[Any] | None = None
     """The column's own type, where it puts text in another order than text's: PostgreSQL's citext."""
+    untyped: bool = False
+    """SQLite's column without a type, to which 7 and '7' are two values: compared as text, whatever stands there."""
 
 
 def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, letters: CharacterSet | None) -> Key:
@@ -41,6 +44,11 @@ def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, let
         WrongType: neither a number nor text.
 
     """
+    if isinstance(kind, types.NullType) and dialect == "sqlite":
+        encode = _as_people_do if field == "product_id" else _text
+        return Key(column_of(name, field, kind, dialect), encode, _plain, textual=True, untyped=True)
+    if isinstance(kind, MYSQL_SET):
+        raise WrongType
     if isinstance(kind, types.Uuid):
         return Key(Column(name, kind, key=field), _uuid, str, textual=False)
     if isinstance(kind, types.Enum):
@@ -50,7 +58,7 @@ def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, let
         return Key(column_of(name, field, kind, dialect), whole, _plain, textual=False)
     if isinstance(kind, types.Numeric) and not isinstance(kind, types.Float):
         return Key(column_of(name, field, kind, dialect), _whole(None), _plain, textual=False)
-    if isinstance(kind, types.String | types.NullType) or kind.__visit_name__ == "CITEXT":
+    if isinstance(kind, types.String) or kind.__visit_name__ == "CITEXT":
         padded = isinstance(kind, types.CHAR)
         encode, decode = (_padded, _unpadded) if padded else (_text, _plain)
         checked = encode if letters is None else _within(letters.charset, encode)
@@ -114,6 +122,11 @@ def _padded(text: str) -> str:
     if text.endswith(" "):
         raise UnsuitableValue(f"{text!r} ends in a space, which a CHAR column does not keep")
     return _text(text)
+
+
+def _as_people_do(text: str) -> int | str:
+    """Write a product id as the number that a shop's own statements will look for."""
+    return int(text) if text.isascii() and text.isdecimal() and str(int(text)) == text else _text(text)
 
 
 def _uuid(text: str) -> UUID:

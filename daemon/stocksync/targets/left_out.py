@@ -14,7 +14,7 @@ from stocksync.core.model import Cell, Change, Removal
 from stocksync.errors import RowsRefused
 from stocksync.targets import dialects, rows
 from stocksync.targets.batch import Batch, BatchStatements, RowChange, arrange, in_words, left_out_by
-from stocksync.targets.faults import Objection, Taken, attempt
+from stocksync.targets.faults import Objection, Taken, TransactionGone, attempt
 from stocksync.targets.layout import Layout
 from stocksync.targets.settings import MatchBy
 
@@ -60,6 +60,8 @@ class ColumnRetry:
         try:
             async with self._attempt():
                 await self._set(order)
+        except TransactionGone:
+            raise
         except (RowsRefused, Objection) as error:
             self.refused[order.change.cell] = in_words(self.layout, dict.fromkeys(order.sets, str(error)))
             return isinstance(error, Taken)
@@ -74,6 +76,8 @@ class ColumnRetry:
                     await self._set(replace(one, sets={"v_other": None}))
                 for order in orders:  # where this one is refused, it is the one to name
                     await self._set(order)
+        except TransactionGone:
+            raise
         except (RowsRefused, Objection):
             return order
         for one in orders:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stocksync.core.model import Cell, Change, RowLocator, TargetRow
+from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 from stocksync.sqlengine import close_engine, reading, rehearsing, writing
@@ -17,7 +17,7 @@ from stocksync.targets import dialects, rows
 from stocksync.targets.batch import Batch, BatchStatements, Row, arrange, lesser, row_key, sort_out
 from stocksync.targets.bisected import bisected
 from stocksync.targets.codecs import UnsuitableValue
-from stocksync.targets.faults import Taken, attempt, attempt_to_read, patiently
+from stocksync.targets.faults import Taken, TransactionGone, attempt, attempt_to_read, patiently
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.left_out import ColumnRetry, batch_of
 from stocksync.targets.own_table import unmade
@@ -171,11 +171,15 @@ class MappedTarget:
         """Try the batch, and where one row alone is refused, what may go in in its place."""
         try:
             return await self._once(connection, layout, batch, patient=patient)
+        except TransactionGone:
+            raise
         except RowsRefused as refused:
             refusal = refused
         for other in _in_its_place(batch, refusal):
             try:
                 written = await self._once(connection, layout, other, patient=patient)
+            except TransactionGone:
+                raise
             except RowsRefused:
                 continue
             self._refused_columns.learn(other.orders)
@@ -191,7 +195,7 @@ class MappedTarget:
             await dialects.check_now(connection)
             finds = [order.finds for order in work.touched]
             live = await rows.look_up(connection, layout, finds, lambda: None)
-            _refuse_vanished(work, live, "; it does not meet target.live" if layout.conditions else "")
+            _refuse_vanished(layout, work, live)
             work.written.read_back({order.change.cell: live[order.key] for order in work.touched if order.key in live})
             return work.written
 
@@ -245,7 +249,16 @@ def _in_its_place(batch: Batch, refusal: RowsRefused) -> Iterator[Batch]:
     yield from (Batch([order], batch.misfits) for order in lesser(batch.orders[0], str(refusal)))
 
 
-def _refuse_vanished(work: BatchStatements, live: rows.Found, unlike: str) -> None:
-    """Take back rows that were inserted and are not to be seen: each cycle would insert them again."""
+def _refuse_vanished(layout: Layout, work: BatchStatements, live: rows.Found) -> None:
+    """Take back rows that are not to be seen once they are written: each cycle would insert them again.
+
+    A row that was there and no longer meets `live` stays as it is: what the shop made of its figure may be the reason.
+    """
+    unlike = "; it does not meet target.live" if layout.conditions else ""
     if any(order.key not in live for order in work.made):
         raise RowsRefused("the target took the new row, but it is not to be seen there afterwards" + unlike)
+    kept = [order for order in work.touched if order.sets and not isinstance(order.change.after, Removal)]
+    if not layout.conditions and any(order.key not in live for order in kept):
+        raise RowsRefused(
+            "the target took the figure, but no such row is there afterwards: a trigger gave it another key"
+        )

@@ -28,6 +28,13 @@ def choice(wanted: str, there: Iterable[str]) -> str:
     return f"{hint} (there is: {', '.join(names[:_LISTED])}{rest})"
 
 
+def base_type(kind: types.TypeEngine[Any]) -> types.TypeEngine[Any]:
+    """Give what a domain, perhaps one over another domain, is made of."""
+    while isinstance(kind, DOMAIN):
+        kind = kind.data_type
+    return kind
+
+
 class Mapping:
     """The mapped columns, one codec each; what is wrong is collected, so that all of it is told at once."""
 
@@ -89,8 +96,7 @@ class Mapping:
                 f"{self._at(field)}: table {table!r} has no column {name!r}{choice(name, self._reflected)}"
             )
             return None
-        kind: types.TypeEngine[Any] = self._reflected[name]["type"]
-        return kind.data_type if isinstance(kind, DOMAIN) else kind
+        return base_type(self._reflected[name]["type"])
 
     def _at(self, field: str) -> str:
         return f"{self._settings.where}.columns.{field}"
