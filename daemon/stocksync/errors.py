@@ -108,5 +108,11 @@ class NotFound(StocksyncError):
     exit_code = 4
 
 
+class Unanswered(NotFound):
+    """The snapshot does not know it, and Qoyod could not be asked: nobody knows whether it exists."""
+
+    exit_code = 1
+
+
 class PlanChanged(StocksyncError):
     """A held plan no longer is what the person who decides on it was shown."""

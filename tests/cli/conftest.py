@@ -1,32 +1,13 @@
 """The real command in its own process, against a simulated Qoyod on a real socket."""
 
-import asyncio
-import json
-import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from forge import Ended, forge
 
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import API_KEY, Simulator
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
 
 Command = Callable[..., Awaitable[Ended]]
 
@@ -43,17 +24,7 @@ def command(tmp_path: Path) -> Command:
     """Run `stocksync …` in a directory of its own."""
 
     async def run(*arguments: str, **environ: str) -> Ended:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("STOCKSYNC_")}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "stocksync", *arguments),
-            cwd=tmp_path,
-            env={**clean, "QOYOD_API_KEY": API_KEY, "COLUMNS": "120", **environ},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        return Ended(process.returncode or 0, out.decode(), err.decode())
+        return await forge().command(arguments, tmp_path, {"QOYOD_API_KEY": API_KEY, "COLUMNS": "120", **environ})
 
     return run
 

@@ -78,7 +78,7 @@ async def test_an_approval_by_the_beginning_of_an_id_is_carried_out_and_told_aft
         assert f"plan {plan.plan_id}, which waited since" in ended.out
 
 
-async def test_what_is_rejected_ends_nothing_with_3_and_asks_nobody(command, wiped):
+async def test_what_is_rejected_ends_nothing_with_3_and_asks_nobody(command, wiped, qoyod):
     plan = await _waiting(wiped)
     said = await command("reject", plan.plan_id, "--by", "Huda")
     assert said.code == 0, said.err
@@ -86,6 +86,12 @@ async def test_what_is_rejected_ends_nothing_with_3_and_asks_nobody(command, wip
     assert (planned.code, status.code) == (0, 0), planned.out + status.out
     assert f"{plan.plan_id} rejected by Huda: {headline(plan)}" in planned.out
     assert "waits for a person" not in status.out
+    change = plan.changes[0].change
+    past = (await command("history", change.sku, "--json")).json
+    assert [(row["decision"], row["decided_by"]) for row in past if row["plan_id"]] == [("rejected", "Huda")] * sum(
+        held.change.sku == change.sku for held in plan.changes
+    )
+    assert {row["location"] for row in past} <= {place.english for place in qoyod.catalogue.locations.values()}
     assert "stocksync approve" not in planned.out + status.out
     assert [one.outcome for one in await app.once(wiped, None, None)] == [Outcome.DONE]
 
@@ -111,6 +117,7 @@ async def test_approve_shows_and_asks_on_a_terminal(tmp_path, wiped, columns):
     assert all(len(line) <= columns for line in shown.splitlines())
     assert f"held in main: {headline(plan)}"[: columns - 2] in shown
     assert "the largest falls" in shown
+    assert "Main Warehouse" in shown
     code, shown = await _on_terminal(tmp_path, columns, "y", "approve", plan.plan_id)
     assert (code, (await _held(wiped)).decision) == (0, Decision.APPROVED), shown
 

@@ -106,7 +106,7 @@ def test_a_preview_shows_rows_names_and_what_to_type():
         assert part in shown
     nothing = text(cycle.preview(Preview(report(), (), None, {}), limit=5))
     assert "would write nothing" in nothing
-    decided = text(cycle.held_plan(replace(HELD, decision=Decision.APPROVED, decided_by="Huda"), {}, 5))
+    decided = text(cycle.held_plan(replace(HELD, decision=Decision.APPROVED, decided_by="Huda"), 5))
     assert "approved by Huda" in decided
 
 

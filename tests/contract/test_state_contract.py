@@ -200,6 +200,17 @@ async def test_an_intent_that_is_repeated_keeps_its_age(state, lease) -> None:
     assert (await state.status(["main"]))[0].oldest_unpushed == first
 
 
+async def test_what_the_target_refuses_is_not_on_its_way(state, lease) -> None:
+    await state.intend(lease, "c1", [change()])
+    await state.observe(lease, "c1", SnapshotUpdate(quarantined=[entry()]))
+    assert (await state.status(["main"]))[0].oldest_unpushed is None
+    await state.intend(lease, "c1", [change(12)])
+    assert (await state.status(["main"]))[0].oldest_unpushed is not None
+    await state.observe(lease, "c1", SnapshotUpdate(released=[(11, "MAIN")]))
+    await state.acknowledge(lease, "c1", BatchResult(applied=[change(12)]))
+    assert (await state.status(["main"]))[0].oldest_unpushed is not None, "its intent is still open"
+
+
 async def test_what_was_skipped_or_ambiguous_is_closed_and_not_acknowledged(state, lease) -> None:
     changes = [change(), change(12), change(13)]
     await state.intend(lease, "c1", changes)
@@ -251,6 +262,27 @@ async def test_case_and_trailing_spaces_make_another_sku_and_another_place(state
     await state.acknowledge(lease, "c1", BatchResult(applied=[change(1, place, "ab-1") for place in places]))
     assert [await state.products_with("main", sku) for sku in skus.values()] == [[1], [2], [3], [4]]
     assert {cell.place for cell in (await state.snapshot("main")).cells} == set(places)
+
+
+async def test_what_is_near_a_sku_is_found_whatever_stands_in_it(state, lease) -> None:
+    skus = {1: "OUD-00001", 2: "OUD-00002", 3: "50%_OFF", 4: "قهوة-1", 5: "", 6: "GONE-1"}
+    products = {key: known(sku, f"Name {key}") for key, sku in skus.items()}
+    products[6] = products[6]._replace(gone_at=T0)
+    await state.observe(lease, "c1", SnapshotUpdate(products=products))
+
+    async def near(typed: str) -> list[int]:
+        return sorted(one.product_id for one in await state.near_skus("main", typed))
+
+    assert [await near(typed) for typed in ("oud-00001 ", "4", "name 2", "قهوة-2")] == [[1], [4], [2], [4]]
+    assert [await near(typed) for typed in ("OUD-0001", "50%_ON", "GONE-2", "%", "_%_", "")] == [
+        [1, 2],
+        [3],
+        [],
+        [],
+        [3],
+        [5],
+    ]
+    assert await state.near_skus("other", "oud-00001") == []
 
 
 async def test_a_sku_of_any_length_and_with_control_characters_stops_nothing(state, lease) -> None:

@@ -139,7 +139,7 @@ def test_health_never_improves_as_time_goes_by(lag, started):
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (30 * 86_400.0, "this machine's clock is 30 d behind Qoyod's: set it (timedatectl set-ntp true)"),
+        (30 * 86_400.0, "this machine's clock is 30 days behind Qoyod's: set it (timedatectl set-ntp true)"),
         (-300.0, "this machine's clock is 5 min ahead of Qoyod's: set it (timedatectl set-ntp true)"),
         (119.0, None),
         (None, None),

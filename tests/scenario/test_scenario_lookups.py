@@ -12,7 +12,7 @@ from stocksync.app import service
 from stocksync.config import build
 from stocksync.core.model import Cell, show
 from stocksync.core.report import Outcome
-from stocksync.errors import LeaseLost, NotFound
+from stocksync.errors import LeaseLost, NotFound, Unanswered
 from stocksync.ports import Priority
 from stocksync.run.explain import explain
 from stocksync.run.leases import lead
@@ -141,7 +141,7 @@ async def test_where_qoyod_is_away_the_snapshot_answers_and_says_so(shop: Shop, 
 async def test_where_qoyod_is_away_an_unknown_product_is_still_not_found(shop: Shop) -> None:
     await shop.cycle()
     await shop.simulator.stop()
-    with pytest.raises(NotFound):
+    with pytest.raises(Unanswered, match=r"Qoyod does not answer: .*; the snapshot knows no product"):
         await shop.look_up("NO-SUCH")
 
 

@@ -35,6 +35,14 @@ async def test_a_row_whose_cause_is_mended_is_tried_at_once_when_a_person_asks(r
     assert await refused.rows() == refused.truth()
 
 
+async def test_a_figure_that_the_target_refuses_is_set_aside_and_not_on_its_way(refused: Shop) -> None:
+    status = await refused.status()
+    assert (status.quarantined, status.oldest_unpushed) == (1, None)
+    assert (await refused.audit()).cells == {"quarantined": 1}
+    await refused.sql("UPDATE stock_levels SET quantity = 3 WHERE product_id = 2 AND location_id = '1'")
+    assert (await refused.audit()).cells == {"edited_in_target": 1}, "the row that is refused hides no other writer"
+
+
 async def test_quarantine_ends_with_a_deleted_product(refused: Shop) -> None:
     refused.catalogue.delete(2)
     await refused.cycles(3)

@@ -92,6 +92,7 @@ async def test_with_missing_skip_rows_that_others_have_not_made_are_counted_and_
         assert await shop.rows() == {(1, "1"): "11", (2, "3"): "23"}
         assert report.counts.ignored == 14
         assert (await shop.status()).oldest_unpushed is None
+        assert (await shop.audit()).cells == {}, "no row was ever there: nothing is on its way, and nothing drifted"
     await shop.sql("INSERT INTO stock_levels (product_id, location_id, quantity) VALUES (5, '1', 0)")
     await shop.cycle()
     assert await shop.rows() == {(1, "1"): "11", (2, "3"): "23", (5, "1"): "51"}
@@ -99,6 +100,7 @@ async def test_with_missing_skip_rows_that_others_have_not_made_are_counted_and_
     shop.catalogue.stock_take(5, 1, 8)
     await shop.cycles(2)
     assert (5, "1") not in await shop.rows(), "a row that others took away is not made again"
+    assert (await shop.audit()).cells == {"missing_in_target": 1}
 
 
 GOODS_ROWS = "('P-01', '1', 0), ('P-01', '3', 0), ('P-02', '1', 0), ('P-02', '3', 0), ('THEIRS', '1', 5)"

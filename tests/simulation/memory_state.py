@@ -28,6 +28,7 @@ from stocksync.core.model import (
     SnapshotProduct,
     SourceFigures,
 )
+from stocksync.core.near_sku import KnownSku, pieces
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport, orphaned_by
 from stocksync.errors import LeaseLost, PlanChanged
@@ -329,6 +330,21 @@ class MemoryState:
         held = {cell.product_id for cell, row in mine.cells.items() if sku in {row.sku, row.former_sku}}
         return sorted(bears | held | {row.change.product_id for row in mine.ledger if row.change.sku == sku})
 
+    async def near_skus(self, account: str, typed: str) -> list[KnownSku]:
+        living = {key: one for key, one in self.store.of(account).products.items() if one.gone_at is None}
+        known = [KnownSku(key, one.sku, one.name) for key, one in living.items()]
+        word = typed.strip().lower()
+        certain = [
+            one for one in known
+            if folded(one.sku) == folded(typed) or word in {one.name.lower(), str(one.product_id)}
+        ]  # fmt: skip
+        first, middle, last = pieces(typed)
+        return certain or [
+            one for one in known if first and (
+                folded(one.sku).startswith(first) or middle in folded(one.sku) or folded(one.sku).endswith(last)
+            )
+        ]  # fmt: skip
+
     async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
         rows = [row for row in self.store.of(account).ledger if row.change.product_id == product_id]
         return rows[::-1][:limit]
@@ -436,7 +452,9 @@ class MemoryState:
         mine = self.store.of(account)
         leased = mine.owner != "" and mine.expires_at > self.clock.now()
         unknown = [row.unknown_since for row in mine.cells.values() if row.unknown_since is not None]
-        intended = [row.intended_at for row in mine.cells.values() if row.intended_at is not None]
+        refused = {key for key, entry in mine.quarantine.items() if entry.side == "target"}
+        open_ = {cell: row.intended_at for cell, row in mine.cells.items() if row.intended_at is not None}
+        intended = [at for cell, at in open_.items() if cell not in refused]
         oldest = oldest_named(mine.quarantine, mine.products)
         recent = deepcopy([report for report in _by_start(mine) if report.ended_at is not None][::-1][:10])
         return AccountStatus(

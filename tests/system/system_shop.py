@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import crashing
+from forge import Ended
+from forge import forge as the_forge
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -54,19 +55,6 @@ async def until(condition: Callable[[], Any], what: str, within: float = PATIENC
             return value
         assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
         await asyncio.sleep(0.05)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class Daemon:
@@ -269,37 +257,21 @@ class Shop:
 
 
 class Forge:
-    """Starts commands as forks of one process, which spares each the imports; see crashing.py for `bomb`."""
+    """Types commands in a shop; see crashing.py for `bomb`."""
 
-    def __init__(self, shop: Shop, process: asyncio.subprocess.Process) -> None:
-        self._shop, self._process = shop, process
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
 
     async def command(self, *argv: str, **bomb: Any) -> Ended:
         """Run `stocksync …` to its end, or to its death (code -9)."""
-        order = {"argv": argv, "environ": self._shop.environ, "folder": str(self._shop.folder), **bomb}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        code = int(await asyncio.wait_for(self._process.stdout.readline(), 60))
-        out, err = ((self._shop.folder / name).read_text(encoding="utf-8") for name in ("out", "err"))
-        self._shop.told += out + err
-        return Ended(code, out, err)
+        ended = await the_forge().command(argv, self._shop.folder, self._shop.environ, **bomb)
+        self._shop.told += ended.out + ended.err
+        return ended
 
 
 @asynccontextmanager
 async def forge(shop: Shop) -> AsyncIterator[Forge]:
-    # Its forks end without a word to the coverage tool, so measuring them would cost time for nothing.
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(crashing.__file__)), env=environ,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield Forge(shop, process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
+    yield Forge(shop)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

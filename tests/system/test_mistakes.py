@@ -1,13 +1,11 @@
 """What people get wrong in the first hour: for each mistake an exit code, words that help, and none that mislead."""
 
 import asyncio
-import json
 import os
+import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import crashing
 import pytest
 from aiohttp import web
+from forge import Ended, forge
 from servers import Server, free_port
-from system_shop import COMMAND, SECRET, Ended, catalogue_of, merged, sql, toml
+from system_shop import COMMAND, SECRET, catalogue_of, merged, sql, toml, until
 
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
+from stocksync.state.database import open_state
+from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate
 
 LEGACY = "CREATE TABLE legacy (qoyod_id BIGINT, wh VARCHAR(20), qty INTEGER, PRIMARY KEY (qoyod_id, wh))"
@@ -32,6 +32,8 @@ MAPPED: dict[str, Any] = {
     "policy": {"on_deleted": "keep"},
 }
 WORDS = {"map": {"1": "MAIN", "3": "OUTLET"}}
+NOBODY = 65_534
+LEASE = timedelta(seconds=12)
 READ = "SELECT qty FROM legacy WHERE qoyod_id = :product_id AND wh = :location"
 MISLEADS = ("this is a mistake in stocksync", "Traceback", "see `stocksync check`", "that the server runs", SECRET)
 
@@ -48,6 +50,9 @@ class Stage:
     mistake: "Mistake"
     server: Server | None = None
     text: bytes | None = None
+    name: str = "config.toml"
+    user: int = 0
+    """As whom the command runs; 0: as these tests."""
 
     @property
     def account(self) -> dict[str, Any]:
@@ -93,6 +98,56 @@ def text(change: Callable[[bytes], bytes]) -> Spoil:
         stage.text = change(toml(stage.config).encode())
 
     return spoil
+
+
+def named(name: str) -> Spoil:
+    """Give the configuration another name; "": there is none."""
+
+    def spoil(stage: Stage) -> None:
+        stage.name = name
+
+    return spoil
+
+
+async def unreadable(stage: Stage) -> None:
+    """Make the configuration somebody else's: root's own access cannot be taken away."""
+    file = stage.folder / "config.toml"
+    file.write_bytes(toml(stage.config).encode())
+    file.chmod(0)
+    stage.folder.chmod(0o777)
+    stage.name, stage.user = "", 0 if os.geteuid() else NOBODY
+
+
+def locked(stage: Stage) -> None:
+    """Be another process that writes to the state."""
+    stateless("stocksync.db")(stage)
+    stage.stack.enter_context(locking(stage.folder / "stocksync.db.lock"))
+
+
+@contextmanager
+def locking(file: Path) -> Iterator[None]:
+    lock = LockFile(file)
+    lock.acquire()
+    yield
+    lock.release()
+
+
+async def led(stage: Stage) -> None:
+    """Be the writer of the account, in a state that has no lock."""
+    url = stage.target
+    await migrate(url)
+    stage.config["state"] = {"url": url}
+    stage.environ["TARGET_URL"] = f"sqlite:///{stage.folder / 'shop.db'}"
+    state = await open_state(url, timedelta(days=1))
+    stage.stack.push_async_callback(state.close)
+    held = await state.claim([["main"]], "shop-1:4242", LEASE)
+
+    async def renewing() -> None:
+        while True:
+            await state.renew(held, LEASE)
+            await asyncio.sleep(1)
+
+    stage.stack.callback(asyncio.create_task(renewing()).cancel)
 
 
 def fault(name: str) -> Spoil:
@@ -278,6 +333,12 @@ MISTAKES = [
         account={"target": {"url": f"postgresql://shop:{SECRET}@127.0.0.1/shop", "url_env": ""}},
     ),
     Mistake("7 a wrong --config", 2, ("nope.toml", "--config"), command=("check", "--config", "nope.toml")),
+    Mistake(
+        "8 no configuration at all",
+        2,
+        ("neither ", "config.toml", "/etc/stocksync/config.toml", "--config FILE", "STOCKSYNC_CONFIG"),
+        spoil=named(""),
+    ),
     Mistake(
         "9 a variable that is not set",
         2,
@@ -555,6 +616,12 @@ MISTAKES = [
         spoil=of(lambda stage: (stage.folder / "state.db").mkdir(), stateless("state.db")),
     ),
     Mistake(
+        "35 a configuration that may not be read",
+        2,
+        ("config.toml", "Permission denied", "the user that the service runs as"),
+        spoil=unreadable,
+    ),
+    Mistake(
         "36 a secret's file that is not there",
         2,
         ("No such file", "put the secret there"),
@@ -681,6 +748,21 @@ MISTAKES = [
         ("is given 2 times",),
         spoil=lambda stage: stage.config["accounts"].append(stage.account),
     ),
+    Mistake(
+        "56 a second writer on a SQLite state",
+        1,
+        ("in use by process ", "stop it"),
+        spoil=locked,
+        command=("once",),
+    ),
+    Mistake(
+        "57 once beside a daemon on a server",
+        1,
+        ("another process is the writer", "stop it or wait", "stocksync plan"),
+        on="postgresql",
+        spoil=led,
+        command=("once",),
+    ),
     Mistake("55 an account's name in Arabic", 2, ("1 to 64 of a-z",), account={"name": "متجر"}),
     Mistake(
         "59 a variable with one underscore",
@@ -688,21 +770,22 @@ MISTAKES = [
         ("STOCKSYNC_STATE_URL", "STOCKSYNC_STATE__URL"),
         environ={"STOCKSYNC_STATE_URL": "sqlite:///x.db"},
     ),
+    Mistake(
+        "60 the variable that names the file",
+        0,
+        ("all is well", "elsewhere.toml"),
+        environ={"STOCKSYNC_CONFIG": "elsewhere.toml"},
+        spoil=named("elsewhere.toml"),
+    ),
+    Mistake(
+        "60 the variable names a file that is not there",
+        2,
+        ("nope.toml", "STOCKSYNC_CONFIG"),
+        environ={"STOCKSYNC_CONFIG": "nope.toml"},
+    ),
     Mistake("61 an account that is not there", 2, ("main",), command=("check", "--account", "nope")),
     Mistake("61 a command misspelt", 2, ("check",), command=("chekc",)),
 ]
-
-
-@pytest.fixture(scope="module")
-def forge() -> Iterator[subprocess.Popen[str]]:
-    """Give what starts commands as forks of one process, which spares each the imports."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("STOCKSYNC_", "COVERAGE_"))}
-    clean["COLUMNS"] = "250"  # a console is as wide as when it was made
-    command = [sys.executable, str(Path(crashing.__file__))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 @pytest.fixture
@@ -733,14 +816,15 @@ async def stage(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
             await sql(target, statement)
         if mistake.spoil is not None and (waited := mistake.spoil(made)) is not None:
             await waited
-        (tmp_path / "config.toml").write_bytes(toml(made.config).encode() if made.text is None else made.text)
+        if made.name:
+            (tmp_path / made.name).write_bytes(toml(made.config).encode() if made.text is None else made.text)
         yield made
 
 
 @pytest.mark.parametrize("stage", MISTAKES, ids=lambda one: one.what, indirect=True)
-async def test_the_mistakes_of_the_first_hour(forge: subprocess.Popen[str], stage: Stage) -> None:
+async def test_the_mistakes_of_the_first_hour(stage: Stage) -> None:
     mistake = stage.mistake
-    ended = await typed(forge, stage, mistake.command)
+    ended = await typed(stage, *mistake.command)
     answer = ended.out + ended.err
     assert ended.code == mistake.code, answer
     missing = [words for words in mistake.says if words not in answer]
@@ -748,28 +832,52 @@ async def test_the_mistakes_of_the_first_hour(forge: subprocess.Popen[str], stag
     assert (missing, wrong) == ([], []), answer
 
 
-async def typed(forge: subprocess.Popen[str], stage: Stage, argv: tuple[str, ...]) -> Ended:
-    def ask() -> int:
-        assert forge.stdin is not None
-        assert forge.stdout is not None
-        order = {"argv": argv, "environ": stage.environ, "folder": str(stage.folder)}
-        forge.stdin.write(json.dumps(order) + "\n")
-        forge.stdin.flush()
-        return int(forge.stdout.readline())
+async def typed(stage: Stage, *argv: str) -> Ended:
+    return await forge().command(argv, stage.folder, stage.environ, user=stage.user)
 
-    code = await asyncio.to_thread(ask)
-    return Ended(code, *((stage.folder / name).read_text(encoding="utf-8") for name in ("out", "err")))
+
+KNOWN_TO = Mistake("62 a SKU in other letters", 4, ())
+NEARLY = {"p-01": "P-01", " P-02 ": "P-02", "P-O1": "P-01", "P02": "P-02", "3": "P-03", "product 4": "P-04"}
+
+
+@pytest.mark.parametrize("stage", [KNOWN_TO], ids=lambda one: one.what, indirect=True)
+async def test_a_sku_that_nobody_knows_is_asked_back(stage: Stage) -> None:
+    assert (await typed(stage, "once")).code == 0
+    for command in ("explain", "history", "stock", "retry"):
+        for sku, meant in NEARLY.items() if command == "explain" else [("p-01", "P-01")]:
+            ended = await typed(stage, command, sku)
+            assert (ended.code, ended.out, len(ended.err.splitlines())) == (4, "", 1), ended
+            assert f"did you mean {meant}" in ended.err
+    far = await typed(stage, "explain", "NOTHING LIKE IT")
+    assert (far.code, "did you mean" in far.err) == (4, False)
+    assert "stocksync stock 'NOTHING LIKE IT'" in far.err
+
+
+@pytest.mark.parametrize("stage", [Mistake("58 Ctrl-C", 130, ())], ids=["58 Ctrl-C in the first fill"], indirect=True)
+async def test_an_interrupted_command_ends_quietly_and_the_next_one_goes_on(stage: Stage) -> None:
+    stage.simulator.faults.add("list=slow:60")
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "once", cwd=stage.folder, env={**os.environ, **stage.environ},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    await until(lambda: stage.simulator.requests, "a request")
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (130, b"")
+    assert err.decode().splitlines() == ["stopped; nothing is half-written"]
+    stage.simulator.faults.clear()
+    assert (await typed(stage, "once")).code == 0
 
 
 @pytest.mark.parametrize(
     "stage", [Mistake("somebody's SQLite file", 0, (), account=MAPPED, sql=(LEGACY,))], indirect=True
 )
-async def test_a_sqlite_file_of_somebody_else_keeps_its_journal(forge: subprocess.Popen[str], stage: Stage) -> None:
+async def test_a_sqlite_file_of_somebody_else_keeps_its_journal(stage: Stage) -> None:
     """Write-ahead, once chosen, is kept in the file, and who may only read it can no longer do so."""
     file = stage.folder / "shop.db"
     before = file.read_bytes()
     for command in ("check", "plan"):
-        assert (await typed(forge, stage, (command,))).code == 0
+        assert (await typed(stage, command)).code == 0
     assert file.read_bytes() == before
 
 

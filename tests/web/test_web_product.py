@@ -54,3 +54,18 @@ async def test_the_quarantine_names_products_and_places_as_people_know_them(ex):
     assert "Riyadh Outlet" in page
     assert told["accounts"][0]["quarantine"][0]["location"] == "Riyadh Outlet"
     assert told["accounts"][0]["places"] == {"3": "Riyadh Outlet"}
+
+
+async def test_held_rows_name_product_and_location_as_people_know_them(ex):
+    plan = ex.plan(2).named({1: "Blue Widget"})
+    plan = replace(plan, changes=tuple(replace(one, change=replace(one.change, place="3")) for one in plan.changes))
+    watched = replace(ex.MAIN, places=LocationMap())
+    status = ex.status(held=plan, locations={3: "Riyadh <Outlet>"})
+    async with ex.opened(status, watched=(watched,)) as site:
+        page = await (await site.get("/")).text()
+        told = (await (await site.get("/api/status")).json())["accounts"][0]["held"]["changes"]
+    assert "Blue Widget" in page
+    assert page.count("Riyadh &lt;Outlet&gt;") == 2
+    assert [(row["name"], row["location"]) for row in told] == [
+        ("Blue Widget", "Riyadh <Outlet>"), ("", "Riyadh <Outlet>")
+    ]  # fmt: skip

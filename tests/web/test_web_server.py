@@ -96,6 +96,8 @@ async def test_the_status_tells_everything_the_state_knows(ex):
             "kind": "zero",
         },
         "guards": ["zeroed"],
+        "name": "",
+        "location": "",
     }
     assert account["quarantine"][0]["figure"] == "5"
     assert account["audit"]["units"] == {"edited_in_target": "12"}

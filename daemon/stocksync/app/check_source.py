@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from stocksync.config import AccountConfig
 from stocksync.core.answers import CheckResult, CheckState
-from stocksync.core.desired_state import CLOCK_SKEW
+from stocksync.core.health import SET_CLOCK, in_words, wrong_clock
 from stocksync.core.model import Reading, Verdict
 from stocksync.core.pace import READING_SHARE, reading_time
 from stocksync.core.policy import LocationMap
@@ -49,31 +49,19 @@ def pace_result(one: AccountConfig, total: int | None) -> CheckResult | None:
     needed, room = reading_time(total or 0, poll.per_page, poll.requests_per_minute), poll.deadline * READING_SHARE
     reading = (
         f"{total} products are {pages} page{'' if pages == 1 else 's'};"
-        f" at {poll.requests_per_minute} requests a minute a poll takes {_seconds(needed)}"
+        f" at {poll.requests_per_minute} requests a minute a poll takes {in_words(needed)}"
     )
     if needed > room:
-        what = f"{reading}; poll.deadline leaves {_seconds(room)}: each poll reads a part, and none is complete"
-        cure = f"raise poll.deadline and poll.interval above {_seconds(needed / READING_SHARE)}"
+        what = f"{reading}; poll.deadline leaves {in_words(room)}: each poll reads a part, and none is complete"
+        cure = f"raise poll.deadline and poll.interval above {in_words(needed / READING_SHARE)}"
         return CheckResult(f"{one.name}: poll", FAILED, what, cure)
     if needed > poll.interval:
-        what = f"{reading}: poll.interval = {_seconds(poll.interval)} cannot be kept"
+        what = f"{reading}: poll.interval = {in_words(poll.interval)} cannot be kept"
         return CheckResult(f"{one.name}: poll", WARNING, what, "raise poll.interval or poll.requests_per_minute")
     return None
 
 
 def clock_result(name: str, skew: timedelta | None) -> CheckResult | None:
     """Tell of clocks that differ: figures are ordered and aged by ours."""
-    if skew is None or abs(skew) <= CLOCK_SKEW:
-        return None
-    way = "behind" if skew > timedelta(0) else "ahead of"
-    what = f"this machine's clock is {_span(abs(skew))} {way} Qoyod's"
-    return CheckResult(f"{name}: clock", WARNING, what, "set the clock (timedatectl set-ntp true)")
-
-
-def _seconds(value: timedelta) -> str:
-    return f"{value.total_seconds():.3g} s" if value < timedelta(minutes=2) else _span(value)
-
-
-def _span(value: timedelta) -> str:
-    days = round(value / timedelta(days=1))
-    return f"{days} days" if days > 1 else f"{value.total_seconds() / 60:.0f} min"
+    what = wrong_clock(skew)
+    return CheckResult(f"{name}: clock", WARNING, what, SET_CLOCK) if what else None

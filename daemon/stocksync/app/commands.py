@@ -1,22 +1,23 @@
 """What each command does, once: values in, values out; the command line prints them."""
 
 import contextlib
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NoReturn
 
 import structlog
 
 from stocksync.app.daemon_client import ask_daemon
+from stocksync.app.suggestions import hint_for_sku, nobody_knows
 from stocksync.app.wiring import Runtime, accounts_of, open_runtime, watch
-from stocksync.config import Config
+from stocksync.config import AccountConfig, Config
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.core.report import CycleReport
-from stocksync.errors import NotFound, StateInUse
+from stocksync.errors import NotFound, StateInUse, Unanswered
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
 from stocksync.ports import AccountStatus, LedgerRow, Progress, Publish
@@ -70,7 +71,8 @@ async def plan(
 
 
 async def _stored(house: Runtime, one: Preview) -> Preview:
-    return one if one.held is None else replace(one, held=await house.state.offer(one.held))
+    stored = None if one.held is None else await house.state.offer(one.held)
+    return replace(one, held=stored and stored.located(one.places))
 
 
 def _without_id(one: Preview) -> Preview:
@@ -93,18 +95,37 @@ async def status(
         await state.close()
     at = now or datetime.now(UTC)
     judges = list(map(watch, chosen))
-    return [(judge.named(one), judge.health(one, at)) for one, judge in zip(found, judges, strict=True)]
+    named = [_with_locations(judge.named(one)) for one, judge in zip(found, judges, strict=True)]
+    return [(one, judge.health(one, at)) for one, judge in zip(named, judges, strict=True)]
+
+
+def _with_locations(one: AccountStatus) -> AccountStatus:
+    held_too = [plan.located(one.places) for plan in one.held_too]
+    return replace(one, held=one.held and one.held.located(one.places), held_too=held_too)
 
 
 async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:
-    """Look one product up in Qoyod, in every account or in one; a changed figure is pushed at once."""
+    """Look one product up in Qoyod, in every account or in one; a changed figure is pushed at once.
+
+    Raises:
+        NotFound: no account's Qoyod knows it; the message names what was probably meant.
+        Unanswered: none that could be asked knows it.
+
+    """
     answers: list[StockAnswer] = []
+    silence: Unanswered | None = None
+    query = Query(sku, product_id)
     async with open_runtime(config, _to_the_log()) as house:
-        for one in house.chosen(account):
+        chosen = house.chosen(account)
+        for one in chosen:
             try:
-                answers.append(await _stock(house, one, Query(sku, product_id)))
+                answers.append(await _stock(house, one, query))
+            except Unanswered as error:
+                silence = silence or error
             except NotFound:
                 continue
+        if not answers:
+            raise silence or await nobody_knows(house.state, [one.name for one in chosen], query, fresh=True)
     return answers
 
 
@@ -127,10 +148,13 @@ async def explain(config: Config, account: str | None, sku: str) -> list[Explana
     """
     found: list[Explanation] = []
     async with open_runtime(config, _to_the_log()) as house:
-        for one in house.chosen(account):
+        chosen = house.chosen(account)
+        for one in chosen:
             with contextlib.suppress(NotFound):
                 found += await explain_account(one, house.state, sku)
-    return found or _unknown(sku)
+        if not found:
+            raise await _unknown(house.state, config, [one.name for one in chosen], sku)
+    return found
 
 
 async def history(config: Config, account: str | None, sku: str, limit: int) -> list[LedgerRow]:
@@ -142,13 +166,13 @@ async def history(config: Config, account: str | None, sku: str, limit: int) -> 
     """
     state = await _state(config)
     try:
-        judges = {one.name: watch(one) for one in accounts_of(config, account)}
-        ids = [(name, product_id) for name in judges for product_id in await state.products_with(name, sku)]
+        accounts = {one.name: one for one in accounts_of(config, account)}
+        ids = [(name, product_id) for name in accounts for product_id in await state.products_with(name, sku)]
         if not ids:
-            _unknown(sku)
+            raise await _unknown(state, config, list(accounts), sku)
         rows: list[LedgerRow] = []
         for name, product_id in ids:
-            places = judges[name].places.names((await state.snapshot(name, [])).locations)
+            places = await _places(state, accounts[name])
             found = await state.history(name, product_id, limit)
             rows += [replace(row, location=places.get(row.change.place, "")) for row in found]
     finally:
@@ -156,8 +180,15 @@ async def history(config: Config, account: str | None, sku: str, limit: int) -> 
     return sorted(rows, key=lambda row: row.at, reverse=True)[:limit]
 
 
-def _unknown(sku: str) -> NoReturn:
-    raise NotFound(f"no account's snapshot knows SKU {sku!r}; ask Qoyod itself: stocksync stock {sku}")
+async def _unknown(state: Database, config: Config, names: Sequence[str], sku: str) -> NotFound:
+    """Give the error for a SKU that none of these accounts' snapshots knows."""
+    sentence = f"no account's snapshot knows SKU {sku!r}"
+    others = [one.name for one in config.accounts if one.name not in names]
+    knowing = [name for name in others if await state.products_with(name, sku)]
+    if knowing:
+        return NotFound(f"{names[0]}'s snapshot does not know SKU {sku!r}; {' and '.join(knowing)} knows it")
+    hint = await hint_for_sku(state, names, sku)
+    return NotFound(f"{sentence}; {hint or f'ask Qoyod itself: stocksync stock {shlex.quote(sku)}'}")
 
 
 async def drift(config: Config, account: str | None, heal: bool) -> list[AuditReport]:  # noqa: FBT001
@@ -181,25 +212,45 @@ async def _audit(house: Runtime, account: Account, *, heal: bool) -> AuditReport
 
 
 async def retry(config: Config, account: str | None, sku: str | None) -> dict[str, int]:
-    """Let the next poll try again what waits in quarantine; give the number of rows by account."""
+    """Let the next poll try again what waits in quarantine; give the number of rows by account.
+
+    Raises:
+        NotFound: nothing of this SKU is set aside, or no account's snapshot knows it.
+
+    """
     state = await _state(config)
-    found: dict[str, int] = {}
+    names = [one.name for one in accounts_of(config, account)]
     try:
-        for one in accounts_of(config, account):
-            ids = None if sku is None else await state.products_with(one.name, sku)
-            found[one.name] = await state.retry(one.name, ids)
+        if sku is None:
+            return {name: await state.retry(name) for name in names}
+        ids = {name: await state.products_with(name, sku) for name in names}
+        if not any(ids.values()):
+            raise await _unknown(state, config, names, sku)
+        found = {name: await state.retry(name, theirs) for name, theirs in ids.items()}
     finally:
         await state.close()
+    if not any(found.values()):
+        raise NotFound(f"nothing of {sku!r} is set aside; `stocksync status` shows what is")
     return found
 
 
 async def held(config: Config, account: str | None) -> list[HeldPlan]:
-    """List the plans that wait for a person."""
+    """List the plans that wait for a person, and those that are decided and not done."""
     state = await _state(config)
     try:
-        return await state.held(account)
+        return [await _located(state, config, plan) for plan in await state.held(account)]
     finally:
         await state.close()
+
+
+async def _located(state: Database, config: Config, plan: HeldPlan) -> HeldPlan:
+    one = config.account(plan.account)
+    return plan if one is None else plan.located(await _places(state, one))
+
+
+async def _places(state: Database, one: AccountConfig) -> Mapping[str, str]:
+    """Give the names that people know an account's location values by."""
+    return watch(one).places.names((await state.snapshot(one.name, [])).locations)
 
 
 async def decide(config: Config, shown: HeldPlan, decision: Decision, by: str, guard: Guard | None = None) -> HeldPlan:
@@ -226,7 +277,8 @@ async def decisions(config: Config, account: str | None, sku: str) -> list[HeldP
     try:
         names = [one.name for one in accounts_of(config, account)]
         ids = [(name, product_id) for name in names for product_id in await state.products_with(name, sku)]
-        return [plan for name, product_id in ids for plan in await state.decisions(name, product_id)]
+        found = [plan for name, product_id in ids for plan in await state.decisions(name, product_id)]
+        return [await _located(state, config, plan) for plan in found]
     finally:
         await state.close()
 

@@ -12,6 +12,7 @@ import structlog
 from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.preflight import preflight
+from stocksync.app.suggestions import nobody_knows
 from stocksync.app.supervision import Reload, supervise
 from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import Runtime, open_runtime
@@ -19,7 +20,7 @@ from stocksync.config import Config, effective
 from stocksync.core.answers import StockAnswer
 from stocksync.core.events import AccountRetired
 from stocksync.core.report import CycleReport
-from stocksync.errors import NotFound
+from stocksync.errors import NotFound, Unanswered
 from stocksync.observe import heartbeat
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
@@ -173,13 +174,18 @@ async def _drained(loop: Loop, running: asyncio.Task[None]) -> None:
 
 def _lookup(house: Runtime, loop: Loop) -> Lookup:
     async def lookup(account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
-        query = Query(sku, product_id)
-        for one in house.chosen(account):
+        query, chosen = Query(sku, product_id), house.chosen(account)
+        silence: Unanswered | None = None
+        for one in chosen:
             try:
                 return await look_up(one, house.state, query, loop.runners[one.name].lease, fresh=fresh)
+            except Unanswered as error:  # another account may know it
+                silence = silence or error
             except NotFound:
                 continue
-        raise NotFound(f"no account knows a product with {query}")
+        if silence is not None:
+            raise silence
+        raise await nobody_knows(house.state, [one.name for one in chosen], query, fresh=fresh)
 
     return lookup
 

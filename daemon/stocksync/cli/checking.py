@@ -58,7 +58,7 @@ def check(
 
 def _file(given: Path | None) -> str:
     """Name the file that is to be corrected, where there is one."""
-    with contextlib.suppress(ConfigurationError):
+    with contextlib.suppress(ConfigurationError, OSError):
         if (found := find(given, os.environ)) is not None and found.exists():
             return f"correct {found.absolute()}"
     return ""

@@ -38,7 +38,7 @@ def main() -> None:
     """Run the command line."""
     prepare()
     try:
-        program(["--version" if sys.argv[1:] == ["-V"] else each for each in sys.argv[1:]], prog_name="stocksync")
+        program(prog_name="stocksync")
     except Exception as error:  # noqa: BLE001  whatever it is, a person is told what to do instead of shown our code
         sys.exit(end_of(error))
     finally:
@@ -57,7 +57,7 @@ def end_of(error: Exception) -> int:
         return code
     for line in lines:
         complain(line)
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) or isinstance(error.__cause__, Unauthorized):
         note(f"→ {NEW_KEY}")
     if debugging():
         sys.stderr.write(hidden("".join(traceback.format_exception(error))))

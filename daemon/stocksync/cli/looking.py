@@ -1,5 +1,6 @@
 """Commands that look: status, stock, explain, history."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,7 +20,6 @@ from stocksync.cli.program import (
 )
 from stocksync.cli.terminal import out, print_json
 from stocksync.core.held_plan import HeldPlan
-from stocksync.errors import NotFound
 from stocksync.ports import LedgerRow
 
 _LEDGER_ROWS = 10
@@ -69,10 +69,6 @@ def stock(
         raise typer.BadParameter("give a SKU, or --id N for Qoyod's product id", param_hint="SKU")
     loaded = settings(config, debug=debug)
     answers = wait_for(app.stock(loaded, known(loaded, account), sku, product_id))
-    if not answers:
-        raise NotFound(
-            f"Qoyod knows no product with {f'the SKU {sku!r}' if sku is not None else f'the id {product_id}'}"
-        )
     if as_json:
         print_json(answers)
     for answer in [] if as_json else answers:
@@ -89,8 +85,6 @@ def explain(
     loaded = settings(config, debug=debug)
     name = known(loaded, account)
     values = wait_for(app.explain(loaded, name, sku))
-    if not values:
-        raise NotFound(f"no product with the SKU {sku!r} was ever read")
     rows = wait_for(app.history(loaded, name, sku, _LEDGER_ROWS))
     decisions = wait_for(app.decisions(loaded, name, sku))
     if as_json:
@@ -112,18 +106,29 @@ def history(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show the changes that were applied to a product, newest first.
+    """Show the changes that were applied to a product, and what people decided about it, newest first.
 
     $ stocksync history BW-001 --limit 5
     """
     loaded = settings(config, debug=debug)
     name = known(loaded, account)
     rows = wait_for(app.history(loaded, name, sku, limit))
+    decisions = wait_for(app.decisions(loaded, name, sku))
     if as_json:
-        print_json(rows)
+        print_json(sorted([*rows, *_as_rows(decisions)], key=lambda row: row.at, reverse=True)[:limit])
         return
     _print_history(rows, sku)
-    _print_decisions(wait_for(app.decisions(loaded, name, sku)))
+    _print_decisions(decisions)
+
+
+def _as_rows(decisions: Iterable[HeldPlan]) -> Iterator[LedgerRow]:
+    """Give a row for each change that a person decided on, beside those of the changes that were applied."""
+    for plan in decisions:
+        for held in plan.changes:
+            yield LedgerRow(
+                plan.decided_at or plan.created_at, "", 0, held.change, location=held.location,
+                decision=plan.decision.value, decided_by=plan.decided_by, plan_id=plan.plan_id,
+            )  # fmt: skip
 
 
 def _print_history(rows: list[LedgerRow], sku: str) -> None:

@@ -29,7 +29,6 @@ from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.report import Outcome
-from stocksync.errors import NotFound
 
 _ROWS = 30
 
@@ -188,15 +187,13 @@ def retry(
 ) -> None:
     """Let the next poll try again what is set aside, as its cause is mended: by itself it waits up to 6 hours.
 
-    Ends with 4 where nothing of the product is set aside.
+    Ends with 4 where nothing of the product is set aside, or nobody knows it.
 
     $ stocksync retry
     $ stocksync retry BW-001
     """
     loaded = settings(config, debug=debug)
     rows = wait_for(app.retry(loaded, known(loaded, account), sku))
-    if sku is not None and not any(rows.values()):
-        raise NotFound(f"nothing of {sku!r} is set aside; `stocksync status` shows what is")
     if as_json:
         print_json(rows)
     for name, number in {} if as_json else rows.items():

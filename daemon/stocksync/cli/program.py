@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from stocksync import __version__
-from stocksync.cli.terminal import out
+from stocksync.cli.terminal import note, out
 from stocksync.config import Config, load
 from stocksync.observe.logs import Format, configure, speaks_json
 
@@ -67,7 +67,7 @@ def help_of(command: Callable[..., None]) -> str:
 
 def stocksync(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version and end.")] = False,  # noqa: FBT002
+    version: Annotated[bool, typer.Option("--version", "-V", metavar="", help="Print the version and end.")] = False,  # noqa: FBT002
 ) -> None:
     """Keep the stock of a shop, warehouse or order desk equal to Qoyod's.
 
@@ -137,5 +137,9 @@ def known(config: Config, account: str | None) -> str | None:
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end."""
-    return asyncio.run(work)
+    """Run a coroutine to its end, or to Ctrl-C."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        note("stopped; nothing is half-written")
+        raise

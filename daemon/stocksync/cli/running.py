@@ -1,5 +1,6 @@
 """Commands that work: run, healthcheck, once, migrate, simulator."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -130,7 +131,7 @@ def simulator(
     $ stocksync simulator --trade 5
     $ stocksync simulator --products 200 --fault page-2=500x3 --fault all=429x5
     """
-    wait_for(
+    asyncio.run(
         run_simulator(
             host=host,
             port=port,

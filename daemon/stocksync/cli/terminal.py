@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from stocksync.cli.commands_whole import whole
+from stocksync.cli.format.words import clean
 from stocksync.cli.stream import Stream, as_json
 from stocksync.core.jsonable import dumps
 
@@ -56,12 +57,12 @@ err = _console(stderr=True)
 
 def complain(line: str) -> None:
     """Tell a person what went wrong, on standard error, in one line."""
-    err.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+    err.print(Text.assemble(("error: ", "bold red"), clean(line)), soft_wrap=True)
 
 
 def note(line: str) -> None:
     """Tell a person something beside the result, on standard error."""
-    err.print(Text(line, style="dim"), soft_wrap=True)
+    err.print(Text(clean(line), style="dim"), soft_wrap=True)
 
 
 def print_json(value: object) -> None:

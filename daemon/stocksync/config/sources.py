@@ -32,7 +32,7 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
         path = Path(environ[CONFIG_FILE])
     if path is not None:
         return path
-    found = next((candidate for candidate in SEARCHED if candidate.exists()), None)
+    found = next((candidate for candidate in SEARCHED if _is_there(candidate)), None)
     if found is None and not any(name.upper().startswith(f"{PREFIX}ACCOUNTS") for name in environ):
         places = " nor ".join(str(candidate) for candidate in SEARCHED)
         raise ConfigurationError(
@@ -40,6 +40,17 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
             "or start from config.example.toml"
         )
     return found
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file may be there: one in a folder that is closed to us is, and reading it says so."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def read_file(path: Path, named_by: str = "--config") -> dict[str, Any]:
@@ -51,6 +62,9 @@ def read_file(path: Path, named_by: str = "--config") -> dict[str, Any]:
     """
     try:
         text = decoded(path.read_bytes())
+    except PermissionError as error:
+        todo = "type it as the user that the service runs as, or let this one read the file"
+        raise ConfigurationError(f"{path}: {error.strerror}; {todo}") from error
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error}; is {named_by} right?") from error
     except ValueError as error:

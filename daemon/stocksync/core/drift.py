@@ -96,11 +96,19 @@ class AuditedCell:
     quarantined: bool = False
     sent: Figure | None = None
     """What was written where the target made `acked` of it."""
+    tried: bool = False
+    """Whether a cycle that left nothing undone has come by: where there is still no row, writing makes none."""
+
+    @property
+    def rowless(self) -> bool:
+        """Whether the target never had a row, or we deleted it, and it makes none: `missing = "skip"`, own SQL."""
+        waits = self.open_intent or self.held or self.quarantined
+        return self.tried and not waits and self.acked in {None, Removal.DELETED}
 
 
 def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
     """Name the one cause of a difference; None where the target holds what it should."""
-    if standing.expected is None or _agrees(standing.expected, live):
+    if standing.expected is None or _agrees(standing, standing.expected, live):
         return None
     # What waits explains that the target holds the figure before, and no other one: that is somebody else's.
     waits = standing.acked is None or live is None or live.holds(standing.acked)
@@ -108,13 +116,18 @@ def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
         return Cause.HELD
     if (standing.quarantined and waits) or (live is not None and live.unreadable):
         return Cause.QUARANTINED
-    asked = standing.acked if standing.sent is None else standing.sent
-    if standing.open_intent or (waits and asked != standing.expected):
+    # A figure that the target refuses is not on its way: what explains nothing here is somebody else's figure.
+    if (standing.open_intent and not standing.quarantined) or (waits and _on_its_way(standing, live)):
         return Cause.UNPUSHED
     if live is None:
         return Cause.MISSING_IN_TARGET
     altered = standing.sent is not None and standing.acked is not None and live.holds(standing.acked)
     return Cause.ALTERED_BY_TARGET if altered else Cause.EDITED_IN_TARGET
+
+
+def _on_its_way(standing: AuditedCell, live: TargetRow | None) -> bool:
+    asked = standing.acked if standing.sent is None else standing.sent
+    return asked != standing.expected and not (live is None and standing.tried)
 
 
 def units_between(expected: Figure | None, live: TargetRow | None) -> Decimal:
@@ -139,7 +152,7 @@ def live_text(live: TargetRow | None) -> str:
 _FOREIGN = (Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET, Cause.ALTERED_BY_TARGET)
 
 
-def _agrees(expected: Figure, live: TargetRow | None) -> bool:
+def _agrees(standing: AuditedCell, expected: Figure, live: TargetRow | None) -> bool:
     if live is None:
-        return expected is Removal.DELETED
+        return expected is Removal.DELETED or standing.rowless
     return live.holds(expected)

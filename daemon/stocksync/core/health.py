@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stocksync.core.answers import Health
+from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.held_plan import headline
 from stocksync.core.policy import LocationMap
 from stocksync.core.status import AccountStatus
@@ -15,8 +16,9 @@ FAULTS = ("credential refused", "never complete", "stale", "figures refused", "f
 NEW_KEY = "make a key in Qoyod (Settings, API), and put it where the account's auth section says"
 _FINE, _TENTH = 10.0, 0.1
 """Seconds below which tenths, and milliseconds, tell more."""
-_SKEW = timedelta(minutes=2)
-"""How far two machines' clocks may stand apart before a time in the future is a fault."""
+_DAY, _LONG = 86_400, 10
+"""Seconds; days from which on hours tell nothing."""
+SET_CLOCK = "set it (timedatectl set-ntp true)"
 
 
 def limit_of(interval: timedelta, deadline: timedelta) -> timedelta:
@@ -72,7 +74,7 @@ class Watched:
     def _staleness(self, status: AccountStatus, lag: timedelta | None, now: datetime) -> list[Fault]:
         if lag is None:
             return [("never complete", "no poll has been complete yet")]
-        if lag < -_SKEW:
+        if lag < -CLOCK_SKEW:
             return [("stale", f"the last complete poll lies {in_words(lag)} in the future: check the clocks")]
         if lag <= self.limit:
             return []
@@ -125,14 +127,16 @@ def refused_in_words(refused: int, cells: int, reason: str) -> str:
 
 
 def in_words(span: timedelta) -> str:
-    """Give a length of time as people say it, in its two largest units: `3 h 12 min`, `2.5 s`, `30 ms`."""
+    """Give a length of time as people say it, in its two largest units: `3 h 12 min`, `2.5 s`, `30 ms`, `30 days`."""
     exact = abs(span.total_seconds())
+    if (days := round(exact / _DAY)) >= _LONG:
+        return f"{days} days"
     if 0 < exact < _FINE:
         tenths = f"{exact:.1f}".removesuffix(".0")
         return f"{tenths} s" if exact >= _TENTH else f"{exact * 1000:.0f} ms"
     seconds = int(exact)
     parts = []
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+    for size, unit in ((_DAY, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         amount, seconds = divmod(seconds, size)
         parts.append((amount, unit))
     first = next((index for index, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
@@ -167,10 +171,16 @@ def _remarks(status: AccountStatus) -> list[str]:
         remarks.append(f"{waits}: {headline(plan)}; stocksync plan")
     if status.quarantined:
         remarks.append(f"{_count(status.quarantined, 'row')} set aside in quarantine")
-    if (skew := clock_skew(status)) is not None and abs(skew) > _SKEW:
-        way = "behind" if skew > timedelta(0) else "ahead of"
-        remarks.append(f"this machine's clock is {in_words(skew)} {way} Qoyod's: set it (timedatectl set-ntp true)")
+    if wrong := wrong_clock(clock_skew(status)):
+        remarks.append(f"{wrong}: {SET_CLOCK}")
     return remarks
+
+
+def wrong_clock(skew: timedelta | None) -> str:
+    """Say that the clocks differ, where figures are ordered and aged wrongly by it; `skew` is Qoyod's before ours."""
+    if skew is None or abs(skew) <= CLOCK_SKEW:
+        return ""
+    return f"this machine's clock is {in_words(skew)} {'behind' if skew > timedelta(0) else 'ahead of'} Qoyod's"
 
 
 def clock_skew(status: AccountStatus) -> timedelta | None:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import blake2b
+from heapq import nsmallest
+from itertools import islice
 
 from stocksync.core.guards import ONE_BY_ONE, Guard
 from stocksync.core.model import Cell, Change, Kind, show
@@ -27,6 +29,10 @@ class HeldChange:
 
     change: Change
     guards: tuple[Guard, ...]
+    name: str = field(default="", compare=False)
+    """The product's name when it was held."""
+    location: str = field(default="", compare=False)
+    """The place's name; filled where the change is shown."""
 
     @property
     def strictest(self) -> Guard:
@@ -77,6 +83,18 @@ class HeldPlan:
         """Cut the plan to some of its cells."""
         wanted = set(cells)
         return replace(self, changes=tuple(held for held in self.changes if held.change.cell in wanted))
+
+    def named(self, names: Mapping[int, str]) -> "HeldPlan":
+        """Put the products' names beside their ids."""
+        return replace(
+            self, changes=tuple(replace(one, name=names.get(one.change.product_id, one.name)) for one in self.changes)
+        )
+
+    def located(self, places: Mapping[str, str]) -> "HeldPlan":
+        """Put the locations' names beside their values."""
+        return replace(
+            self, changes=tuple(replace(one, location=places.get(one.change.place, "")) for one in self.changes)
+        )
 
     def continues(self, before: "HeldPlan") -> bool:
         """Whether a guard that held the earlier plan holds this one: then it is the same question."""
@@ -145,8 +163,15 @@ def by_urgency(plans: Iterable[HeldPlan]) -> list[HeldPlan]:
 
 def largest_falls(plan: HeldPlan, limit: int) -> list[Change]:
     """Give the changes that take most away, the largest first."""
-    changes = [held.change for held in plan.changes if _fall(held.change) > 0]
-    return sorted(changes, key=lambda change: (-_fall(change), change.cell))[:limit]
+    return [held.change for held in _falls(plan, limit)]
+
+
+def worst_rows(plan: HeldPlan, limit: int) -> list[HeldChange]:
+    """Give changes as a person looks for them: the largest falls first, then the others in key order."""
+    falls = _falls(plan, limit)
+    fallen = {held.change.cell for held in falls}
+    others = (held for held in plan.changes if held.change.cell not in fallen)
+    return [*falls, *islice(others, limit - len(falls))]
 
 
 def open_plan(
@@ -222,6 +247,11 @@ def plan_for(known: Iterable[HeldPlan], plan_id: str, account: str | None, guard
 def approval_of(plan: HeldPlan) -> str:
     """Give the cause under which the ledger keeps a change that a person released."""
     return f"approved {plan.plan_id} by {plan.decided_by}"
+
+
+def _falls(plan: HeldPlan, limit: int) -> list[HeldChange]:
+    falls = [held for held in plan.changes if _fall(held.change) > 0]
+    return nsmallest(limit, falls, key=lambda held: (-_fall(held.change), held.change.cell))
 
 
 def _fall(change: Change) -> Decimal:

@@ -62,6 +62,7 @@ class AccountStatus:
     last_complete: datetime | None
     last_push: datetime | None
     oldest_unpushed: datetime | None
+    """Since when a figure is on its way; what the target refuses is in quarantine and is none of these."""
     consecutive_failures: int
     cycles: Sequence[CycleReport]
     """The last ten, newest first."""

@@ -39,7 +39,8 @@ METRICS: tuple[Declared, ...] = (
     _gauge("last_push_timestamp_seconds", "When a cycle that wrote to the target last ended."),
     _gauge("last_target_contact_timestamp_seconds", "When the target last answered a cycle, changes or not."),
     _gauge(
-        "oldest_unpushed_timestamp_seconds", "Since when the oldest known change waits to be written; absent: none."
+        "oldest_unpushed_timestamp_seconds",
+        "Since when the oldest figure is on its way; absent: none. What the target refuses is in quarantine instead.",
     ),
     _gauge("oldest_unknown_timestamp_seconds", "Since when Qoyod shows no figure for the oldest unknown cell."),
     _gauge("held_since_timestamp_seconds", "Since when the oldest held plan waits for a person; absent: none waits."),

@@ -20,6 +20,7 @@ from stocksync.core.model import (
     SnapshotProduct,
     SourceFigures,
 )
+from stocksync.core.near_sku import KnownSku
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus, Quarantined
@@ -213,6 +214,11 @@ class LedgerRow:
     """What the target made of `change.after`, where that is another figure."""
     location: str = ""
     """The place's name; filled where the row is shown."""
+    decision: str = ""
+    """In `history` alone: what a person decided on `change`, which this row does not apply: approved, rejected."""
+    decided_by: str = ""
+    plan_id: str = ""
+    """Of the held plan that was decided on."""
 
 
 class StateQueries(Protocol):
@@ -226,6 +232,9 @@ class StateQueries(Protocol):
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         """Find the ids of products that bear, or in the ledger bore, this SKU."""
+
+    async def near_skus(self, account: str, typed: str) -> list[KnownSku]:
+        """Give living products that a person may mean by a word that is nobody's SKU, more than a few perhaps."""
 
     async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
         """Give the applied changes of a product, newest first."""

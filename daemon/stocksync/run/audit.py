@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -51,8 +52,15 @@ class _Found:
     keys: set[int] = field(default_factory=set)
     """Hashes of every (match value, place) that is ours: small enough for any account."""
     managed: int = 0
+    creates: bool = True
+    """Whether the target makes rows that it lacks."""
+    last_complete: datetime | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     """Location value to the name that people know."""
+
+    def tried(self, remembered: SnapshotCell) -> bool:
+        """Whether a complete cycle came by after the figure was read, or no cycle would make a row of it."""
+        return not self.creates or (self.last_complete is not None and remembered.source_at <= self.last_complete)
 
     def note(self, cause: Cause, key: tuple[str, str], sides: tuple[str, TargetRow | None], units: Decimal) -> None:
         """Count a difference of a row, by (SKU or id, place), between what was expected and what stands there."""
@@ -108,7 +116,7 @@ async def _compare_all(account: Account, found: _Found) -> None:
     if known.target not in {None, account.target_id}:
         raise TargetError("the target was changed in the configuration: the next cycle compares it as at first contact")
     shape = await account.shape()
-    found.by_sku = shape.by_sku
+    found.by_sku, found.creates, found.last_complete = shape.by_sku, shape.creates, known.last_complete
     after: Cell | None = None
     while True:
         async with account.writing:
@@ -130,16 +138,16 @@ async def _compare_range(account: Account, cells: list[tuple[RowLocator, Snapsho
     found.report.compared += len(cells)
     found.managed += sum(remembered.acked is not None for _, remembered in cells)
     found.keys.update(hash((ref.sku if found.by_sku else str(ref.product_id), ref.place)) for ref, _ in cells)
-    suspects = [ref for ref, remembered in cells if _differs(account, remembered, live.get(ref.cell), ref.cell)]
+    suspects = [ref for ref, remembered in cells if _differs(account, found, remembered, live.get(ref.cell), ref.cell)]
     if suspects:
         await _look_again(account, suspects, found)
 
 
-def _differs(account: Account, remembered: SnapshotCell, live: TargetRow | None, cell: Cell) -> bool:
+def _differs(account: Account, found: _Found, remembered: SnapshotCell, live: TargetRow | None, cell: Cell) -> bool:
     """Whether a second, closer look is due: what is known of the product may change what is expected."""
     fed = account.rules.feed(cell.place, remembered.parts)
     expected = (remembered.acked, figure_now(remembered, account.rules.policy, fed=fed))
-    standings = (_audited(remembered, figure) for figure in expected)
+    standings = (_audited(remembered, figure, tried=found.tried(remembered)) for figure in expected)
     return _is_orphan(account, cell, remembered, live) or any(cause_of(one, live) is not None for one in standings)
 
 
@@ -148,8 +156,10 @@ def _standing(account: Account, place: str, remembered: SnapshotCell, known: Sna
     return _audited(remembered, figure_now(remembered, account.rules.policy, known, fed=fed))
 
 
-def _audited(remembered: SnapshotCell, expected: Figure | None) -> AuditedCell:
-    return AuditedCell(expected, remembered.acked, open_intent=remembered.intent is not None, sent=remembered.sent)
+def _audited(remembered: SnapshotCell, expected: Figure | None, *, tried: bool = False) -> AuditedCell:
+    return AuditedCell(
+        expected, remembered.acked, open_intent=remembered.intent is not None, sent=remembered.sent, tried=tried
+    )
 
 
 def _is_orphan(account: Account, cell: Cell, remembered: SnapshotCell, live: TargetRow | None) -> bool:
@@ -196,6 +206,7 @@ def _judge(
         _standing(account, ref.place, remembered, snapshot.products.get(ref.product_id)),
         held=ref.cell in held,
         quarantined=entry is not None and entry.side != Side.COLUMN,
+        tried=found.tried(remembered),
     )
     cause = cause_of(standing, live)
     if cause is None:
@@ -257,9 +268,10 @@ async def _heal(account: Account, lease: Lease, found: _Found, *, heal: bool) ->
         facts = GuardContext(account.name, account.clock.now(), found.managed, missing, cause="heal")
         plan = make_plan(changes, (), account.limits, facts, plans)
         announce_plans(account, plan, plans)
-        await account.state.hold(lease, plan.held, plan.lapsed, "heal")
-        if plan.held is not None:
-            found.report.held, found.report.plan_id = len(plan.held.changes), plan.held.plan_id
+        held = plan.held and plan.held.named({key: known.name for key, known in snapshot.products.items()})
+        await account.state.hold(lease, held, plan.lapsed, "heal")
+        if held is not None:
+            found.report.held, found.report.plan_id = len(held.changes), held.plan_id
         writer = Writer(account, lease, new_report(account, lease, "heal-").cycle_id)
         try:
             await writer.push([change for change in plan.apply if heal or change.cell in plan.released])

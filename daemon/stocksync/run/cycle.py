@@ -187,8 +187,10 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     report.ended_at = account.clock.now()
     names = {product.id: product.name for product in focus.reading.products.values()}
     places = account.rules.places.names({**focus.snapshot.locations, **reading.locations})
-    healing = waiting_for(focus.snapshot.plans, "heal")
-    return Preview(report, prepared.plan.apply, prepared.plan.held, names, decided_of(prepared), places, healing)
+    waiting = (prepared.plan.held, waiting_for(focus.snapshot.plans, "heal"))
+    held, healing = (plan and plan.located(places) for plan in waiting)
+    decided = [plan.located(places) for plan in decided_of(prepared)]
+    return Preview(report, prepared.plan.apply, held, names, decided, places, healing)
 
 
 def new_report(account: Account, lease: Lease | None, kind: str = "") -> CycleReport:

@@ -19,6 +19,7 @@ from stocksync.errors import (
     SourceUnavailable,
     StocksyncError,
     TargetError,
+    Unanswered,
     Unauthorized,
 )
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
@@ -52,7 +53,7 @@ class Query:
 
     def __str__(self) -> str:
         """As people say it."""
-        return f"SKU {self.sku!r}" if self.sku is not None else f"id {self.product_id}"
+        return f"the SKU {self.sku!r}" if self.sku is not None else f"the id {self.product_id}"
 
 
 async def look_up(
@@ -62,13 +63,12 @@ async def look_up(
 
     Raises:
         NotFound: Qoyod (or, where it is not asked, the snapshot) knows no such product.
+        Unanswered: Qoyod cannot be asked, and the snapshot does not know it.
 
     """
-    product, note = None, ""
-    if fresh:
-        product, note = await _ask(account, query)
+    product, silence = await _ask(account, query) if fresh else (None, None)
     if product is None:
-        return await _remembered(account, register, query, note)
+        return await _remembered(account, register, query, silence)
     pushed, note = await _push(account, register, product, lease)
     snapshot = await account.state.snapshot(account.name, [product.id])
     places, remark = await _places(account, product.sku, product, snapshot)
@@ -79,19 +79,20 @@ async def look_up(
     )  # fmt: skip
 
 
-async def _ask(account: Account, query: Query) -> tuple[Product | None, str]:
+async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
+    """Give the product, or why Qoyod does not show it."""
     try:
         found = await _find(account, query)
     except SourceError as error:
         words = next(words for kind, words in _SILENCES.items() if isinstance(error, kind))
-        return None, f"{words}, this is the snapshot: {error}"
+        return None, type(error)(f"{words}: {error}")
     if found is None:
         raise NotFound(f"Qoyod knows no product with {query}")
     if isinstance(found, BadRow):
-        return None, f"Qoyod's row cannot be read, this is the snapshot: {found.path}: {found.reason}"
+        return None, SourceUnavailable(f"Qoyod's row cannot be read: {found.path}: {found.reason}")
     if query.sku is not None and found.sku != query.sku:
         raise NotFound(f"Qoyod answered {query} with SKU {found.sku!r}: that is another product")
-    return found, ""
+    return found, None
 
 
 async def _find(account: Account, query: Query) -> Product | BadRow | None:
@@ -153,15 +154,19 @@ def reading_of(product: Product) -> Reading:
     )  # fmt: skip
 
 
-async def _remembered(account: Account, register: StateQueries, query: Query, note: str) -> StockAnswer:
+async def _remembered(
+    account: Account, register: StateQueries, query: Query, silence: SourceError | None
+) -> StockAnswer:
     ids = await _ids(account, register, query)
     snapshot = await account.state.snapshot(account.name, ids)
     if not snapshot.products:
-        raise NotFound(f"the snapshot knows no product with {query}" + (f"; {note}" if note else ""))
+        unknown = f"the snapshot knows no product with {query}"
+        raise NotFound(unknown) if silence is None else Unanswered(f"{silence}; {unknown}") from silence
     product_id, known = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
     cells = {cell: remembered for cell, remembered in snapshot.cells.items() if cell.product_id == product_id}
     places, remark = await _places(account, known.sku, None, replace(snapshot, cells=cells))
     # The answer as a whole is as old as its oldest figure.
+    note = "" if silence is None else f"{silence} (this is the snapshot)"
     confirmed = min((place.confirmed_at for place in places if place.confirmed_at), default=None)
     return StockAnswer(
         account.name, product_id, known.sku, known.name, known.tracked,

@@ -81,6 +81,9 @@ async def prepare(account: Account, focus: Focus, seed: int, until: float = math
         set_aside=_set_aside(snapshot, found, checked, bad),
     )
     plan = make_plan(found.changes, found.negative, account.limits, facts, snapshot.plans)
+    if plan.held is not None:
+        known = {key: one.name for key, one in snapshot.products.items()}
+        plan = replace(plan, held=plan.held.named(known | {key: one.name for key, one in reading.products.items()}))
     return CyclePlan(focus, reading, absent, checked, desires, found, plan, bad, layout)
 
 

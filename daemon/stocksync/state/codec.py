@@ -24,6 +24,7 @@ class _HeldRow(msgspec.Struct, array_like=True):
     after: str
     parts: dict[int, Decimal]
     cause: str
+    name: str = ""
 
 
 class _Plan(msgspec.Struct):
@@ -110,7 +111,7 @@ def _held_row(held: HeldChange) -> _HeldRow:
     change = held.change
     before, after, parts = figure_text(change.before), show(change.after), dict(change.parts)
     guards = [guard.value for guard in held.guards]
-    return _HeldRow(guards, change.product_id, change.place, change.sku, before, after, parts, change.cause)
+    return _HeldRow(guards, change.product_id, change.place, change.sku, before, after, parts, change.cause, held.name)
 
 
 def _held_change(row: _HeldRow) -> HeldChange:
@@ -119,4 +120,4 @@ def _held_change(row: _HeldRow) -> HeldChange:
         row.product_id, row.place, row.sku, before=row.before, after=row.after, parts=parts, cause=row.cause
     )
     guards = [row.guards] if isinstance(row.guards, str) else row.guards
-    return HeldChange(change, tuple(map(Guard, guards)))
+    return HeldChange(change, tuple(map(Guard, guards)), row.name)

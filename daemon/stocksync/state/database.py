@@ -18,6 +18,7 @@ from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
+from stocksync.core.near_sku import KnownSku
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.dsn.sqlite_file import file_of
@@ -51,6 +52,7 @@ from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import Claimant, fenced
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
+from stocksync.state.near_skus import near_skus
 from stocksync.state.private import keep_private
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
 
@@ -291,6 +293,10 @@ class Database:
     async def products_with(self, account: str, sku: str) -> list[int]:
         """Find the ids of products that bear, or in the ledger bore, this SKU."""
         return await self._session.read(lambda connection: ledger.products_with(connection, account, sku))
+
+    async def near_skus(self, account: str, typed: str) -> list[KnownSku]:
+        """Give products that a person may mean by a word that is nobody's SKU."""
+        return await self._session.read(lambda connection: near_skus(connection, account, typed))
 
     async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
         """Give the applied changes of a product, newest first."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, null, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -134,7 +134,7 @@ def _cells(asked: Sequence[str]) -> Select[Any]:
             func.count().label("cells"),
             func.count(cells.c.unknown_since).label("unknown"),
             func.min(cells.c.unknown_since).label("oldest_unknown"),
-            func.min(cells.c.intended_at).label("intended"),
+            func.min(case((_set_aside(), null()), else_=cells.c.intended_at)).label("intended"),
             func.count(cells.c.sent).label("altered"),
         )
         .select_from(cells.outerjoin(products, of_cell))
@@ -162,6 +162,13 @@ def _entries(asked: Sequence[str]) -> Select[Any]:
     bad = func.sum(case((quarantine.c.side == Side.SOURCE, 1), else_=0)).label("bad")
     query = select(quarantine.c.account, func.count().label("quarantined"), bad)
     return query.where(quarantine.c.account.in_(asked)).group_by(quarantine.c.account)
+
+
+def _set_aside() -> Any:  # noqa: ANN401
+    """Tell cells whose figure the target refuses: it is in quarantine, with an age of its own, and not on its way."""
+    same = (quarantine.c[name] == cells.c[name] for name in ("account", "product_id", "place"))
+    entry = select(quarantine.c.product_id).where(*same, quarantine.c.whole.is_(False))
+    return entry.where(quarantine.c.side == Side.TARGET).correlate(cells).exists()
 
 
 def _refused(account: str) -> Select[Any]:

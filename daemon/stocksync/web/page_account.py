@@ -1,6 +1,6 @@
 """One account on the status page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from stocksync.core.answers import Health
 from stocksync.core.drift import AuditReport
 from stocksync.core.health import in_words
-from stocksync.core.held_plan import Decision, HeldPlan, headline, largest_falls
+from stocksync.core.held_plan import Decision, HeldChange, HeldPlan, headline, worst_rows
 from stocksync.core.model import Verdict, show
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.core.status import AccountStatus, Quarantined
@@ -44,7 +44,7 @@ def account(status: AccountStatus, health: Health, now: datetime) -> Markup:
     """Give one account's card."""
     mood, word = "good" if health.well else "bad", _pill(status, health)
     parts = (
-        joined(_held(plan, now) for plan in status.plans),
+        joined(_held(plan, status.places, now) for plan in status.plans),
         _cycles(status.cycles, now),
         _quarantine(status, now),
         _drift(status.account, status.audit, now),
@@ -167,13 +167,9 @@ def _since(at: datetime | None, now: datetime) -> str:
     return "" if at is None else f"oldest for {in_words(now - at)}"
 
 
-def _held(plan: HeldPlan, now: datetime) -> Markup:
+def _held(plan: HeldPlan, places: Mapping[str, str], now: datetime) -> Markup:
     reasons = joined(Markup("<li>{}</li>").format(reason) for reason in plan.reasons.values())
-    falls = largest_falls(plan, _MOST_ROWS)
-    fallen = {change.cell for change in falls}
-    order = [*falls, *(held.change for held in plan.changes if held.change.cell not in fallen)][:_MOST_ROWS]
-    guards = {held.change.cell: ", ".join(held.guards) for held in plan.changes}
-    rows = [(_BDI.format(change), guards[change.cell]) for change in order]
+    rows = [_held_row(held, places) for held in worst_rows(plan, _MOST_ROWS)]
     more = len(plan.changes) - len(rows)
     rest = Markup('<p class="soft">and {} more: stocksync plan</p>').format(f"{more:,}") if more else ""
     return Markup(
@@ -191,9 +187,15 @@ def _held(plan: HeldPlan, now: datetime) -> Markup:
         plan.account,
         plan.plan_id,
         plan.decision.value,
-        table("Held changes", ("Change", "Guard"), rows),
+        table("Held changes", ("Change", "Product", "Location", "Guard"), rows),
         rest,
     )
+
+
+def _held_row(held: HeldChange, places: Mapping[str, str]) -> Sequence[object]:
+    change = held.change
+    location = _located(change.place, places.get(change.place, ""))
+    return (_BDI.format(change), _BDI.format(held.name), location, ", ".join(held.guards))
 
 
 def _changes(count: int) -> str:

@@ -107,7 +107,7 @@ The server speaks plain HTTP: put a proxy that speaks TLS before it where others
 | `plan`, `once --dry-run` | a list of `Preview` |
 | `stock` | a list of `StockAnswer`, one for each account that knows the product |
 | `explain` | `{"explanations": [Explanation …], "history": [LedgerRow …], "decisions": […]}` |
-| `history SKU` | a list of `LedgerRow`, newest first |
+| `history SKU` | a list of `LedgerRow`, newest first; one with a `decision` was not written, but decided on |
 | `drift` | a list of `AuditReport` |
 
 Nothing but the JSON goes to standard output; exit codes are those of the table.

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -19,7 +19,7 @@ from stocksync.core.health import Watched
 from stocksync.core.held_plan import HeldPlan, headline
 from stocksync.core.jsonable import jsonable
 from stocksync.core.status import AccountStatus
-from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError
+from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError, Unanswered
 from stocksync.known_secrets import hidden_in_document
 from stocksync.web import page, waiting
 from stocksync.web.access import OPEN_PATHS, Access, answer, problem
@@ -172,6 +172,8 @@ class Web:
         try:
             account, sku, product_id, fresh = _asked(request, self._accounts)
             return 200, await self._lookup(account, sku, product_id, fresh)
+        except Unanswered as error:
+            return 503, str(error)
         except NotFound as error:
             return 404, str(error)
         except ConfigurationError as error:
@@ -281,13 +283,13 @@ def _overview(
 
 def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
     record: dict[str, Any] = jsonable(replace(status, held=None, held_too=()))
-    plans = [_plan(plan) for plan in status.plans]
+    plans = [_plan(plan, status.places) for plan in status.plans]
     record |= {"held": plans[0] if plans else None, "held_too": plans[1:]}
     return record | {"health": jsonable(health)}
 
 
-def _plan(plan: HeldPlan) -> dict[str, Any]:
-    record: dict[str, Any] = jsonable(replace(plan, changes=plan.changes[:_MOST_CHANGES]))
+def _plan(plan: HeldPlan, places: Mapping[str, str]) -> dict[str, Any]:
+    record: dict[str, Any] = jsonable(replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(places))
     return record | {"changes_total": len(plan.changes), "effect": headline(plan)}
 
 

@@ -70,7 +70,7 @@ def preview(value: Preview, limit: int) -> RenderableType:
         extent = extent_of_changes(value.apply)
         parts += [
             Text(f"would write {extent}", style="bold"),
-            changes(largest_first(value.apply), value.names, limit, places=value.places),
+            changes(largest_first(value.apply), value.names, limit, value.places),
         ]
     else:
         parts.append(Text("would write nothing", style="bold"))
@@ -80,7 +80,7 @@ def preview(value: Preview, limit: int) -> RenderableType:
     if value.report.orphaned:
         parts += [Text(), Text.assemble((f"{WAITS} ", WARN), orphaned(value.report.orphaned))]
     for plan in (value.held, value.healing):
-        parts += [Text(), held_plan(plan, value.names, limit, value.places)] if plan is not None else []
+        parts += [Text(), held_plan(plan, limit)] if plan is not None else []
     if value.decided:
         parts += [Text(), *map(decided_line, value.decided)]
     return Group(*parts)

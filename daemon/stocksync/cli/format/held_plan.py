@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from stocksync.cli.format.elements import (
@@ -22,23 +23,26 @@ from stocksync.cli.format.elements import (
     table,
     zone,
 )
-from stocksync.core.held_plan import Decision, HeldPlan, extent_of, headline, largest_falls
+from stocksync.core.held_plan import (
+    Decision,
+    HeldChange,
+    HeldPlan,
+    extent_of,
+    headline,
+    largest_falls,
+    worst_rows,
+)
 from stocksync.core.model import Change, Kind, show
 
 _FALLS = 5
+_TITLES = ("SKU", "product", "location", "now", "new", "kind")
 _KINDS = {Kind.ZERO: WARN, Kind.DEACTIVATE: BAD, Kind.DELETE: BAD, Kind.INSERT: GOOD, Kind.UPDATE: ""}
 
 
-def held_plan(
-    plan: HeldPlan, names: Mapping[int, str], limit: int, places: Mapping[str, str] | None = None
-) -> RenderableType:
+def held_plan(plan: HeldPlan, limit: int) -> RenderableType:
     """Show what waits for a person or was decided, row by row, the largest falls first."""
-    falls = largest_falls(plan, len(plan.changes))
-    fallen = {change.cell for change in falls}
-    rows = [*falls, *(held.change for held in plan.changes if held.change.cell not in fallen)]
-    guards = {held.change.cell: ", ".join(held.guards) for held in plan.changes}
-    shown = changes(rows, names, limit, [guards[change.cell] for change in rows], places)
-    return Group(*_head(plan), shown, *_what_to_type(plan))
+    shown = _held_changes(worst_rows(plan, limit), guards=True)
+    return Group(*_head(plan), shown, *_and_more(len(plan.changes), limit), *_what_to_type(plan))
 
 
 def decided_line(plan: HeldPlan) -> Text:
@@ -51,10 +55,10 @@ def decided_line(plan: HeldPlan) -> Text:
 
 def summary(plan: HeldPlan) -> RenderableType:
     """Show what a person decides on: counts, units, and the largest falls."""
-    falls = largest_falls(plan, _FALLS)
+    falls = worst_rows(plan, len(largest_falls(plan, _FALLS)))
     parts = [*_head(plan)]
     if falls:
-        parts += [Text(f"  the largest falls of {cells(len(plan.changes))}:", style=FAINT), changes(falls, {}, _FALLS)]
+        parts += [Text(f"  the largest falls of {cells(len(plan.changes))}:", style=FAINT), _held_changes(falls)]
     return Group(*parts)
 
 
@@ -93,27 +97,38 @@ def decisions(plans: Sequence[HeldPlan]) -> RenderableType:
         style = GOOD if plan.decision is Decision.APPROVED else ""
         parts.append(Text.assemble(f"  {when}  ", (plan.decision.value, style), f" by {clean(plan.decided_by)}"))
         parts.append(Text(f"    plan {plan.plan_id}, which waited since {clock(plan.created_at)}", style=FAINT))
-        parts += [Text(f"    {clean(str(held.change))}") for held in plan.changes[:_FALLS]]
+        parts += [Text("    ").append_text(_one_line(held)) for held in plan.changes[:_FALLS]]
         more = len(plan.changes) - _FALLS
         parts += [Text(f"    … and {count(more)} more", style=FAINT)] if more > 0 else []
     return Group(*parts)
 
 
-def changes(
-    rows: Sequence[Change],
-    names: Mapping[int, str],
-    limit: int,
-    guards: Sequence[str] | None = None,
-    places: Mapping[str, str] | None = None,
-) -> RenderableType:
+def changes(rows: Sequence[Change], names: Mapping[int, str], limit: int, places: Mapping[str, str]) -> RenderableType:
     """Show changes row by row."""
-    titles = ("SKU", "product", "location", "now", "new", "kind", *(("guard",) if guards else ()))
-    made = table(*titles, right=("now", "new"))
-    for index, change in enumerate(rows[:limit]):
-        made.add_row(*_change_row(change, names, places or {}), *((guards[index],) if guards else ()))
-    left = len(rows) - limit
-    more = [Text(f"  … and {count(left)} more; --limit {len(rows)} shows all, --json too", style=FAINT)]
-    return Group(made, *(more if left > 0 else []))
+    made = table(*_TITLES, right=("now", "new"))
+    for change in rows[:limit]:
+        made.add_row(*_change_row(change, names.get(change.product_id, ""), places.get(change.place, "")))
+    return Group(made, *_and_more(len(rows), limit))
+
+
+def _held_changes(rows: Sequence[HeldChange], *, guards: bool = False) -> Table:
+    made = table(*_TITLES, *(("guard",) if guards else ()), right=("now", "new"))
+    for held in rows:
+        why = (", ".join(held.guards),) if guards else ()
+        made.add_row(*_change_row(held.change, held.name, held.location), *why)
+    return made
+
+
+def _and_more(number: int, limit: int) -> Iterator[Text]:
+    if number > limit:
+        yield Text(f"  … and {count(number - limit)} more; --limit {number} shows all, --json too", style=FAINT)
+
+
+def _one_line(held: HeldChange) -> Text:
+    change = held.change
+    where = Text.assemble(" @ ", located(change.place, held.location)) if change.place else Text()
+    before = "nothing" if change.before is None else show(change.before)
+    return Text.assemble(clean(change.sku) or f"id {change.product_id}", where, f": {before} → {show(change.after)}")
 
 
 def _head(plan: HeldPlan) -> Iterator[RenderableType]:
@@ -163,10 +178,10 @@ def _gain(change: Change) -> Decimal:
     return after - before
 
 
-def _change_row(change: Change, names: Mapping[int, str], places: Mapping[str, str]) -> Iterator[Text]:
+def _change_row(change: Change, name: str, location: str) -> Iterator[Text]:
     yield Text(clean(change.sku) or f"id {change.product_id}")
-    yield Text(clean(names.get(change.product_id, "")))
-    yield located(change.place, places.get(change.place, ""))
+    yield Text(clean(name))
+    yield located(change.place, location)
     yield figure(change.before)
     yield figure(change.after)
     yield Text(change.kind.value, style=_KINDS[change.kind])

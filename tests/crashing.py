@@ -17,6 +17,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from contextvars import ContextVar
 from typing import Any
 
+_PATIENCE = 100
+"""Seconds after which the system ends a command that does not."""
 STATE_POINTS = ("claim", "begin", "observe", "hold", "intend", "acknowledge", "end", "release")
 """Commits to the state; `write` is the one to a target of its own, `transaction` the one to both in one database."""
 
@@ -102,7 +104,7 @@ async def _nothing(*_args: Any) -> None:
 def _run(order: dict[str, Any]) -> int:
     """Be the command; the exit code is what `stocksync` ends with."""
     from stocksync.app import wiring  # noqa: PLC0415
-    from stocksync.cli import main  # noqa: PLC0415
+    from stocksync.cli import main, terminal  # noqa: PLC0415
     from stocksync.qoyod.budget import Budget  # noqa: PLC0415
     from stocksync.state import ledger  # noqa: PLC0415
 
@@ -111,6 +113,11 @@ def _run(order: dict[str, Any]) -> int:
     for number, name in enumerate(("/dev/null", "out", "err")):
         file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(file, number)
+    for console in (terminal.out, terminal.err):  # each is as wide as when it was made
+        console.width = int(os.environ["COLUMNS"])
+    signal.alarm(_PATIENCE)
+    if order.get("user"):
+        os.setuid(order["user"])
     wiring.Budget = lambda _rpm, *rest: Budget(60_000, *rest)  # type: ignore[assignment,misc]
     if order.get("point"):
         plant(Bomb(order["point"], order["when"], order["nth"]))
