@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from stocksync.cli.commands_whole import whole
-from stocksync.cli.format.words import clean
+from stocksync.cli.format.elements import clean
 from stocksync.cli.stream import Stream, as_json
 from stocksync.core.jsonable import dumps
 
