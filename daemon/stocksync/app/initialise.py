@@ -51,7 +51,7 @@ async def look_at_source(account: Mapping[str, Any]) -> SourceFacts:
     config = build({"accounts": [{**account, "target": {"url": "sqlite:///unused.db", "create_table": True}}]})
     config = config.model_copy(update={"accounts": tuple(map(without_target, config.accounts))})
     state = await open_state("sqlite://", _KEEP)
-    async with open_runtime(config, ThrottleListener(), state, tries=Tries(TRY_SECONDS, TRIES)) as runtime:
+    async with open_runtime(config, ThrottleListener().hear, state, tries=Tries(TRY_SECONDS, TRIES)) as runtime:
         (one,) = runtime.accounts.values()
         locations = await one.source.locations()
         page = await one.source.first_page()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stocksync import app
-from stocksync.cli.format.words import clean, many
+from stocksync.cli.format.elements import clean, many
 from stocksync.cli.program import wait_for
 from stocksync.cli.questions import Questions
 from stocksync.cli.terminal import note, out
