@@ -21,6 +21,7 @@ class LoopWatch:
     limit: float = 0.05
     """Seconds above which a block is noted with its culprit."""
     longest: float = 0.0
+    """By the processor time of the loop's thread: other processes of the machine do not count."""
     collected: float = 0.0
     """The longest run of Python's cycle collector."""
     blocks: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -58,9 +59,10 @@ class LoopWatch:
 
     async def _beat(self) -> None:
         while True:
-            self._turned = time.perf_counter()
+            self._turned, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(_LOOK_SECONDS)
-            late = time.perf_counter() - self._turned - _LOOK_SECONDS
+            turned = min(time.perf_counter() - self._turned - _LOOK_SECONDS, time.thread_time() - worked)
+            late = max(0.0, turned)
             self.longest = max(self.longest, late)
             if late > self.limit:
                 count, longest = self.blocks.get(self._culprit, (0, 0.0))

@@ -5,7 +5,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -163,11 +163,11 @@ class _Plan:
 
     @classmethod
     def all_of(cls, config: Config) -> "dict[str, _Plan]":
-        groups = sync_groups(config.accounts)
+        groups, writers = sync_groups(config.accounts), same_table(config.accounts)
         return {
             one.name: cls(
-                one, one.target.dsn(), config.tenant(one), _siblings(config, one), groups[one.name],
-                _settings(config, one),
+                one, one.target.dsn(), config.tenant(one), _siblings(config, one, writers[one.name]), groups[one.name],
+                _settings(one, alone=len(writers[one.name]) == 1),
             )
             for one in config.accounts
         }  # fmt: skip
@@ -280,7 +280,7 @@ def _values(section: BaseModel) -> dict[str, Any]:
     return {name: getattr(section, name) for name in type(section).model_fields}
 
 
-def _settings(config: Config, one: AccountConfig) -> Settings:
+def _settings(one: AccountConfig, *, alone: bool) -> Settings:
     wanted = one.poll.filter
     filtered = bool(wanted.sku) or wanted.category_id is not None
     return Settings(
@@ -291,15 +291,14 @@ def _settings(config: Config, one: AccountConfig) -> Settings:
         cross_check=one.poll.cross_check,
         batch_size=one.target.batch_size,
         heal=one.drift.heal,
-        owns_table=len(same_table(config.accounts, one)) == 1 and not filtered,
+        owns_table=alone and not filtered,
         filter=f"{wanted.sku}/{wanted.category_id}" if filtered else "",
     )
 
 
-def _siblings(config: Config, one: AccountConfig) -> tuple[str, ...]:
+def _siblings(config: Config, one: AccountConfig, writers: Iterable[AccountConfig]) -> tuple[str, ...]:
     tenant = config.tenant(one)
-    same = [other for other in same_table(config.accounts, one) if config.tenant(other) == tenant]
-    return tuple(other.name for other in same if other.name != one.name)
+    return tuple(other.name for other in writers if other.name != one.name and config.tenant(other) == tenant)
 
 
 def _target_settings(one: AccountConfig) -> TargetSettings:

@@ -71,11 +71,14 @@ def _tenants(config: Config) -> Iterator[Problem]:
 
 def _shared_tables(config: Config) -> Iterator[Problem]:
     """Find tenants that would overwrite each other's rows: ids and SKUs are unique within one company alone."""
+    before: dict[tuple[str, ...], list[AccountConfig]] = {}
     for index, account in enumerate(config.accounts):
-        for other in config.accounts[:index]:
-            if config.tenant(other) == config.tenant(account) or not _same_table(other, account):
-                continue
-            if not told_apart(other, account):
+        try:
+            others = before.setdefault(table_of(account.target), [])
+        except ConfigurationError:  # a URL that is missing or wrong is a problem of its own
+            continue
+        for other in others:
+            if config.tenant(other) != config.tenant(account) and not told_apart(other, account):
                 text = (
                     f"{other.name}, of another Qoyod company, writes this table too, and no column tells their rows "
                     "apart: give each a table, or a location column with values of its own (locations.map); "
@@ -84,13 +87,7 @@ def _shared_tables(config: Config) -> Iterator[Problem]:
                 key = "table" if account.target.statements is None else "statements"
                 yield Problem(("accounts", index, "target", key), text, (("accounts", index, "name"),))
                 break
-
-
-def _same_table(one: AccountConfig, other: AccountConfig) -> bool:
-    try:
-        return table_of(one.target) == table_of(other.target)
-    except ConfigurationError:  # a URL that is missing or wrong is a problem of its own
-        return False
+        others.append(account)
 
 
 def _account(account: AccountConfig) -> Iterator[Problem]:

@@ -35,9 +35,12 @@ def _credential(account: AccountConfig) -> tuple[str, ...]:
         return at, "", account.name
 
 
-def same_table(accounts: Iterable[AccountConfig], one: AccountConfig) -> list[AccountConfig]:
-    """List the accounts that write to the table of `one`, itself included."""
-    return [other for other in accounts if table_of(other.target) == table_of(one.target)]
+def same_table(accounts: Iterable[AccountConfig]) -> dict[str, list[AccountConfig]]:
+    """Give for each account those that write to its table, itself included."""
+    writers: dict[tuple[str, ...], list[AccountConfig]] = {}
+    for one in accounts:
+        writers.setdefault(table_of(one.target), []).append(one)
+    return {one.name: together for together in writers.values() for one in together}
 
 
 def sync_groups(accounts: Sequence[AccountConfig]) -> dict[str, tuple[str, ...]]:

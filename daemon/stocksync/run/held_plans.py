@@ -17,7 +17,9 @@ async def remember_plan(account: Account, lease: Lease, prepared: CyclePlan) -> 
     """Store what waits for a person; only a reading that shows everything replaces or withdraws a plan."""
     plan, plans = prepared.plan, prepared.snapshot.plans
     announce_plans(account, plan, plans)
-    if prepared.complete or (plan.held is not None and waiting_for(plans, "poll") is None):
+    waits = waiting_for(plans, "poll") is not None
+    news = waits or plan.held is not None or bool(plan.lapsed)
+    if news and (prepared.complete or (plan.held is not None and not waits)):
         await account.state.hold(lease, plan.held, plan.lapsed)
 
 

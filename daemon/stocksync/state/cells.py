@@ -72,16 +72,13 @@ async def load_products(
     }
 
 
-async def load_locations(connection: AsyncConnection, account: str) -> dict[int, str]:
-    """Load the names of an account's locations."""
-    query = select(accounts.c.locations).where(accounts.c.account == account)
-    return locations_of((await connection.execute(query)).scalar())
-
-
-async def checked_up_to(connection: AsyncConnection, account: str) -> int:
-    """Give the product id up to which all have had their turn in the cross-check."""
-    query = select(accounts.c.checked_up_to).where(accounts.c.account == account)
-    return (await connection.execute(query)).scalar() or 0
+async def load_account(connection: AsyncConnection, account: str) -> dict[str, Any]:
+    """Load what is known of the account as a whole: those fields of a `Snapshot`."""
+    columns = (accounts.c[name] for name in ("layout", "target", "locations", "last_complete", "checked_up_to"))
+    row = (await connection.execute(select(*columns).where(accounts.c.account == account))).mappings().first()
+    if row is None:
+        return {}
+    return {**row, "locations": locations_of(row["locations"]), "checked_up_to": row["checked_up_to"] or 0}
 
 
 async def load_quarantine(
@@ -112,14 +109,6 @@ async def altered(connection: AsyncConnection, account: str, size: int) -> list[
     """Give the first cells of which the target made another figure than was written."""
     rows = (await connection.execute(_in_key_order(account, size).where(cells.c.sent.is_not(None)))).all()
     return [_with_ref(row) for row in rows]
-
-
-async def layout_of(connection: AsyncConnection, account: str) -> str | None:
-    """Give the target's layout that figures were last sent under."""
-    layout: str | None = (
-        await connection.execute(select(accounts.c.layout).where(accounts.c.account == account))
-    ).scalar()
-    return layout
 
 
 def quarantined_of(row: Row[Any]) -> Quarantined:

@@ -59,13 +59,6 @@ async def recent_totals(connection: AsyncConnection, account: str) -> list[int]:
     return [total for (total,) in (await connection.execute(query)).all()][::-1]
 
 
-async def last_complete(connection: AsyncConnection, account: str) -> datetime | None:
-    """Tell when the last complete cycle ended."""
-    query = select(accounts.c.last_complete).where(accounts.c.account == account)
-    ended: datetime | None = (await connection.execute(query)).scalar()
-    return ended
-
-
 async def last_cycles(connection: AsyncConnection, account: str, limit: int) -> list[CycleReport]:
     """Give the last cycles that ended, newest first."""
     ended = (cycles.c.account == account, cycles.c.ended_at.is_not(None))

@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 _SWEEP_EVERY = timedelta(hours=1)
 BRIEF_SECONDS = 10.0
-_BRIEF_CONNECTIONS = 2
+_LEASE_CONNECTIONS, _BUDGET_CONNECTIONS = 2, 3
 _CLAIMING_SHARE = 6
 """The part of a lease's time that goes into claiming further ones before those that were got are told."""
 NOTHING_KNOWN: Mapping[str, AccountStatus] = {}
@@ -86,16 +86,23 @@ class Database:
     Every call may raise StateUnavailable; those that take a lease LeaseLost.
     """
 
-    def __init__(self, session: Session, keep_ledger: timedelta, brief: Session | None = None) -> None:
-        """Take open sessions, `brief` for what must not wait for other work; `open_state` also checks the schema."""
+    def __init__(
+        self, session: Session, keep_ledger: timedelta, brief: Session | None = None, budget: Session | None = None
+    ) -> None:
+        """Take open sessions; `open_state` also checks the schema.
+
+        `brief` is for leases, which must not wait for other work, `budget` for the request budgets: of many tenants
+        they come in hundreds, and must wait neither for a cycle nor before a lease.
+        """
         self.engine = session.engine
         self._session = session
         self._brief = brief or session
+        self._budgets = budget or session
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
         self._lock = _lock_file(session.engine)
         if file := file_of(session.engine.url):
-            for engine in {session.engine.sync_engine, self._brief.engine.sync_engine}:
+            for engine in {one.engine.sync_engine for one in (session, self._brief, self._budgets)}:
                 event.listen(engine, "commit", self._confirm_lock)
                 CommitCount(file).watch(engine)
 
@@ -153,11 +160,7 @@ class Database:
                 quarantine=await cells.load_quarantine(connection, account, product_ids),
                 recent_totals=await cycles.recent_totals(connection, account),
                 plans=await approvals.plans(connection, account),
-                layout=await cells.layout_of(connection, account),
-                target=await target_identity.target_of(connection, account),
-                locations=await cells.load_locations(connection, account),
-                last_complete=await cycles.last_complete(connection, account),
-                checked_up_to=await cells.checked_up_to(connection, account),
+                **await cells.load_account(connection, account),
             )
 
         with cells.collector_paused():
@@ -348,18 +351,17 @@ class Database:
 
     async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
         """Take the next `count` slots of a request budget."""
-        return await self._brief.write(lambda connection: budgets.reserve(connection, budget, pace, count))
+        return await self._budgets.write(lambda connection: budgets.reserve(connection, budget, pace, count))
 
     async def forbid(self, budget: str, seconds: float) -> None:
         """Let no request of a budget go for so long, whichever process asks, and slow its pace."""
         duration = int(seconds * SECOND)
-        await self._brief.write(lambda connection: budgets.forbid(connection, budget, duration))
+        await self._budgets.write(lambda connection: budgets.forbid(connection, budget, duration))
 
     async def close(self) -> None:
         """Give the connections and the lock back."""
-        if self._brief.engine is not self.engine:
-            await close_engine(self._brief.engine)
-        await close_engine(self.engine)
+        for engine in {self.engine, self._brief.engine, self._budgets.engine}:
+            await close_engine(engine)
         self.unlock()
 
     def _confirm_lock(self, _connection: object) -> None:
@@ -391,16 +393,19 @@ async def open_state(
         if engine is None:
             await close_engine(opened)
         raise
-    brief = Session(_brief_engine(url, opened), min(patience, BRIEF_SECONDS))
-    return Database(Session(opened, patience), keep_ledger, brief)
+    brief, budget = (
+        Session(_engine_apart(url, opened, connections), min(patience, BRIEF_SECONDS))
+        for connections in (_LEASE_CONNECTIONS, _BUDGET_CONNECTIONS)
+    )
+    return Database(Session(opened, patience), keep_ledger, brief, budget)
 
 
-def _brief_engine(url: str, engine: AsyncEngine) -> AsyncEngine:
+def _engine_apart(url: str, engine: AsyncEngine, connections: int) -> AsyncEngine:
     """Open connections of their own for what must not wait until a cycle gives one back."""
     in_memory = engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
     if in_memory:
         return engine
-    return open_engine(url, "state.url", connections=_BRIEF_CONNECTIONS, wal=True, pinned=True)
+    return open_engine(url, "state.url", connections=connections, wal=True, pinned=True)
 
 
 async def _ready(engine: AsyncEngine) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, insert, select, text, update
+from sqlalchemy import Select, func, insert, select, text, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -56,8 +56,7 @@ async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[dat
 
 async def _fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, timedelta]:
     row = await _locked(connection, lease.account)
-    # Asked after the lock was got: a statement that waited for it would tell the time at which it began to wait.
-    now = await _now(connection)
+    now = await _now_unlimited(connection)
     return now, _check(row, lease, now) - now
 
 
@@ -107,7 +106,7 @@ async def claim(connection: AsyncConnection, group: Group, claimant: Claimant) -
     """Take or keep the leases of a group, all or none; a change of owner, or a gap, makes a new epoch."""
     # In one order, or two processes that know a group by different accounts could wait for each other.
     rows = {account: await _locked(connection, account) for account in sorted(group)}
-    now = await _now(connection)
+    now = await _now_unlimited(connection)
     if any(row is not None and claimant.must_wait(row, now) for row in rows.values()):
         return []
     return [await _take(connection, account, row, claimant, now) for account, row in rows.items()]
@@ -180,8 +179,6 @@ def _lease_of(account: str) -> Select[Any]:
 async def _locked(connection: AsyncConnection, account: str) -> LeaseRow | None:
     await limit_waiting(connection)
     row: LeaseRow | None = (await connection.execute(_lease_of(account).with_for_update())).first()
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_POSTGRESQL_UNLIMITED)
     return row
 
 
@@ -196,6 +193,15 @@ async def _rows(connection: AsyncConnection, groups: Sequence[Group]) -> dict[st
 
 async def _now(connection: AsyncConnection) -> datetime:
     return (await connection.execute(select(database_now()))).scalar_one()
+
+
+async def _now_unlimited(connection: AsyncConnection) -> datetime:
+    """Ask the time after the lock was got, and let the statements that follow take as long as they need."""
+    # A statement that waited for the lock would tell the time at which it began to wait.
+    query = select(database_now())
+    if connection.dialect.name == "postgresql":
+        query = query.add_columns(func.set_config("statement_timeout", None, True))  # noqa: FBT003  SQL's own order
+    return (await connection.execute(query)).scalar_one()
 
 
 async def _set(connection: AsyncConnection, account: str, **values: object) -> None:
@@ -217,5 +223,4 @@ _POSTGRESQL_LIMITS = text(
     # Its lock_timeout begins anew at each lock, and a row that others wait for too takes two.
     " set_config('statement_timeout', :lock, true), set_config('idle_in_transaction_session_timeout', :idle, true)"
 )
-_POSTGRESQL_UNLIMITED = text("SELECT set_config('statement_timeout', NULL, true)")
 _MARIADB_LIMITS = text("SET SESSION innodb_lock_wait_timeout = :lock, idle_transaction_timeout = :idle")
