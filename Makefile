@@ -17,7 +17,7 @@ WORKERS ?= 3
 	$(PIP) check
 	touch $@
 
-.PHONY: help setup demo test coverage lint format soak mutants bench lock clean
+.PHONY: help setup demo test coverage lint format soak mutants bench lock sbom clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -57,6 +57,10 @@ bench: .venv/ready ## measure a cycle against fetching and decoding alone
 lock: ## resolve requirements.lock anew
 	.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 	  --no-emit-find-links --all-extras --group build --no-annotate --no-header --output-file requirements.lock pyproject.toml
+	$(MAKE) sbom
+
+sbom: .venv/ready ## write what follows from requirements.lock: the image's part of it, the bill of materials, the licences
+	$(PY) deploy/supply_chain.py
 
 clean: ## remove what the targets made
 	rm -rf .venv .demo .mutants .coverage* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
