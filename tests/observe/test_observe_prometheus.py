@@ -1,20 +1,17 @@
 import asyncio
-import json
 import re
 import subprocess
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from servers import free_port
+from prometheus_server import RULES, asked, prometheus
 
 from stocksync.core.events import CredentialJudged, CycleEnded, LeaseChanged, RequestEnded
 from stocksync.observe.declared import METRICS
 from stocksync.observe.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "deploy/prometheus/stocksync.rules.yml"
 RULES_TEXT = RULES.read_text(encoding="utf-8")
 ALERTS = re.findall(r"- alert: (\w+)", RULES_TEXT)
 EXPRESSIONS = re.sub(r"annotations:\n\s+summary: .*", "", RULES_TEXT)
@@ -84,44 +81,6 @@ def test_the_page_explains_no_alert_that_does_not_exist():
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     explained = re.findall(r"^### (Stocksync\w+)$", page, re.MULTILINE)
     assert sorted(explained) == sorted(ALERTS)
-
-
-@asynccontextmanager
-async def prometheus(program, target, folder):
-    """Run a real Prometheus with our rules that scrapes `target` every second; gives its address."""
-    config = folder / "prometheus.yml"
-    config.write_text(
-        json.dumps(
-            {
-                "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-                "rule_files": [str(RULES)],
-                "scrape_configs": [{"job_name": "stocksync", "static_configs": [{"targets": [target]}]}],
-            }
-        ),
-        encoding="utf-8",
-    )
-    address = f"127.0.0.1:{free_port()}"
-    process = await asyncio.create_subprocess_exec(
-        program,
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def asked(session, url, **query):
-    try:
-        async with session.get(url, params=query) as answer:
-            return (await answer.json())["data"] if answer.status == 200 else None
-    except OSError:
-        return None
 
 
 async def eventually(ask):
