@@ -1,6 +1,7 @@
 """The program, its common options, and how a command gets its configuration and its loop."""
 
 import asyncio
+import contextlib
 import inspect
 import os
 from collections.abc import Callable, Coroutine
@@ -11,18 +12,26 @@ import typer
 
 from stocksync import __version__
 from stocksync.cli.terminal import note, out
-from stocksync.config import Config, load
+from stocksync.config import Config, account_names, load
+from stocksync.errors import ConfigurationError
 from stocksync.observe.logs import Format, configure, speaks_json
 
 T = TypeVar("T")
 
 program = typer.Typer(
     name="stocksync",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _accounts(beginning: str) -> list[str]:
+    """Complete an account's name, for a shell; without a configuration there is nothing to complete."""
+    with contextlib.suppress(ConfigurationError):
+        return [name for name in account_names(os.environ) if name.startswith(beginning)]
+    return []
+
 
 ConfigFile = Annotated[
     Path | None,
@@ -36,7 +45,14 @@ ConfigFile = Annotated[
 ]
 Account = Annotated[
     str | None,
-    typer.Option("--account", "-a", metavar="NAME", help="Only this account; else all of them.", show_default=False),
+    typer.Option(
+        "--account",
+        "-a",
+        metavar="NAME",
+        help="Only this account; else all of them.",
+        show_default=False,
+        autocompletion=_accounts,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of tables, for scripts.")]
 Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Log everything, and show where an error came from.")]

@@ -15,7 +15,7 @@ from stocksync.config.account import (
     TargetConfig,
 )
 from stocksync.config.effective import effective
-from stocksync.config.loading import build, http_of, load
+from stocksync.config.loading import account_names, build, http_of, load
 from stocksync.config.model import Config, HttpConfig, LogConfig, StateConfig
 from stocksync.config.rendering import example, reference
 from stocksync.config.secret import SecretRef
@@ -40,6 +40,7 @@ __all__ = [
     "StateConfig",
     "StatementsConfig",
     "TargetConfig",
+    "account_names",
     "build",
     "effective",
     "example",

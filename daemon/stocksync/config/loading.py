@@ -64,6 +64,19 @@ def http_of(path: Path | None = None, environ: Mapping[str, str] | None = None) 
         return HttpConfig()
 
 
+def account_names(environ: Mapping[str, str]) -> list[str]:
+    """Give the accounts' names as they stand in the file, whatever else is wrong with it: for completion in a shell.
+
+    Raises:
+        ConfigurationError: there is no file, or it is no TOML.
+
+    """
+    file = find(None, environ)
+    given = read_file(file, "--config").get("accounts") if file else None
+    sections = given if isinstance(given, list) else []
+    return [one["name"] for one in sections if isinstance(one, dict) and isinstance(one.get("name"), str)]
+
+
 def build(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
     """Check values that are given in code.
 
