@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -18,8 +18,10 @@ from stocksync.cli.terminal import out
 from stocksync.config import Config
 from stocksync.core.report import CycleReport
 from stocksync.observe.logs import configure
-from stocksync.simulator.catalogue import Catalogue
-from stocksync.simulator.server import API_KEY, Simulator
+from stocksync.simulator import API_KEY
+
+if TYPE_CHECKING:
+    from stocksync.simulator.server import Simulator
 
 _LOCATIONS = 3
 _LOOK_SECONDS = 0.3
@@ -61,6 +63,10 @@ def demo(
 
 
 async def _show(wish: _Wish) -> bool:
+    # The daemon starts without them.
+    from stocksync.simulator.catalogue import Catalogue  # noqa: PLC0415
+    from stocksync.simulator.server import Simulator  # noqa: PLC0415
+
     catalogue = Catalogue(wish.products, _LOCATIONS, seed=wish.seed)
     simulator = Simulator(catalogue, seed=wish.seed)
     simulator.renderer.warm()
@@ -70,7 +76,7 @@ async def _show(wish: _Wish) -> bool:
         return await _daemon(config, simulator, wish)
 
 
-async def _daemon(config: Config, simulator: Simulator, wish: _Wish) -> bool:
+async def _daemon(config: Config, simulator: "Simulator", wish: _Wish) -> bool:
     seen = SeenCycles()
     simulator.start_trade(wish.trade)
     async with app.service(config) as service:
@@ -90,7 +96,7 @@ async def _daemon(config: Config, simulator: Simulator, wish: _Wish) -> bool:
     return _sum_up(config, simulator, seen, last)
 
 
-def _sum_up(config: Config, simulator: Simulator, seen: SeenCycles, last: CycleReport | None) -> bool:
+def _sum_up(config: Config, simulator: "Simulator", seen: SeenCycles, last: CycleReport | None) -> bool:
     if last is None:
         out.print(summary(seen, None, 0))
         return True

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -19,8 +20,10 @@ from stocksync.cli.format.elements import BAD, FAILS, FAINT, GOOD, WELL, clock, 
 from stocksync.config import Config, load
 from stocksync.core.model import show
 from stocksync.core.report import CycleReport
-from stocksync.simulator.server import Simulator
 from stocksync.state.lockfile import LockFile
+
+if TYPE_CHECKING:
+    from stocksync.simulator.server import Simulator
 
 ACCOUNT = "demo"
 _PORT = 9464
@@ -113,7 +116,7 @@ def _clear(directory: Path) -> None:
         lock.release()
 
 
-def panel(config: Config, directory: Path, simulator: Simulator) -> Panel:
+def panel(config: Config, directory: Path, simulator: "Simulator") -> Panel:
     """Say where to look."""
     page = f"http://{config.http.listen}"
     grid = Table.grid(padding=(0, 2))

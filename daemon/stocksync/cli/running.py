@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.panel import Panel
@@ -26,7 +26,10 @@ from stocksync.config import http_of
 from stocksync.core.model import Verdict
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.observe.standard_error import unblock
-from stocksync.simulator.server import API_KEY, Simulator, run_simulator
+from stocksync.simulator import API_KEY
+
+if TYPE_CHECKING:
+    from stocksync.simulator.server import Simulator
 
 _WELL = {Outcome.DONE, Outcome.HELD, Outcome.EMPTY}
 
@@ -131,6 +134,8 @@ def simulator(
     $ stocksync simulator --trade 5
     $ stocksync simulator --products 200 --fault page-2=500x3 --fault all=429x5
     """
+    from stocksync.simulator.server import run_simulator  # noqa: PLC0415  the daemon starts without it
+
     asyncio.run(
         run_simulator(
             host=host,
@@ -166,7 +171,7 @@ def _print_reports(reports: Sequence[CycleReport]) -> None:
         out.print(cycle.report(report))
 
 
-def _announce(started: Simulator) -> None:
+def _announce(started: "Simulator") -> None:
     lines = Text.assemble(
         ("base_url  ", "dim"), (started.url, "bold"), ("\ncontrol   ", "dim"), f"{started.root}/_sim/state",
         ("\nkey       ", "dim"), started.credentials.api_key, ("\nCtrl-C ends it", "dim"),

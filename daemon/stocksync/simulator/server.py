@@ -10,7 +10,7 @@ from typing import Self
 from aiohttp import web
 
 from stocksync.errors import ConfigurationError
-from stocksync.simulator import control
+from stocksync.simulator import API_KEY, control
 from stocksync.simulator.api import Action, Api, route
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.credentials import Credentials
@@ -22,8 +22,6 @@ from stocksync.simulator.limits import RateLimit
 from stocksync.simulator.render import Renderer, Style
 from stocksync.simulator.trade import Trader, trade
 from stocksync.simulator.wire import PREFIX, Answer, Request
-
-API_KEY = "sim-key"
 
 
 class Simulator:

@@ -1,12 +1,9 @@
 """Bringing the state database's tables to what this version needs, and telling when they are not."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,8 +12,11 @@ from stocksync.dsn.sqlite_file import file_of, obstacle
 from stocksync.errors import ConfigurationError, SchemaNewer
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.private import make_private
-from stocksync.state.schema import VERSION_TABLE
+from stocksync.state.schema import HEAD, VERSION_TABLE
 from stocksync.state.session import translated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ALONE = {
     "postgresql": "SELECT pg_advisory_xact_lock(hashtext('stocksync_schema'))",
@@ -75,17 +75,16 @@ async def problem_of_engine(engine: AsyncEngine) -> str | None:
     with translated():
         async with reading(engine) as connection:
             current = await connection.run_sync(_revision)
-    scripts = ScriptDirectory.from_config(_config())
-    if current == scripts.get_current_head():
+    if current == HEAD:
         return None
     if current is None:
         return f"the state database has no tables of stocksync yet; {_HOW}"
-    if current not in {script.revision for script in scripts.walk_revisions()}:
+    if current not in _revisions():
         raise SchemaNewer(
             f"the state database was made by a newer stocksync (schema {current}):"
             " install that version, or name another database in state.url"
         )
-    return f"the state database is behind: it has schema {current}, needed is {scripts.get_current_head()}; {_HOW}"
+    return f"the state database is behind: it has schema {current}, needed is {HEAD}; {_HOW}"
 
 
 def _check_place(url: URL) -> None:
@@ -98,17 +97,29 @@ def _upgrade(connection: Connection) -> None:
     # Two may migrate at once. SQLite's transaction is alone anyway; MariaDB's lock ends with the connection.
     if connection.dialect.name in _ALONE:
         connection.execute(text(_ALONE[connection.dialect.name]))
+    from alembic import command  # noqa: PLC0415  a daemon whose state is at head starts without it
+
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def _revision(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    revision: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  our own name
+    return revision
 
 
-def _config() -> Config:
+def _revisions() -> set[str]:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  as above
+
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415  as above
+
     config = Config()
     config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -9,6 +9,8 @@ from stocksync.state.types import Blob, Counter, Digest, Instant, Key, Words
 
 PREFIX = "stocksync_"
 VERSION_TABLE = "stocksync_schema"
+HEAD = "0002"
+"""The newest migration, which makes these tables."""
 ACCOUNT_LENGTH = 100
 PLACE_LENGTH = 255
 ID_LENGTH = 100
