@@ -35,6 +35,18 @@ def test_every_place_is_explained_and_every_fault_in_the_guide_can_be_typed() ->
         parse(text)
 
 
+def test_every_product_that_the_guide_names_is_in_the_catalogue_that_the_simulator_starts_with() -> None:
+    catalogue = Catalogue()
+    named = re.findall(
+        r"product-(\d+)=|products/(\d+)|\"product_id\": (\d+)|\"delete\": (\d+)|delete-before:(\d+)", GUIDE
+    )
+    ids = {int(number) for groups in named for number in groups if number}
+    assert ids
+    assert ids <= {product for product, _ in catalogue.figures()}
+    assert all((int(one), int(place)) in catalogue.figures() for one, place in re.findall(r"(\d+)/(\d+)=", GUIDE))
+    assert (10, 3) in catalogue.figures()
+
+
 async def test_every_endpoint_in_the_guide_exists_and_none_is_missing() -> None:
     told = set(re.findall(r"^\| `([A-Z]+) (/_sim/[a-z]+)", GUIDE, re.MULTILINE))
     async with Simulator(Catalogue(1, 1)) as sim:

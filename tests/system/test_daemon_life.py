@@ -1,6 +1,7 @@
 """A daemon's life: it ends as it was told, outlives whatever is away, and never waits where it need not."""
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Callable
@@ -104,7 +105,31 @@ async def test_qoyod_away_at_the_start_and_in_the_middle_is_said_once_and_surviv
     assert await shop.equal()
     assert len(daemon.said("account_recovered")) == 2
     assert len(daemon.said("account_failing", consecutive=1)) == 2, "once for each time"
+    await _a_revoked_key_is_the_first_word(shop, daemon)
     assert await daemon.end(signal.SIGTERM) == 0
+
+
+async def _a_revoked_key_is_the_first_word(shop: Any, daemon: Daemon) -> None:
+    """Long before the figures are stale: on readiness, page and status, with what to do; and gone with its cause."""
+    mark = len(daemon.lines)
+    shop.simulator.faults.add("auth=revoke")
+    await daemon.says("unauthorized", since=mark)
+    await until(lambda: _is_refused(daemon), "the credential is refused on /readyz")
+    _, page = await daemon.get("/")
+    assert "<title>1 credential refused" in page
+    assert "1 of 1 account is not well: credential refused" in page
+    assert "make a key in Qoyod" in page
+    told = await shop.command("status")
+    assert (told.code, told.out.splitlines()[0].startswith("✗ main  credential refused, ")) == (1, True), told.out
+    assert await daemon.metric("authorized", account="main") == 0
+    shop.simulator.faults.clear()
+    await daemon.says("authorized_again", since=mark)
+    await until(lambda: is_ready(daemon), "it is ready again")
+
+
+async def _is_refused(daemon: Daemon) -> bool:
+    code, body = await daemon.get("/readyz")
+    return code == 503 and json.loads(body)["accounts"][0]["word"] == "credential refused"
 
 
 async def is_ready(daemon: Daemon) -> bool:

@@ -37,7 +37,7 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
         places = " nor ".join(str(candidate) for candidate in SEARCHED)
         raise ConfigurationError(
             f"no configuration: neither {places} exists; name one with --config FILE or {CONFIG_FILE}, "
-            "or start from config.example.toml"
+            "or let `stocksync init` write one"
         )
     return found
 

@@ -142,35 +142,35 @@ KINDS = (
         "Shows only the first half of the catalogue, with totals that fit; at `all` the rest is gone by id too.",
     ),
     Kind(
-        "hidden", Phase.ASK, ("product",), "product-17=hidden",
+        "hidden", Phase.ASK, ("product",), "product-10=hidden",
         "Leaves the product out of the list, with totals that fit, while it is still found by id.",
     ),
     Kind(
-        "gone", Phase.ASK, ("product",), "product-17=gone",
+        "gone", Phase.ASK, ("product",), "product-10=gone",
         "Leaves the product out of the list and answers `Product not found` by id, as if it were deleted.",
     ),
     Kind(
-        "bad-stock", Phase.ROW, ROWS, "product-5=bad-stock:null",
+        "bad-stock", Phase.ROW, ROWS, "product-10=bad-stock:null",
         'Puts this JSON (null, "", true, NaN, 1e400, anything) in place of the first location\'s `stock`.',
         argument="JSON", required=True,
     ),
     Kind(
-        "set", Phase.ROW, ROWS, "product-5=set:track_quantity=true",
+        "set", Phase.ROW, ROWS, "product-10=set:track_quantity=true",
         "Puts this JSON in place of a field of the product.", argument="FIELD=JSON", required=True,
     ),
     Kind(
-        "drop", Phase.ROW, ROWS, "product-5=drop:sku", "Leaves a field of the product out.",
+        "drop", Phase.ROW, ROWS, "product-10=drop:sku", "Leaves a field of the product out.",
         argument="FIELD", required=True,
     ),
     Kind(
-        "no-inventories", Phase.ROW, ROWS, "product-5=no-inventories",
+        "no-inventories", Phase.ROW, ROWS, "product-10=no-inventories",
         "Leaves the `inventories` key out, as a token of too narrow a scope may.",
     ),
     Kind(
-        "no-movements", Phase.ROW, ROWS, "product-5=no-movements",
+        "no-movements", Phase.ROW, ROWS, "product-10=no-movements",
         "Sends `inventories` as `[]` though the product is tracked.",
     ),
-    Kind("not-object", Phase.ROW, ROWS, "product-5=not-object", "Sends a string where the product's object belongs."),
+    Kind("not-object", Phase.ROW, ROWS, "product-10=not-object", "Sends a string where the product's object belongs."),
     Kind(
         "mass-zero", Phase.ROW, ROWS, "list=mass-zero",
         "Sends every figure as 0; at `list` the look-up by id still tells the truth, at `all` it does not.",
@@ -214,7 +214,7 @@ KINDS = (
         argument="product id", once=True,
     ),
     Kind(
-        "delete-before", Phase.DEED, ("page",), "page-3=delete-before:17",
+        "delete-before", Phase.DEED, ("page",), "page-3=delete-before:10",
         "Deletes a product (the first one unless told) just before this page is served.",
         argument="product id", once=True,
     ),
@@ -223,7 +223,7 @@ KINDS = (
         "Creates a product just before this page is served.", argument="its SKU", once=True,
     ),
     Kind(
-        "set-before", Phase.DEED, ("page",), "page-2=set-before:17/1=4.5",
+        "set-before", Phase.DEED, ("page",), "page-2=set-before:10/1=4.5",
         "Sets a figure just before this page is served.", argument="PRODUCT/LOCATION=QUANTITY",
         required=True, once=True,
     ),

@@ -1,8 +1,8 @@
 """The faults in force: their grammar, and which of them a request meets.
 
-place=kind            all=timeout, page-3=stall, product-5=no-inventories
+place=kind            all=timeout, page-3=stall, product-10=no-inventories
 place=kindxTIMES      page-2=500x3: three times, then no more
-place=kind:argument   product-5=bad-stock:null, all=429x5:retry=2
+place=kind:argument   product-10=bad-stock:null, all=429x5:retry=2
 """
 
 import difflib
