@@ -155,11 +155,12 @@ async def test_drift_names_what_was_edited_and_heals_it(command, configured, tmp
     assert (healed.code, healed.json[0]["healed"]) == (0, 1)
 
 
-async def test_migrate_says_what_it_did(command, configured):
+async def test_migrate_says_what_it_did_or_would_do(command, configured):
     configured()
-    ended = await command("migrate")
-    assert ended.code == 0
-    assert "head" in ended.out
+    for arguments, was_at_head in (("--dry-run",), False), ((), False), ((), True):
+        ended = await command("migrate", "--json", *arguments)
+        assert (ended.code, ended.json["was_at_head"]) == (0, was_at_head), ended
+    assert (await command("migrate")).out == "the state database is at head already\n"
 
 
 async def test_help_and_version_need_no_configuration(command):

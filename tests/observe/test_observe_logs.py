@@ -235,7 +235,10 @@ def test_a_change_of_writer_is_said_once(captured):
     book = EventLog()
     for epoch in (None, None, 7, 7, None):
         book.hear(LeaseChanged("main", epoch))
-    assert [event["event"] for event in captured] == ["stands_by", "became_writer", "stands_by"]
+    book.hear(LeaseChanged("main", 8))
+    book.hear(LeaseChanged("main", None, ending=True))
+    said = ["stands_by", "became_writer", "stands_by", "became_writer", "lease_given_back"]
+    assert [event["event"] for event in captured] == said
 
 
 def test_a_storm_of_429s_is_a_few_lines(ex, captured):

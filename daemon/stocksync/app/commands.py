@@ -283,14 +283,21 @@ async def decisions(config: Config, account: str | None, sku: str) -> list[HeldP
         await state.close()
 
 
-async def migrate(config: Config) -> str:
-    """Bring the state database to head; say in one sentence what was done."""
+async def migrate(config: Config, *, dry_run: bool = False) -> tuple[bool, str]:
+    """Bring the state database to head; tell whether it was behind, and in one sentence what was done.
+
+    Raises:
+        SchemaNewer: a newer version has made it.
+
+    """
     url = config.state.dsn()
     problem = await schema_problem(url)
     if problem is None:
-        return "the state database is at head already"
+        return False, "the state database is at head already"
+    if dry_run:
+        return True, f"{problem}; nothing was done"
     await migrate_state(url)
-    return "the state database is at head now"
+    return True, "the state database is at head now"
 
 
 def _to_the_log() -> Publish:

@@ -84,8 +84,11 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
     preflight(config)
     async with serving(config) as endpoint:
         host, port = endpoint.address
-        log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
-        if not config.http.token and not is_loopback(config.http.address[0]):
+        root = f"http://{host}:{port}"
+        if config.http.token or is_loopback(config.http.address[0]):
+            log.info("serving", page=f"{root}/", metrics=f"{root}/metrics")
+        else:
+            log.info("serving", metrics=f"{root}/metrics")
             log.warning("page_refused_to_others", todo="set http.token_env, or listen on 127.0.0.1")
         reload = Reload(config, endpoint, systemd, relog)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.asked.set)

@@ -103,14 +103,27 @@ def healthcheck(config: ConfigFile = None) -> None:
     out.print(words)
 
 
-def migrate(config: ConfigFile = None, *, debug: Debug = False) -> None:
+def migrate(
+    config: ConfigFile = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Only say whether there is something to do.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Bring the state database to the schema of this version.
 
     Stop the daemon first. SQLite state migrates by itself; for the others `run` asks for this.
 
     $ stocksync migrate
+    $ stocksync migrate --dry-run
     """
-    out.print(wait_for(app.migrate(settings(config, debug=debug))))
+    behind, what = wait_for(app.migrate(settings(config, debug=debug), dry_run=dry_run))
+    if as_json:
+        print_json({"was_at_head": not behind, "what": what})
+    else:
+        out.print(what)
 
 
 def simulator(

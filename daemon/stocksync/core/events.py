@@ -43,6 +43,8 @@ class LeaseChanged:
 
     account: str
     epoch: int | None
+    ending: bool = False
+    """Whether the process gives the lease back as it ends: then it stands by for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,8 @@ class EventLog:
                 self._cycle(report)
             case AuditEnded(report):
                 self._audit(report)
-            case LeaseChanged(account, epoch):
-                self._lease(account, epoch)
+            case LeaseChanged(account, epoch, ending):
+                self._lease(account, epoch, ending=ending)
             case RequestThrottled(account, seconds):
                 self._throttled(account, seconds)
             case TriggerSkipped(account, reason):
@@ -121,13 +121,13 @@ class EventLog:
             todo = f"stocksync drift --heal --account {report.account}"
             log.error("target_lost_rows", account=report.account, rows=report.lost, todo=todo)
 
-    def _lease(self, account: str, epoch: int | None) -> None:
+    def _lease(self, account: str, epoch: int | None, *, ending: bool) -> None:
         """Say who writes, where that changed."""
         if account in self._epochs and self._epochs[account] == epoch:
             return
         self._epochs[account] = epoch
         if epoch is None:
-            log.info("stands_by", account=account)
+            log.info("lease_given_back" if ending else "stands_by", account=account)
         else:
             log.info("became_writer", account=account, epoch=epoch)
 

@@ -82,7 +82,7 @@ class Leadership:
     async def release(self) -> None:
         """Give the leases up, so that another process need not wait for their end."""
         for account in list(self.leases):
-            await self._give_back(self.leases.pop(account))
+            await self._give_back(self.leases.pop(account), ending=True)
 
     async def _ever(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         away = False
@@ -123,12 +123,12 @@ class Leadership:
             if lease not in wanted:
                 await self._give_back(lease)
 
-    async def _give_back(self, lease: Lease) -> None:
+    async def _give_back(self, lease: Lease, *, ending: bool = False) -> None:
         try:
             await self._state.release(lease)
         except StateError as error:
             log.warning("lease_not_released", account=lease.account, error=str(error))
-        self._publish(LeaseChanged(lease.account, None))
+        self._publish(LeaseChanged(lease.account, None, ending))
 
 
 def _ordered(groups: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:

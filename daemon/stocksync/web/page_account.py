@@ -136,7 +136,7 @@ def _facts(status: AccountStatus, health: Health, now: datetime) -> list[Markup]
     return [
         _FACT.format("Lag", "" if health.well else "bad", lag, f"limit {in_words(health.limit)}"),
         _FACT.format("Last write", "", _ago(status.last_push, now, "none yet"), "to the target"),
-        _FACT.format("Cells", "", f"{status.cells:,}", f"of {status.products:,} products"),
+        _FACT.format("Cells", "", f"{status.cells:,}", f"in {status.products:,} products"),
         _FACT.format("Held", "warn" if held else "", f"{held:,}", "wait for a person" if held else ""),
         _FACT.format("Quarantined", "warn" if status.quarantined else "", f"{status.quarantined:,}", ""),
         _FACT.format("Unknown", "", f"{status.unknown:,}", _since(status.oldest_unknown, now)),

@@ -109,6 +109,10 @@ The server speaks plain HTTP: put a proxy that speaks TLS before it where others
 | `explain` | `{"explanations": [Explanation …], "history": [LedgerRow …], "decisions": […]}` |
 | `history SKU` | a list of `LedgerRow`, newest first; one with a `decision` was not written, but decided on |
 | `drift` | a list of `AuditReport` |
+| `approve`, `reject` | what was decided: `account`, `plan_id`, `cause`, `decision`, `decided_by`, `decided_at`, \
+`held_since`, `effect`, `cells`, `to_zero`, `units`, `removed`, `removed_units`, `reasons` |
+| `retry` | account to the number of rows that the next poll tries again |
+| `migrate` | `{"was_at_head": …, "what": "a sentence"}` |
 
 Nothing but the JSON goes to standard output; exit codes are those of the table.
 

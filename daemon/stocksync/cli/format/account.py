@@ -17,6 +17,7 @@ from stocksync.cli.format.elements import (
     WAITS,
     WARN,
     WELL,
+    about_a_held_plan,
     ago,
     cells,
     clean,
@@ -102,8 +103,7 @@ def _held_plan(plan: HeldPlan, now: datetime) -> Text:
         return decided_line(plan)
     since = f"{headline(plan)}, since {ago(plan.created_at, now)}"
     why = [f"{guard}: {clean(sentence)}" for guard, sentence in plan.reasons.items()]
-    lines = [since, *why, "look:     stocksync plan", f"release:  stocksync approve {plan.plan_id}"]
-    return Text("\n".join(lines), style=WARN)
+    return Text.assemble(("\n".join([since, *why, ""]), WARN), about_a_held_plan(plan.plan_id))
 
 
 def _drift(audit: AuditReport | None, now: datetime) -> Text:
@@ -173,7 +173,7 @@ def audit(value: AuditReport, limit: int = _EXAMPLES) -> RenderableType:
     if value.held:
         held = [
             Text(f"{WAITS} {count(value.held)} cells are held by a guard and not put back", style=WARN),
-            Text(f"  look:     stocksync plan\n  release:  stocksync approve {value.plan_id}", style=WARN),
+            about_a_held_plan(value.plan_id, "  "),
         ]
     return Group(title, *_audit_tables(value, limit), *held) if found else title
 

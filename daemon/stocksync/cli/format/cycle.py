@@ -14,6 +14,7 @@ from stocksync.cli.format.elements import (
     WAITS,
     WARN,
     WELL,
+    about_a_held_plan,
     cells,
     clean,
     count,
@@ -147,5 +148,4 @@ def _plain(counts: Mapping[str, int]) -> Text:
 def _held(value: CycleReport) -> Text:
     if not value.plan_id:
         return listed(value.guards, FAINT)
-    lines = (value.effect, "look:     stocksync plan", f"release:  stocksync approve {value.plan_id}")
-    return Text("\n".join(lines), style=WARN)
+    return Text.assemble((f"{value.effect}\n", WARN), about_a_held_plan(value.plan_id))

@@ -84,6 +84,11 @@ def located(place: str, name: str) -> Text:
     return Text.assemble(clean(place) or "all", (f"  {known}" if known and known != place else "", FAINT))
 
 
+def about_a_held_plan(plan_id: str, indent: str = "") -> Text:
+    """Give what to type about what waits: in bold, for yellow on white can hardly be read."""
+    return Text(f"{indent}look:     stocksync plan\n{indent}release:  stocksync approve {plan_id}", style="bold")
+
+
 def listed(counts: Mapping[str, int], style: str = "") -> Text:
     """Give counts by name, most first: `55 update, 3 insert`."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
