@@ -147,24 +147,50 @@ OTHER_WRITES = {
         " ON o.item_id = s.id AND o.warehouse = 3 WHEN MATCHED THEN UPDATE SET stock = s.figure"
     ),
     "function": "SELECT put(:product_id, :quantity)",
+    "silent function": "SELECT say_nothing(:product_id, :quantity)",
+    "do": "DO say_nothing(:product_id, :quantity)",
+    "call": "CALL put_it(:product_id, :quantity)",
+    "on conflict": (
+        "INSERT INTO offers (item_id, warehouse, stock, visible)"
+        " SELECT item_id, 3, :quantity, 1 FROM offers WHERE item_id = :product_id"
+        " ON CONFLICT (item_id, warehouse) DO UPDATE SET stock = excluded.stock"
+    ),
+    "on duplicate key": (
+        "INSERT INTO offers (item_id, warehouse, stock, visible)"
+        " SELECT item_id, 3, :quantity, 1 FROM offers WHERE item_id = :product_id"
+        " ON DUPLICATE KEY UPDATE stock = VALUES(stock)"
+    ),
     "counting": (
         "WITH done AS (UPDATE offers SET stock = :quantity WHERE item_id = :product_id AND warehouse = 3 RETURNING 1)"
         " SELECT count(*) FROM done"
     ),
 }
 SUPPORTED = {
-    "sqlite": ("returning", "with"),
-    "postgresql": ("returning", "with", "merge", "function", "counting"),
-    "mariadb": ("function",),
+    "sqlite": ("returning", "with", "on conflict"),
+    "postgresql": ("returning", "with", "merge", "function", "silent function", "call", "counting", "on conflict"),
+    "mariadb": ("function", "silent function", "do", "call", "on duplicate key"),
 }
+PUTS = "UPDATE offers SET stock = figure WHERE item_id = id AND warehouse = 3;"
 PUT = {
+    "sqlite": (),
     "postgresql": (
-        "CREATE FUNCTION put(id bigint, figure numeric) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"
-        " UPDATE offers SET stock = figure WHERE item_id = id AND warehouse = 3; RETURN FOUND; END$$"
+        (
+            "CREATE FUNCTION put(id bigint, figure numeric) RETURNS boolean LANGUAGE plpgsql AS"
+            " $$BEGIN {PUTS} RETURN FOUND; END$$"
+        ),
+        "CREATE FUNCTION say_nothing(id bigint, figure numeric) RETURNS void LANGUAGE plpgsql AS $$BEGIN {PUTS} END$$",
+        "CREATE PROCEDURE put_it(id bigint, figure numeric) LANGUAGE plpgsql AS $$BEGIN {PUTS} END$$",
     ),
     "mariadb": (
-        "CREATE FUNCTION put(id BIGINT, figure NUMERIC(12, 4)) RETURNS INTEGER MODIFIES SQL DATA BEGIN"
-        " UPDATE offers SET stock = figure WHERE item_id = id AND warehouse = 3; RETURN ROW_COUNT() > 0; END"
+        (
+            "CREATE FUNCTION put(id BIGINT, figure NUMERIC(12, 4)) RETURNS INTEGER MODIFIES SQL DATA"
+            " BEGIN {PUTS} RETURN ROW_COUNT() > 0; END"
+        ),
+        (
+            "CREATE FUNCTION say_nothing(id BIGINT, figure NUMERIC(12, 4)) RETURNS INTEGER MODIFIES SQL DATA"
+            " BEGIN {PUTS} RETURN NULL; END"
+        ),
+        "CREATE PROCEDURE put_it(id BIGINT, figure NUMERIC(12, 4)) BEGIN {PUTS} SELECT 'done'; END",
     ),
 }
 READ_ID = "SELECT stock FROM offers WHERE item_id = :product_id AND warehouse = 3"
@@ -174,8 +200,9 @@ READ_ID = "SELECT stock FROM offers WHERE item_id = :product_id AND warehouse = 
 async def test_a_write_of_any_form_is_judged_by_the_rows_that_are_there(engine: AsyncEngine, read: str) -> None:
     backend = engine.dialect.name.replace("mysql", "mariadb")
     async with writing(engine) as connection:
-        if backend in PUT:
-            await connection.exec_driver_sql(PUT[backend])
+        await connection.exec_driver_sql("CREATE UNIQUE INDEX one ON offers (item_id, warehouse)")
+        for statement in PUT[backend]:
+            await connection.exec_driver_sql(statement.replace("{PUTS}", PUTS))
     changes = [Change(number, "3", f"P-{number}", D(1), D(number % 3), ()) for number in range(1, 31)]
     for form in SUPPORTED[backend]:
         await refill(engine, 20)

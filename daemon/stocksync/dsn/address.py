@@ -29,6 +29,8 @@ _ALIASES = {
 _SCHEME = re.compile(r"(?:jdbc:)?([A-Za-z][\w.-]*)(?:\+\w+)?://(.*)", re.DOTALL)
 _ADDRESS = re.compile(r"(?P<hosts>[^/?#@\s]*)(?:/(?P<database>[^?#@]*))?(?:\?(?P<query>(?:[^=&@]+=.*)?))?", re.DOTALL)
 _HOST = re.compile(r"(\[[^\[\]/]+\]|[^\[\]:]*)(?::(\d*))?")
+_BARE_IPV6 = re.compile(r"@([0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f.:]*)(?=[/?]|$)")
+_GO_ADDRESS = re.compile(r"@(tcp|tcp6|unix)\(")
 _WRONG_PERCENT = "a % in the password is written %25"
 _HIGHEST_PORT = 65_535
 _SECRET_OPTIONS = {"sslpassword"}
@@ -172,6 +174,10 @@ def _credentials(rest: str) -> tuple[str | None, str | None, re.Match[str] | Non
                 raise ValueError(f"no host '…@{host}': an @ in the password (or the user) is written %40")
             user, colon, password = rest[:at].partition(":")
             return _decoded(user), _decoded(password) if colon else None, match
+    if bare := _BARE_IPV6.search(rest):
+        raise ValueError(f"an IPv6 address is written in brackets: [{bare[1]}]")
+    if go := _GO_ADDRESS.search(rest):
+        raise ValueError(f"{go[1]}(…) is how Go writes it: write user:password@host:port/database")
     if "@" in rest:
         cure = "write @ as %40, / as %2F, # as %23, ? as %3F and % as %25 in the password"
         raise ValueError(f"the host cannot be told from the password: {cure}")

@@ -83,6 +83,10 @@ def _ssl(options: Options, value: str) -> str | None:
     return _mode(options, value) if options.tls.mode is None or mode_of(value) is None else None
 
 
+def _unsecured(options: Options, value: str) -> str | None:
+    return _mode(options, "disable") if mode_of(value) == "require" else None
+
+
 def _file(name: Literal["ca", "capath", "cert", "key"]) -> Take:
     def take(options: Options, value: str) -> None:
         setattr(options.tls, name, value)
@@ -148,6 +152,9 @@ def _socket(options: Options, value: str) -> str | None:
 
 _POOL = _refused("stocksync keeps a small pool of its own; take it out")
 _LIMIT = _refused("stocksync sets its own limits in each transaction; take it out")
+_SERVICE = _refused("a service file is libpq's own; write user, host and database into the URL")
+_PASSFILE = _refused("a password file is libpq's own; write the password into the URL, or the whole URL into url_file")
+_KEEPALIVE = _refused("the driver cannot set it; take it out")
 _BINDING = _only(
     "disable",
     "prefer",
@@ -182,10 +189,12 @@ _POSTGRESQL: Mapping[str, Take] = {
         _nothing,
     ),
     "keepalives": _only("1", cure="the driver cannot set it; take it out"),
+    **dict.fromkeys(("keepalivesidle", "keepalivesinterval", "keepalivescount", "tcpusertimeout"), _KEEPALIVE),
+    "service": _SERVICE, "passfile": _PASSFILE,
 }  # fmt: skip
 _MYSQL: Mapping[str, Take] = {
     **_COMMON,
-    "unixsocket": _socket, "socket": _socket,
+    "unixsocket": _socket, "socket": _socket, "ssldisabled": _unsecured,
     **dict.fromkeys(
         ("charset", "encoding", "characterencoding", "useunicode"),
         _only(*_UTF8, "true", cure="stocksync speaks utf8mb4; take it out"),

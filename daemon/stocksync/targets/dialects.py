@@ -24,6 +24,11 @@ _CHANGED = {
         "SELECT COALESCE(SUM(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_xact_user_tables"
     ),
     "sqlite": text("SELECT total_changes()"),
+    # What a function or a procedure changes is in no row count; a row that gets the values it has is not counted here.
+    "mariadb": text(
+        "SELECT SUM(variable_value) FROM information_schema.session_status"
+        " WHERE variable_name IN ('HANDLER_UPDATE', 'HANDLER_WRITE', 'HANDLER_DELETE')"
+    ),
 }
 _START = text("START TRANSACTION")
 _CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
@@ -94,7 +99,8 @@ def skips_locked(connection: AsyncConnection) -> bool:
 
 async def rows_changed(connection: AsyncConnection) -> int | None:
     """Count the rows that this transaction has changed so far; None where the database does not tell."""
-    count = _CHANGED.get(connection.dialect.name)
+    name = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else connection.dialect.name
+    count = _CHANGED.get(name)
     return None if count is None else int((await connection.execute(count)).scalar_one())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Text, TextClause, bindparam, text
+from sqlalchemy import CursorResult, Text, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
@@ -15,6 +15,7 @@ from stocksync.targets.codecs import lossless, number, truth
 
 _PLAIN = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:insert|update|delete|replace)\b", re.IGNORECASE | re.DOTALL)
 """What counts its rows by itself: a MERGE's count does not reach us, nor does that of a function or a WITH."""
+_CALL = re.compile(r"\s*call\b", re.IGNORECASE)
 _EQUAL = text("SELECT CASE WHEN :ours = :theirs THEN 1 ELSE 0 END").bindparams(
     bindparam("ours", type_=Text()), bindparam("theirs", type_=Text())
 )
@@ -84,14 +85,10 @@ class StatementBatch:
         counts = name == "write" and "read" not in self._texts and not _PLAIN.match(self._texts[name].text)
         before = await dialects.rows_changed(self._connection) if counts else None
         result = await self._connection.execute(self._texts[name], self._values(name, change.ref, figure))
-        rows = list(result) if result.returns_rows else None
-        if before is not None:
+        there = _tells_of_a_row(result, by_value=counts, shows=not _CALL.match(self._texts[name].text))
+        # MySQL counts a row that gets the figure it has as found, and not as changed: there a statement's word is good.
+        if before is not None and not (there and self._connection.dialect.name in {"mysql", "mariadb"}):
             there = await dialects.rows_changed(self._connection) != before
-        elif rows is None:
-            there = result.rowcount != 0
-        else:
-            # One value is a function's answer, unless it is a row that was changed.
-            there = bool(rows) and (not counts or bool(rows[0][0]))
         (written.applied if there or name != "write" else written.skipped).append(change)
 
     async def _read_back(self) -> None:
@@ -122,6 +119,15 @@ class StatementBatch:
         quantity = None if figure is None else lossless(figure) if sqlite else figure
         every = {"product_id": ref.product_id, "sku": ref.sku, "location": ref.place, "quantity": quantity}
         return {bound: every[bound] for bound in self._texts[name].compile().params}
+
+
+def _tells_of_a_row(result: CursorResult[Any], *, by_value: bool, shows: bool) -> bool:
+    """Whether a statement's own answer tells of a row: its count, or what it `shows`, as no procedure need do."""
+    if not result.returns_rows:
+        return result.rowcount != 0
+    rows = list(result)
+    # One value is a function's answer, unless it is a row that was changed.
+    return bool(rows) and (not by_value or (shows and bool(rows[0][0])))
 
 
 def statement_for(change: Change) -> str:

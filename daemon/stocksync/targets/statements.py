@@ -164,7 +164,7 @@ def _unknown(where: str, clause: TextClause, *, quantity: bool) -> list[str]:
     problems = []
     for bound in sorted(set(clause.compile().params) - set(offered)):
         close = get_close_matches(bound, offered, n=1)
-        hint = f", did you mean :{close[0]}?" if close else ""
+        hint = f", did you mean :{close[0]}?" if close else rf"; where it is text, write \:{bound}"
         problems.append(f"{where}: :{bound} is not bound{hint} (there is: {', '.join(f':{name}' for name in offered)})")
     return problems
 
