@@ -168,6 +168,21 @@ async def test_a_new_key_that_another_transaction_is_inserting_is_waited_for_bri
     assert await _quantities(engine) == {1: D(1), 2: D(1)}
 
 
+async def test_a_table_that_somebody_alters_is_waited_for_no_longer_than_a_row(engine: AsyncEngine) -> None:
+    """MariaDB waits a day for it: until our statement's time was over the whole batch was halved, again and again."""
+    postgresql = engine.dialect.name == "postgresql"
+    target = _target(engine)
+    await target.inspect()
+    async with engine.connect() as other:
+        everything = "LOCK TABLE stock IN ACCESS EXCLUSIVE MODE" if postgresql else "LOCK TABLES stock WRITE"
+        await other.exec_driver_sql(everything)
+        for attempt in (target.read([RowLocator(1, "A", "")]), target.write(BOTH, agree)):
+            with pytest.raises(RowsLocked, match=r"holds the row or the table|waits for session"):
+                await attempt
+        await other.exec_driver_sql("ROLLBACK" if postgresql else "UNLOCK TABLES")
+    assert len((await target.write(BOTH, agree)).applied) == 2
+
+
 async def test_a_deferred_trigger_that_alters_rows_at_the_commit_is_read_back(target_postgresql_url: str) -> None:
     engine = await _with_table(target_postgresql_url)
     async with writing(engine) as connection:

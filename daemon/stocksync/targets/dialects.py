@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, cast, collate, func, literal_column, text, types
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stocksync.sqlengine import reading
 from stocksync.targets.keys import Key
 from stocksync.targets.settings import Timeouts
 
@@ -16,8 +17,10 @@ _POSTGRESQL = text(
     "SELECT pg_backend_pid(), set_config('idle_in_transaction_session_timeout', :pause, true),"
     " set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true)"
 )
+# Two limits for locks: innodb_lock_wait_timeout is for rows alone, the other one, usually a day, for an ALTER TABLE.
 _MARIADB = text(
-    "SET SESSION idle_transaction_timeout = :pause, innodb_lock_wait_timeout = :lock, max_statement_time = :statement"
+    "SET SESSION idle_transaction_timeout = :pause, innodb_lock_wait_timeout = :lock, lock_wait_timeout = :lock,"
+    " max_statement_time = :statement"
 )
 _CHANGED = {
     "postgresql": text(
@@ -33,9 +36,10 @@ _CHANGED = {
 _START = text("START TRANSACTION")
 _CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 _POSTGRESQL_LOCK = text("SELECT pg_backend_pid(), set_config('lock_timeout', :lock, true)")
-_MYSQL_LOCK = text("SET SESSION innodb_lock_wait_timeout = :lock")
-_MYSQL_LOCK_AS_BEFORE = text("SET SESSION innodb_lock_wait_timeout = DEFAULT")
-_MYSQL = text("SET SESSION wait_timeout = :pause, innodb_lock_wait_timeout = :lock")
+_MYSQL_LOCK = text("SET SESSION innodb_lock_wait_timeout = :lock, lock_wait_timeout = :lock")
+_MYSQL_LOCK_AS_BEFORE = text("SET SESSION innodb_lock_wait_timeout = DEFAULT, lock_wait_timeout = DEFAULT")
+_MYSQL_LOCK_TO_READ = text("SET SESSION lock_wait_timeout = :lock")
+_MYSQL = text("SET SESSION wait_timeout = :pause, innodb_lock_wait_timeout = :lock, lock_wait_timeout = :lock")
 
 
 async def guard(connection: AsyncConnection, patience: Timeouts, lock: timedelta) -> int | None:
@@ -57,6 +61,17 @@ async def guard(connection: AsyncConnection, patience: Timeouts, lock: timedelta
     elif dialect.name in {"mysql", "mariadb"}:
         await connection.execute(_MYSQL, _seconds(patience.pause, lock))
     return await _number_at_mysql(connection)
+
+
+@asynccontextmanager
+async def reading_within(engine: AsyncEngine, lock: timedelta) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction that only reads, and waits no longer than this for who alters the table."""
+    async with reading(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(_POSTGRESQL_LOCK, {"lock": str(_milliseconds(lock))})
+        elif connection.dialect.name != "sqlite":
+            await connection.execute(_MYSQL_LOCK_TO_READ, {"lock": _whole_seconds(lock)})
+        yield connection
 
 
 async def _number_at_mysql(connection: AsyncConnection) -> int | None:

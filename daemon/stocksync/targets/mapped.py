@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
-from stocksync.sqlengine import close_engine, reading, rehearsing, writing
+from stocksync.sqlengine import close_engine, rehearsing, writing
 from stocksync.targets import dialects, rows
 from stocksync.targets.batch import Batch, BatchStatements, Row, arrange, lesser, row_key, sort_out
 from stocksync.targets.bisected import bisected
@@ -64,7 +64,7 @@ class MappedTarget:
         known = self._known
         if known is None:
             return False
-        async with self._patiently(), reading(self._engine) as connection:
+        async with self._patiently(), dialects.reading_within(self._engine, self._settings.patience.lock) as connection:
             return await connection.run_sync(column_types, self._settings) != known.types
 
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
@@ -92,7 +92,7 @@ class MappedTarget:
     async def _look_up(self, layout: Layout, wanted: dict[Cell, tuple[RowKey, Row]]) -> dict[Cell, TargetRow]:
         async with (
             self._patiently() as go_on,
-            reading(self._engine) as connection,
+            dialects.reading_within(self._engine, self._settings.patience.lock) as connection,
             attempt_to_read(connection, self._settings.where, [rows.no_row(layout)]),
         ):
             found = await rows.look_up(connection, layout, [finds for _, finds in wanted.values()], go_on)
@@ -103,7 +103,10 @@ class MappedTarget:
         layout = await self._layout()
         after: Row = {}
         while layout is not None:
-            async with self._patiently(), reading(self._engine) as connection:
+            async with (
+                self._patiently(),
+                dialects.reading_within(self._engine, self._settings.patience.lock) as connection,
+            ):
                 page, after = await rows.page_after(connection, layout, after, size)
             if page:
                 yield page
@@ -227,7 +230,7 @@ class MappedTarget:
 
     async def _reflect(self) -> Layout | None:
         """Look at the table; None where it is still to be made."""
-        async with self._patiently(), reading(self._engine) as connection:
+        async with self._patiently(), dialects.reading_within(self._engine, self._settings.patience.lock) as connection:
             return await self._reflect_over(connection)
 
     async def _reflect_over(self, connection: AsyncConnection) -> Layout | None:

@@ -13,7 +13,7 @@ from sqlalchemy.types import NullType, TypeEngine
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
 from stocksync.errors import ConfigurationError
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
-from stocksync.sqlengine import close_engine, reading, rehearsing
+from stocksync.sqlengine import close_engine, rehearsing
 from stocksync.targets import dialects
 from stocksync.targets.bisected import bisected
 from stocksync.targets.faults import attempt, attempt_to_read, patiently
@@ -44,7 +44,7 @@ class StatementsTarget:
 
     async def inspect(self) -> Capabilities:
         """Connect, and tell what the statements offer."""
-        async with self._patiently(), reading(self._engine):
+        async with self._patiently(), dialects.reading_within(self._engine, self._settings.patience.lock):
             pass
         binds = self._binds("write")
         return Capabilities(
@@ -80,7 +80,7 @@ class StatementsTarget:
         found = {}
         async with (
             self._patiently() as go_on,
-            reading(self._engine) as connection,
+            dialects.reading_within(self._engine, self._settings.patience.lock) as connection,
             attempt_to_read(connection, self._settings.where, [self._with_nothing("read")]),
         ):
             batch = StatementBatch(connection, self._texts)
