@@ -97,7 +97,7 @@ def _around(
     return doomed
 
 
-async def _nothing(*_args: Any) -> None:
+async def _nothing(*_args: Any, **_named: Any) -> None:
     """What recording intents is to a process that is blind."""
 
 

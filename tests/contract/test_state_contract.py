@@ -21,6 +21,7 @@ TTL = timedelta(minutes=5)
 T0 = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
 PARTS = ((3, Decimal(120)), (7, Decimal("0.5")))
 CELL = Cell(11, "MAIN")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def change(product_id=11, place="MAIN", sku="BW-001", before=None, after=Decimal("120.5"), **more) -> Change:
@@ -182,6 +183,18 @@ async def test_an_intent_stands_until_it_is_acknowledged(state, lease) -> None:
     status = (await state.status(["main"]))[0]
     assert status.oldest_unpushed is None
     assert status.last_push is not None
+
+
+async def test_what_was_read_is_recorded_with_the_intent_and_never_replaces_a_later_figure(state, lease) -> None:
+    later = ((3, Decimal(7)),)
+    await state.intend(lease, "c1", [change(), change(12)], {CELL: (later, T0)})
+    cells = (await state.snapshot("main")).cells
+    assert (cells[CELL].parts, cells[CELL].source_at) == (later, T0)
+    assert (cells[Cell(12, "MAIN")].parts, cells[Cell(12, "MAIN")].source_at) == (PARTS, EPOCH)
+    await state.intend(lease, "c2", [change(), change(12)], {CELL: (PARTS, T0 - timedelta(seconds=1))})
+    cells = (await state.snapshot("main")).cells
+    assert (cells[CELL].parts, cells[CELL].source_at) == (later, T0)
+    assert {cell.intent for cell in cells.values()} == {change().after}
 
 
 async def test_an_acknowledgement_closes_only_the_intent_it_is_for(state, lease) -> None:

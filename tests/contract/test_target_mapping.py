@@ -321,7 +321,7 @@ async def test_a_thousand_updates_take_a_handful_of_statements(engine: AsyncEngi
     await made.write(changes, agree)
     sent: list[str] = []
     event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
-    await made.write([replace(found, after=D(7)) for found in changes], agree)
+    await made.write([replace(found, before=found.after, after=D(7)) for found in changes], agree)
     writes = [statement for statement in sent if statement.lstrip().startswith(("UPDATE", "INSERT"))]
     assert len(writes) == 1
     assert ("json_table" in writes[0]) == (engine.dialect.name in {"mysql", "mariadb"})  # which would send each alone

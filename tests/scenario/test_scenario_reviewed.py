@@ -105,8 +105,8 @@ async def test_nothing_is_tried_before_its_intent_is_recorded(open_shop: Any, mo
     intended: set[Any] = set()
     early: list[Any] = []
 
-    async def noted(lease: Any, cycle_id: str, changes: Any) -> None:
-        await intend(lease, cycle_id, changes)
+    async def noted(lease: Any, cycle_id: str, changes: Any, read: Any) -> None:
+        await intend(lease, cycle_id, changes, read)
         intended.update(changes)
 
     async def watched(changes: Any, *rest: Any, **more: Any) -> Any:

@@ -36,6 +36,7 @@ from stocksync.ports import (
     AccountStatus,
     BatchResult,
     Clock,
+    FiguresRead,
     GuardHistory,
     Lease,
     LedgerRow,
@@ -251,7 +252,13 @@ class MemoryState:
         _observe(mine, seen, now)
         self.crash_points("after observe")
 
-    async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:  # noqa: ARG002
+    async def intend(
+        self,
+        lease: Lease,
+        cycle_id: str,  # noqa: ARG002
+        changes: Sequence[Change],
+        read: FiguresRead | None = None,
+    ) -> None:
         mine, now = self._fenced(lease), self.clock.now()
         self.crash_points("before intend")
         for change in changes:
@@ -259,6 +266,7 @@ class MemoryState:
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
             row.intended_at = now if row.intent is None else row.intended_at
             row.intent = change.after
+        _read(mine, read or {}, now)
         self.crash_points("after intend")
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
@@ -551,17 +559,21 @@ def _settle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
         mine.settled = kept | {key: one for key, one in seen.settled.items() if key in mine.products}
 
 
+def _read(mine: MemoryAccount, figures: FiguresRead, now: datetime, replacing: frozenset[Cell] = frozenset()) -> None:
+    for cell, (parts, at) in figures.items():
+        row = mine.cells.setdefault(cell, MemoryCell())
+        newer = at >= row.source_at or row.source_at > now + CLOCK_SKEW
+        if newer or cell in replacing:
+            row.parts, row.source_at = parts, at if newer else row.source_at
+
+
 def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
     _unsettle(mine, seen)
     if seen.layout is not None:
         mine.layout = seen.layout
         for row in mine.cells.values():
             row.sent = None
-    for cell, (parts, at) in seen.cells.items():
-        row = mine.cells.setdefault(cell, MemoryCell())
-        newer = at >= row.source_at or row.source_at > now + CLOCK_SKEW
-        if newer or cell in seen.replacing:
-            row.parts, row.source_at = parts, at if newer else row.source_at
+    _read(mine, seen.cells, now, seen.replacing)
     _correct(mine, seen)
     for cell, (figure, sku) in seen.adopted.items():
         row = mine.cells.setdefault(cell, MemoryCell())

@@ -80,8 +80,8 @@ def never_weighs_deletions(patch: pytest.MonkeyPatch) -> None:
 def uses_an_approval_up_by_the_attempt(patch: pytest.MonkeyPatch) -> None:
     intend = MemoryState.intend
 
-    async def spend(self: MemoryState, lease: Any, cycle_id: str, changes: Any) -> None:
-        await intend(self, lease, cycle_id, changes)
+    async def spend(self: MemoryState, lease: Any, cycle_id: str, changes: Any, read: Any) -> None:
+        await intend(self, lease, cycle_id, changes, read)
         for change in changes:
             memory_state._use_up(self.store.of(lease.account), change)
 

@@ -158,7 +158,7 @@ class TargetConfig(DatabaseSection):
     live: str = ""
     """A condition of yours that live rows meet: "deleted_at IS NULL"; all other rows are left alone."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    """Rows per transaction."""
+    """Rows per transaction to begin with: up to eight times as many while that is quick and nothing is refused."""
     columns: ColumnsConfig | None = None
     """Our field = your column; left out whole: the columns of our own table."""
     statements: StatementsConfig | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from stocksync.core.guards import Guard, GuardContext, Limits, exceeded, holding
 from stocksync.core.held_plan import Decision, HeldChange, HeldPlan, approval_of, by_guard, open_plan
@@ -84,14 +85,14 @@ class _Planning:
 
     def _rejection(self, change: Change) -> HeldChange | None:
         """Give what was rejected, where the facts are still the same; doubt about a reading ends with the doubt."""
-        found = self._rejected.get(_key(change))
+        found = self._rejected.get(_key(change)) if self._rejected else None
         if found is None or not _is_as_shown(change, found[1].change):
             return None
         doubted = found[1].guards == (Guard.CROSS_CHECK,)
         return None if doubted and not self._facts.distrusted else replace(found[1], change=change)
 
     def _approval(self, change: Change) -> tuple[HeldPlan, HeldChange] | None:
-        found = self._approved.get(_key(change))
+        found = self._approved.get(_key(change)) if self._approved else None
         return found if found is not None and _is_as_shown(change, found[1].change) else None
 
     def _approved_whole(self, held: Sequence[HeldChange]) -> list[HeldChange]:
@@ -127,9 +128,9 @@ class _Planning:
         """Weigh a change set; those that the negative rule holds count only among themselves and the others."""
         ordinary = [change for change in changes if change.cell not in self._below]
         reasons = exceeded(ordinary, self._limits, self._facts, left_out=left_out)
-        together = exceeded(changes, self._limits, self._facts, left_out=left_out)
-        self._reasons = {**together, **reasons}
         below = len(changes) - len(ordinary)
+        together = exceeded(changes, self._limits, self._facts, left_out=left_out) if below else reasons
+        self._reasons = {**together, **reasons}
         if below:
             figures = "1 figure is" if below == 1 else f"{below} figures are"
             self._reasons[Guard.NEGATIVE] = f"{figures} below zero and policy.negative is hold"
@@ -137,7 +138,8 @@ class _Planning:
         flowing: list[Change] = []
         for change in changes:
             negative = change.cell in self._below
-            guards = holding(change, together if negative else reasons, self._facts)
+            exceeds = together if negative else reasons
+            guards = holding(change, exceeds, self._facts) if exceeds else ()
             guards += (Guard.NEGATIVE,) if negative else ()
             if guards:
                 held.append(HeldChange(change, guards))
@@ -155,7 +157,7 @@ class _Planning:
         certain = self._facts.complete and not self._facts.distrusted
         lapsed = self._lapsed(approvals.keys() | silent) if certain else ()
         return Plan(
-            tuple(sorted(marked)),
+            tuple(sorted(marked, key=attrgetter("cell"))),
             self._to_hold(held),
             tuple(sorted((*held, *rejected, *still), key=lambda one: one.change.cell)),
             silent,
@@ -196,6 +198,8 @@ def _is_as_shown(change: Change, shown: Change) -> bool:
 
 def _other_than(changes: Iterable[Change], held: Iterable[HeldChange]) -> list[Change]:
     cells = {one.change.cell for one in held}
+    if not cells:
+        return list(changes)
     return [change for change in changes if change.cell not in cells]
 
 

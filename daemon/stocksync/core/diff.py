@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Protocol
 
 from stocksync.core.desired_state import CLOCK_SKEW, DesiredCell, SnapshotCells
@@ -82,7 +83,7 @@ def diff(
         else:
             waiting = quarantine.get(want.cell)
             _differing(want, remembered, live.get(want.cell), waiting=waiting, terms=terms, found=found)
-    found.changes.sort()
+    found.changes.sort(key=attrgetter("cell"))
     return found
 
 

@@ -1,5 +1,6 @@
 """Limits on destructive change: which guards a change set exceeds, and which changes each of them holds."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,9 +64,10 @@ def exceeded(changes: Sequence[Change], limits: Limits, facts: GuardContext, *, 
     reasons: dict[Guard, str] = {}
     if facts.distrusted:
         reasons[Guard.CROSS_CHECK] = facts.distrusted
+    kinds = Counter(change.kind for change in changes)
     shares = [
-        (Guard.ZEROED, _count(changes, {Kind.ZERO}), limits.zeroed, "dropped to zero"),
-        (Guard.DELETED, _count(changes, _REMOVALS), limits.deleted, "were removed"),
+        (Guard.ZEROED, kinds[Kind.ZERO], limits.zeroed, "dropped to zero"),
+        (Guard.DELETED, kinds[Kind.DEACTIVATE] + kinds[Kind.DELETE], limits.deleted, "were removed"),
         (Guard.CHANGED, sum(change.cell not in facts.first for change in changes), limits.changed, "changed"),
     ]
     enough = facts.managed > 0 and facts.managed >= limits.minimum_cells
@@ -92,10 +94,6 @@ def holding(change: Change, reasons: Mapping[Guard, str], facts: GuardContext) -
 
 def _fell(total: int | None, usual: float, limit: float) -> bool:
     return total is not None and total < usual * (1 - limit)
-
-
-def _count(changes: Sequence[Change], kinds: set[Kind]) -> int:
-    return sum(change.kind in kinds for change in changes)
 
 
 _REMOVALS = {Kind.DEACTIVATE, Kind.DELETE}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -197,8 +198,13 @@ class Kind(StrEnum):
         return self in {Kind.ZERO, Kind.DEACTIVATE, Kind.DELETE}
 
 
+class _InCell:
+    __slots__ = ("_cell",)
+    _cell: Cell
+
+
 @dataclass(frozen=True, slots=True, order=True)
-class Change:
+class Change(_InCell):
     """One cell to write; ordered by key, so that batches lock rows in one order."""
 
     product_id: int
@@ -216,7 +222,12 @@ class Change:
     @property
     def cell(self) -> Cell:
         """The cell it writes."""
-        return Cell(self.product_id, self.place)
+        try:
+            return self._cell
+        except AttributeError:  # made once: a cycle asks for it some thirty times
+            cell = Cell(self.product_id, self.place)
+            object.__setattr__(self, "_cell", cell)
+            return cell
 
     @property
     def ref(self) -> RowLocator:
@@ -241,6 +252,7 @@ class Change:
         return f"{self.sku or self.product_id}{place}: {before} → {show(self.after)}"
 
 
+@lru_cache(maxsize=4096)  # one figure stands in many cells, and is shown several times on its way
 def show(figure: Figure | None) -> str:
     """Give a figure as plain text: no exponent, no trailing zeros; "" for None."""
     if figure is None:

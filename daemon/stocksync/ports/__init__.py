@@ -6,6 +6,7 @@ from stocksync.ports.clock import Clock
 from stocksync.ports.events import Publish
 from stocksync.ports.source import Priority, Progress, Source
 from stocksync.ports.state import (
+    FiguresRead,
     GuardHistory,
     Lease,
     LedgerRow,
@@ -26,6 +27,7 @@ __all__ = [
     "Capabilities",
     "Clock",
     "Fence",
+    "FiguresRead",
     "GuardHistory",
     "Lease",
     "LedgerRow",

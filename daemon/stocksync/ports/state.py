@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Protocol
 
 from stocksync.core.completeness import PageSpans
@@ -25,6 +26,9 @@ from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.target import BatchResult
+
+FiguresRead = Mapping[Cell, tuple[SourceFigures, datetime]]
+"""Raw figures, each with the time of the request that showed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class SnapshotUpdate:
     replacing: frozenset[Cell] = frozenset()
     """Those of them that replace what is remembered whatever its date, which our clock holds to be in the future."""
     products: dict[int, SnapshotProduct] = field(default_factory=dict)
-    corrected: Mapping[Cell, Figure | None] = field(default_factory=dict)
+    corrected: dict[Cell, Figure | None] = field(default_factory=dict)
     """What the target was found to hold in place of what it had acknowledged; None: no row, or no number."""
     adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
     """First contact: the target already held this figure, under this SKU."""
@@ -92,12 +96,20 @@ class SnapshotUpdate:
     """Quarantine entries that are well again: (product id, place)."""
     layout: str | None = None
     """The target's layout, where it is another one now: what the target made of figures is forgotten with the old."""
-    unsettled: Collection[int] = ()
+    unsettled: list[int] = field(default_factory=list)
     """Products that need another look; those named in the other fields do in any case."""
-    settled: Mapping[int, SettledProduct] = field(default_factory=dict)
+    settled: dict[int, SettledProduct] = field(default_factory=dict)
     """Products that need none while their rows stay as they are; this is recorded last."""
     rules: bytes = b""
     """The rules digest of now, where it is told: what was settled under another one no longer is."""
+
+    @property
+    def touched(self) -> set[int]:
+        """The products that recording this unsettles."""
+        cells = chain(self.cells, self.corrected, self.adopted, self.unknown, self.given_up)
+        entries = (entry.product_id for entry in self.quarantined)
+        released = (product_id for product_id, _ in self.released)
+        return {*self.unsettled, *self.products, *entries, *released, *(cell.product_id for cell in cells)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +173,10 @@ class State(Protocol):
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
 
-    async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:
-        """Commit the intents of a batch, before the target is written."""
+    async def intend(
+        self, lease: Lease, cycle_id: str, changes: Sequence[Change], read: FiguresRead | None = None
+    ) -> None:
+        """Commit the intents of a batch, before the target is written, with what was `read` of its cells."""
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""

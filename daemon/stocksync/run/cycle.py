@@ -127,10 +127,10 @@ class Cycle:
     async def _carry_out(self, prepared: CyclePlan) -> None:
         account, lease, cycle_id = self._account, self._lease, self.report.cycle_id
         self.report.counts.unpushed = len(prepared.plan.apply)
-        async with self._phase("remember"):
-            await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
-            await remember_plan(account, lease, prepared)
         writer = Writer(account, lease, cycle_id)
+        async with self._phase("remember"):
+            await writer.observe(observed_of(prepared, account.clock.now()), prepared.plan.apply)
+            await remember_plan(account, lease, prepared)
         try:
             async with self._phase("write"):
                 await writer.push(prepared.plan.apply)

@@ -136,8 +136,8 @@ async def _push_locked(account: Account, register: StateQueries, product: Produc
     prepared = await prepare_product(account, reading_of(listed), snapshot)
     left = len(prepared.found.changes) - len(prepared.plan.apply)
     cycle_id = new_report(account, lease, "lookup-").cycle_id
-    await account.state.observe(lease, cycle_id, observed_of(prepared, account.clock.now()))
     writer = Writer(account, lease, cycle_id)
+    await writer.observe(observed_of(prepared, account.clock.now()), prepared.plan.apply)
     try:
         await writer.push(prepared.plan.apply)
     finally:

@@ -1,7 +1,7 @@
 """What a reading and a push change in the snapshot and in the quarantine."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,11 +29,11 @@ log = structlog.get_logger(__name__)
 def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     """Collect what a reading changes in the snapshot."""
     snapshot, desires = prepared.snapshot, prepared.desires
-    return SnapshotUpdate(
+    seen = SnapshotUpdate(
         cells=_in_order(prepared, now),
         replacing=frozenset(cell for cell in desires.fresh if _is_ahead(snapshot, cell, now)),
         products=_products(prepared),
-        corrected=snapshot.corrected,
+        corrected=dict(snapshot.corrected),
         adopted=prepared.found.adopted,
         unknown={**_newly_unknown(desires.unknown, snapshot, now), **_known_again(prepared)},
         quarantined=[*_bad_rows(prepared, now), *_judged(prepared.found.refused, snapshot, now)],
@@ -42,41 +42,55 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
         locations=_locations(prepared),
         checked_up_to=prepared.checked.up_to or None,
         given_up=desires.given_up,
-        unsettled=sorted(prepared.focus.unsettled | needing_another_look(desires, prepared.found, ())),
     )
+    _settle_what_needs_nothing(prepared, seen)
+    return seen
+
+
+def _settle_what_needs_nothing(prepared: CyclePlan, seen: SnapshotUpdate) -> None:
+    """Settle at once the products of which nothing is written; most are settled so already, and are left alone."""
+    settled, known = _settled_products(prepared, {}), prepared.focus.catalogue.known
+    unsettled = prepared.focus.unsettled | needing_another_look(prepared.desires, prepared.found, ())
+    seen.unsettled = sorted(key for key in unsettled if key not in settled or settled[key] != known.get(key))
+    touched = seen.touched
+    seen.rules = prepared.focus.rules
+    seen.settled = {key: one for key, one in settled.items() if key in touched or one != known.get(key)}
 
 
 async def remember_outcome(
     account: Account, lease: Lease, cycle_id: str, prepared: CyclePlan, pushed: WriteResult
 ) -> None:
-    """Record what a push changed in the quarantine, and say what the target did not keep as it was written."""
+    """Record what a push changed in the quarantine, and what it left unrecorded; say what the target altered."""
     _name_altered(prepared.snapshot, pushed)
     _name_waiting(pushed)
     refused = list(_set_aside(pushed, prepared.snapshot, account.clock.now()))
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *pushed.completed, *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
-    settled = _settled_products(prepared, pushed, {entry.product_id for entry in refused})
-    news = prepared.focus.rules != prepared.focus.catalogue.rules
-    if refused or released or settled or news:
-        seen = SnapshotUpdate(quarantined=refused, released=released, settled=settled, rules=prepared.focus.rules)
+    written = {change.cell: change.after for change in pushed.applied}
+    done = {cell.product_id for cell in written} - {entry.product_id for entry in refused}
+    settled = {key: one for key, one in _settled_products(prepared, written).items() if key in done} if done else {}
+    if refused or released or settled or pushed.unrecorded:
+        seen = SnapshotUpdate(cells=pushed.unrecorded, quarantined=refused, released=released)
+        seen.settled, seen.rules = settled, prepared.focus.rules
         await account.state.observe(lease, cycle_id, seen)
 
 
-def _settled_products(prepared: CyclePlan, pushed: WriteResult, set_aside: set[int]) -> dict[int, SettledProduct]:
+def _settled_products(prepared: CyclePlan, written: Mapping[Cell, Figure]) -> dict[int, SettledProduct]:
     """Give the products that the next cycle need not think about, while their rows stay what they are."""
     if not prepared.focus.rules:
         return {}
-    applied = {change.cell: change.after for change in pushed.applied}
-    open_ = needing_another_look(prepared.desires, prepared.found, applied)
-    open_ |= set_aside.union(product_id for product_id, _ in prepared.snapshot.quarantine)
-    read = (product for product_id, product in prepared.reading.products.items() if product_id not in open_)
+    products, cells = prepared.reading.products, prepared.snapshot.cells
+    open_ = needing_another_look(prepared.desires, prepared.found, written)
+    open_ |= {product_id for product_id, _ in prepared.snapshot.quarantine}
     known = {**prepared.snapshot.products, **prepared.absent.updates}
-    gone = {key for key, one in known.items() if one.gone_at and key not in prepared.reading.products} - open_
+    gone = {key for key, one in known.items() if one.gone_at and key not in products} - open_
     gone = set() if prepared.absent.unresolved else gone
-    held = {cell: one.acked for cell, one in prepared.snapshot.cells.items()}
-    held |= {cell: figure for cell, (figure, _) in prepared.found.adopted.items()} | applied
+    held = {cell: one.acked for cell, one in cells.items()}
+    held |= {cell: figure for cell, (figure, _) in prepared.found.adopted.items()}
+    held |= written
     managed = Counter(cell.product_id for cell, figure in held.items() if isinstance(figure, Decimal))
+    read = (product for key, product in products.items() if key not in open_)
     return settle(read, sorted(gone), prepared.desires, managed)
 
 

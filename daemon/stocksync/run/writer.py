@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import stamina
 import structlog
 
-from stocksync.core.model import Cell, Change, Figure
+from stocksync.core.batch_size import BatchSize
+from stocksync.core.model import Cell, Change, Figure, SourceFigures
 from stocksync.errors import RowsLocked, RowsRefused, TargetConflict, TargetError, TargetUnavailable
-from stocksync.ports import BatchResult, Lease
+from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ class WriteResult:
     """Rows whose left-out columns went in after all."""
     incomplete: list[tuple[Change, str]] = field(default_factory=list)
     """Rows of which they were refused again."""
+    unrecorded: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
+    """What was read of cells that are still to be written: it is recorded with their intents."""
 
     @property
     def count(self) -> int:
@@ -68,6 +71,13 @@ class Writer:
         self._probed: Change | None = None
         self._waits = 0
 
+    async def observe(self, seen: SnapshotUpdate, changes: Sequence[Change]) -> None:
+        """Record what was read; of `changes`, which are pushed next, with their intents: one commit for both."""
+        if not self._account.shared:
+            cells = (change.cell for change in changes if change.cell not in seen.replacing)
+            self.pushed.unrecorded = {cell: seen.cells.pop(cell) for cell in cells if cell in seen.cells}
+        await self._account.state.observe(self._lease, self._cycle_id, seen)
+
     async def push(self, changes: Sequence[Change]) -> None:
         """Write changes in batches; what became of them is in `pushed`, also after an error.
 
@@ -78,8 +88,12 @@ class Writer:
         if changes:
             await self._account.target.make()
         self._last = changes[-1] if changes else None
-        for batch in _batches(changes, self._account.settings.batch_size):
+        size, start, clock = BatchSize(self._account.settings.batch_size), 0, self._account.clock
+        while start < len(changes):
+            batch, began, troubled = changes[start : start + size.rows], clock.monotonic(), self._troubled
             await finish(self._write(batch))
+            size.learn(clock.monotonic() - began, smooth=self._troubled == troubled)
+            start += len(batch)
         await self._wait_for_rows()
 
     async def retry_columns(self, left_out: Sequence[tuple[Change, str]]) -> None:
@@ -97,6 +111,10 @@ class Writer:
             refused = await target.retry_columns(left_out, self._fence)
         self.pushed.completed = [change.cell for change, _ in left_out if change.cell not in refused]
         self.pushed.incomplete = [(change, refused[change.cell]) for change, _ in left_out if change.cell in refused]
+
+    @property
+    def _troubled(self) -> int:
+        return len(self.pushed.refused) + len(self.pushed.waiting)
 
     async def _wait_for_rows(self) -> None:
         """Try again what others hold, now that nothing else waits with it: one row after the other, for a while."""
@@ -134,7 +152,11 @@ class Writer:
     async def _write(self, batch: Sequence[Change]) -> None:
         batch = self._untried(batch)
         if batch and not self._account.shared:
-            await self._account.state.intend(self._lease, self._cycle_id, batch)
+            unrecorded = self.pushed.unrecorded
+            read = {change.cell: unrecorded[change.cell] for change in batch if change.cell in unrecorded}
+            await self._account.state.intend(self._lease, self._cycle_id, batch, read)
+            for cell in read:
+                del unrecorded[cell]
         await self._deliver(batch)
 
     def _untried(self, batch: Sequence[Change]) -> Sequence[Change]:

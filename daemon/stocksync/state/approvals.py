@@ -38,7 +38,8 @@ async def hold(
         plan = await _undecided(connection, plan)
     if plan is not None and before is not None and plan.continues(_waiting(before)):
         plan = plan.as_episode_of(_waiting(before))
-    if plan is None or before is None or (before.plan_id, before.plan) != (plan.plan_id, plan_blob(plan)):
+    stored = None if before is None else (before.plan_id, before.plan)
+    if stored != (None if plan is None else (plan.plan_id, plan_blob(plan))):
         await _replace_waiting(connection, account, cause, plan)
     return plan
 

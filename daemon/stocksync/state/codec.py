@@ -39,6 +39,7 @@ _locations = msgspec.json.Decoder(dict[int, str])
 _plan = msgspec.json.Decoder(_Plan)
 
 
+@lru_cache(maxsize=16_384)  # the same figures go into an intent, an acknowledgement and the ledger
 def parts_text(parts: SourceFigures) -> str:
     """Give raw figures as canonical JSON: `{"3":"120"}`."""
     return "{" + ",".join(f'"{location}":"{show(figure)}"' for location, figure in parts) + "}"

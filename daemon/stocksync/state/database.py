@@ -26,6 +26,7 @@ from stocksync.errors import RowsRefused, SchemaBehind, TargetConflict
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
+    FiguresRead,
     GuardHistory,
     Lease,
     LedgerRow,
@@ -55,10 +56,13 @@ from stocksync.state.migrate import migrate_engine, problem_of_engine
 from stocksync.state.near_skus import near_skus
 from stocksync.state.private import keep_private
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
+from stocksync.state.slices import in_slices
 
 T = TypeVar("T")
 
 _SWEEP_EVERY = timedelta(hours=1)
+_AT_ONCE = 5000
+"""Rows of an update in one transaction."""
 BRIEF_SECONDS = 10.0
 _LEASE_CONNECTIONS, _BUDGET_CONNECTIONS = 2, 3
 _CLAIMING_SHARE = 6
@@ -201,17 +205,22 @@ class Database:
 
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
+        for part in in_slices(seen, _AT_ONCE):
+            await self._observe(lease, cycle_id, part)
 
+    async def _observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         async def work(connection: AsyncConnection, now: datetime) -> None:
             await snapshot_update.observe(connection, lease.account, cycle_id, seen, now)
 
         await self._fenced(lease, work)
 
-    async def intend(self, lease: Lease, cycle_id: str, changes: Sequence[Change]) -> None:  # noqa: ARG002
-        """Commit the intents of a batch, before the target is written."""
+    async def intend(
+        self, lease: Lease, cycle_id: str, changes: Sequence[Change], read: FiguresRead | None = None
+    ) -> None:
+        """Commit the intents of a batch, before the target is written, with what was `read` of its cells."""
 
         async def work(connection: AsyncConnection, now: datetime) -> None:
-            await ledger.intend(connection, lease.account, changes, now)
+            await ledger.intend(connection, lease, cycle_id, changes, read=read or {}, now=now)
 
         await self._fenced(lease, work)
 

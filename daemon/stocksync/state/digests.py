@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.look_alike import folded
 from stocksync.core.model import SettledProduct
 from stocksync.core.recognition import Catalogue
+from stocksync.sqlrows import Columns, Rows, update_rows
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
-from stocksync.state.session import chunks, execute_by_key
+from stocksync.state.session import chunks, execute_by_id
 
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
 UNSETTLED = dict.fromkeys(_DIGEST)
@@ -39,8 +40,7 @@ async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[
 async def unsettle(connection: AsyncConnection, account: str, product_ids: Collection[int]) -> None:
     """Let the next cycle look at these products again, whatever their rows look like."""
     mine = update(products).where(products.c.account == account, products.c.digest.is_not(None))
-    keys = [(product_id,) for product_id in sorted(product_ids)]
-    await execute_by_key(connection, mine.values(**UNSETTLED), (products.c.product_id,), keys)
+    await execute_by_id(connection, mine.values(**UNSETTLED), products.c.product_id, sorted(product_ids))
 
 
 async def settle(
@@ -53,14 +53,9 @@ async def settle(
     if (await connection.execute(mine.values(rules=rules))).rowcount:
         other = update(products).where(products.c.account == account, products.c.digest.is_not(None))
         await connection.execute(other.values(**UNSETTLED))
-    key = (products.c.account == account, products.c.product_id == bindparam("id"))
-    statement = update(products).where(*key).values({name: bindparam(f"new_{name}") for name in _DIGEST})
-    rows = [
-        {"id": product_id, **{f"new_{name}": getattr(one, name) for name in _DIGEST}}
-        for product_id, one in sorted(settled.items())
-    ]
-    if rows:
-        await connection.execute(statement, rows)
+    each: Columns = {"product_id": sorted(settled)}
+    each |= {name: [getattr(settled[key], name) for key in each["product_id"]] for name in _DIGEST}
+    await update_rows(connection, update(products).where(products.c.account == account), ["product_id"], Rows(each))
 
 
 def look_alike_key(sku: str) -> str:

@@ -67,8 +67,9 @@ async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) 
         LeaseLost: the lease is another's, or has less than `margin` to run.
 
     """
-    row = (await connection.execute(_lease_of(lease.account))).first()
-    _check(row, lease, await _now(connection) + margin)
+    query = _lease_of(lease.account).add_columns(database_now().label("now"))
+    row = (await connection.execute(query)).first()
+    _check(row, lease, margin + (_NEVER if row is None else row.now))
 
 
 @dataclass(frozen=True, slots=True)

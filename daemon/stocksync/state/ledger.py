@@ -3,30 +3,45 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, case, func, insert, literal_column, null, or_, select, union, update
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.model import Change, Figure, figure_of, show
-from stocksync.ports import BatchResult, Lease, LedgerRow
+from stocksync.core.model import Change, figure_of, show
+from stocksync.ports import BatchResult, FiguresRead, Lease, LedgerRow
+from stocksync.sqlrows import Columns, Rows, insert_rows
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
-from stocksync.state.session import Assigned, Row, execute_by_key, execute_many, upsert
-from stocksync.state.snapshot_update import new_cell
+from stocksync.state.session import Assigned, execute_by_key, upsert
+from stocksync.state.snapshot_update import NEVER_READ, cell_rows, newer_wins
 
 
-async def intend(connection: AsyncConnection, account: str, changes: Sequence[Change], now: datetime) -> None:
-    """Record what is about to be written; an intent that was open keeps its age."""
-    await unsettle(connection, account, {change.product_id for change in changes})
-    rows = [
-        new_cell(account, change.cell, parts=parts_text(change.parts), intent=show(change.after), intended_at=now)
-        for change in sorted(changes, key=lambda change: change.cell)
-    ]
-    await execute_many(connection, upsert(cells, connection, _opened), rows)
+async def intend(
+    connection: AsyncConnection,
+    lease: Lease,
+    cycle_id: str,
+    changes: Sequence[Change],
+    *,
+    read: FiguresRead,
+    now: datetime,
+) -> None:
+    """Record what is about to be written, and what was read of its cells; an intent that was open keeps its age."""
+    await unsettle(connection, lease.account, {change.product_id for change in changes})
+    ordered = sorted(changes, key=attrgetter("cell"))
+    figures = [read.get(change.cell, (change.parts, NEVER_READ)) for change in ordered]
+    each: Columns = {
+        "parts": [parts_text(parts) for parts, _ in figures],
+        "source_at": [at for _, at in figures],
+        "source_cycle": ["" if at is NEVER_READ else cycle_id for _, at in figures],
+        "intent": [show(change.after) for change in ordered],
+    }
+    rows = cell_rows(lease.account, ordered, each, intended_at=now)
+    await insert_rows(connection, upsert(cells, connection, lambda new: [*_opened(new), *newer_wins(new, now)]), rows)
 
 
 async def acknowledge(
@@ -35,11 +50,9 @@ async def acknowledge(
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
     await unsettle(connection, lease.account, {change.product_id for change in written.applied})
     if written.applied:
-        applied = sorted(written.applied, key=lambda one: one.cell)
-        rows = [_acked_row(lease.account, change, written.altered.get(change.cell), now) for change in applied]
-        await execute_many(connection, upsert(cells, connection, _acked), rows)
-        entries = [_entry(lease, cycle_id, one, written.altered.get(one.cell), now) for one in written.applied]
-        await execute_many(connection, insert(ledger), entries)
+        rows = _acked_rows(lease.account, written, now)
+        await insert_rows(connection, upsert(cells, connection, _acked), rows)
+        await insert_rows(connection, insert(ledger), _entries(lease, cycle_id, written, now))
         await approvals.use_up(connection, lease.account, written.applied)
         await connection.execute(update(accounts).where(accounts.c.account == lease.account).values(last_push=now))
     await _close(connection, lease.account, list(chain(written.skipped, (change for change, _ in written.ambiguous))))
@@ -90,28 +103,31 @@ async def _close(connection: AsyncConnection, account: str, changes: Sequence[Ch
     await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), tried)
 
 
-def _acked_row(account: str, change: Change, altered: Figure | None, now: datetime) -> Row:
-    acked, sent = (change.after, None) if altered is None else (altered, change.after)
-    figures = {"parts": parts_text(change.parts), "acked": show(acked), "sent": figure_text(sent)}
-    return new_cell(account, change.cell, **figures, acked_at=now, sku=change.sku)
-
-
-def _entry(lease: Lease, cycle_id: str, change: Change, altered: Figure | None, now: datetime) -> Row:
-    return {
-        "account": lease.account,
-        "at": now,
-        "cycle_id": cycle_id,
-        "epoch": lease.epoch,
-        "product_id": change.product_id,
-        "place": change.place,
-        "sku": change.sku,
-        "sku_key": change.sku[:SKU_KEY_LENGTH],
-        "before": figure_text(change.before),
-        "after": show(change.after),
-        "parts": parts_text(change.parts),
-        "cause": change.cause,
-        "read_back": figure_text(altered),
+def _acked_rows(account: str, written: BatchResult, now: datetime) -> Rows:
+    applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
+    each: Columns = {
+        "parts": [parts_text(change.parts) for change in applied],
+        "acked": [show(altered.get(change.cell, change.after)) for change in applied],
+        "sent": [show(change.after) if change.cell in altered else None for change in applied],
+        "sku": [change.sku for change in applied],
     }
+    return cell_rows(account, applied, each, acked_at=now)
+
+
+def _entries(lease: Lease, cycle_id: str, written: BatchResult, now: datetime) -> Rows:
+    applied, altered = written.applied, written.altered
+    each: Columns = {
+        "product_id": [change.product_id for change in applied],
+        "place": [change.place for change in applied],
+        "sku": [change.sku for change in applied],
+        "sku_key": [change.sku[:SKU_KEY_LENGTH] for change in applied],
+        "before": [figure_text(change.before) for change in applied],
+        "after": [show(change.after) for change in applied],
+        "parts": [parts_text(change.parts) for change in applied],
+        "cause": [change.cause for change in applied],
+        "read_back": [figure_text(altered.get(change.cell)) for change in applied],
+    }
+    return Rows(each, {"account": lease.account, "at": now, "cycle_id": cycle_id, "epoch": lease.epoch})
 
 
 def change_in(row: ResultRow[Any]) -> Change:

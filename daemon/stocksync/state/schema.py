@@ -78,6 +78,7 @@ cells = Table(
     Column("former_sku", Words, nullable=False),
     Column("unknown_since", Instant),
     Column("sent", Words),
+    postgresql_with={"fillfactor": 50},
 )
 
 ledger = Table(

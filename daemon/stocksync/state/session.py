@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
 import stamina
-from sqlalchemy import Column, Delete, Table, Update, bindparam, tuple_
+from sqlalchemy import Column, Delete, Table, Update, any_, bindparam, tuple_
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +14,7 @@ from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
+from stocksync.sqlrows import array_of, parameters, takes_arrays
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -124,6 +125,19 @@ async def execute_by_key(
         names = [f"key_{column.name}" for column in columns]
         equal = (column == bindparam(name, type_=column.type) for column, name in zip(columns, names, strict=True))
         await connection.execute(statement.where(*equal), [dict(zip(names, key, strict=True)) for key in keys])
+
+
+async def execute_by_id(
+    connection: AsyncConnection, statement: Update | Delete, column: Column[int], ids: Sequence[int]
+) -> None:
+    """Execute a statement for each row whose `column` is one of `ids`."""
+    if takes_arrays(connection):
+        if ids:
+            named = column == any_(array_of("ids", column.type))
+            await connection.execute(statement.where(named), parameters({"ids": ids}))
+        return
+    for chunk in chunks(ids):
+        await connection.execute(statement.where(column.in_(chunk)))
 
 
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

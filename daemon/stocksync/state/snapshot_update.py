@@ -3,15 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import chain
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, delete, func, literal_column, or_, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, literal_column, or_, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.desired_state import CLOCK_SKEW
-from stocksync.core.model import Cell
-from stocksync.ports import Quarantined, SnapshotUpdate
+from stocksync.core.model import Cell, Change, SnapshotProduct
+from stocksync.ports import FiguresRead, Quarantined, SnapshotUpdate
+from stocksync.sqlrows import Columns, Rows, insert_rows
 from stocksync.state import digests
 from stocksync.state.codec import figure_text, locations_text, parts_text
 from stocksync.state.schema import accounts, cells, products, quarantine
@@ -20,13 +21,14 @@ from stocksync.state.types import instant, micros
 
 NEVER_READ = instant(0)
 """Source time of a cell that was intended or adopted before any reading showed it: any reading is newer."""
+_UNREAD = {"parts": "{}", "source_at": NEVER_READ, "source_cycle": "", "sku": "", "former_sku": ""}
 
 
 async def observe(
     connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
 ) -> None:
     """Write all that differs, in one transaction."""
-    await digests.unsettle(connection, account, _touched(seen))
+    await digests.unsettle(connection, account, seen.touched)
     await _write_layout(connection, account, seen.layout)
     await _write_cells(connection, account, cycle_id, seen, now)
     await _write_corrected(connection, account, seen, now)
@@ -40,12 +42,6 @@ async def observe(
     await digests.settle(connection, account, seen.rules, seen.settled)
 
 
-def _touched(seen: SnapshotUpdate) -> set[int]:
-    cells_of = chain(seen.cells, seen.corrected, seen.adopted, seen.unknown, seen.given_up)
-    entries = chain((entry.product_id for entry in seen.quarantined), (product_id for product_id, _ in seen.released))
-    return {*seen.unsettled, *seen.products, *entries, *(cell.product_id for cell in cells_of)}
-
-
 async def retry(connection: AsyncConnection, account: str, product_ids: Sequence[int] | None) -> int:
     """Let what waits in quarantine be due, of all products or of some."""
     due = update(quarantine).where(quarantine.c.account == account).values(retry_at=quarantine.c.last_at)
@@ -55,11 +51,11 @@ async def retry(connection: AsyncConnection, account: str, product_ids: Sequence
     return sum([(await connection.execute(part)).rowcount for part in parts])
 
 
-def new_cell(account: str, cell: Cell, **values: object) -> Row:
-    """Give a full row for a cell, should it not be there yet."""
-    row: Row = {"account": account, "product_id": cell.product_id, "place": cell.place, "parts": "{}"}
-    row |= {"source_at": NEVER_READ, "source_cycle": "", "sku": "", "former_sku": ""}
-    return row | values
+def cell_rows(account: str, keys: Sequence[Cell] | Sequence[Change], each: Columns, **same: object) -> Rows:
+    """Give full rows for cells, should they not be there yet."""
+    key: Columns = {"product_id": [cell.product_id for cell in keys], "place": [cell.place for cell in keys]}
+    common = {"account": account, **_UNREAD, **same}
+    return Rows({**key, **each}, {name: value for name, value in common.items() if name not in each})
 
 
 async def _write_layout(connection: AsyncConnection, account: str, layout: str | None) -> None:
@@ -82,18 +78,25 @@ async def _write_account(connection: AsyncConnection, account: str, seen: Snapsh
 async def _write_cells(
     connection: AsyncConnection, account: str, cycle_id: str, seen: SnapshotUpdate, now: datetime
 ) -> None:
-    rows = {
-        cell: new_cell(account, cell, parts=parts_text(parts), source_at=at, source_cycle=cycle_id)
-        for cell, (parts, at) in sorted(seen.cells.items())
-    }
-    ordinary = [row for cell, row in rows.items() if cell not in seen.replacing]
-    replacing = [row for cell, row in rows.items() if cell in seen.replacing]
-    await execute_many(connection, upsert(cells, connection, lambda new: _newer_wins(new, now)), ordinary)
-    await execute_many(connection, upsert(cells, connection, lambda new: _replaces(new, now)), replacing)
+    replacing = seen.replacing
+    ordinary = (
+        {cell: figures for cell, figures in seen.cells.items() if cell not in replacing} if replacing else seen.cells
+    )
+    rows = _cells_read(account, cycle_id, ordinary)
+    await insert_rows(connection, upsert(cells, connection, lambda new: newer_wins(new, now)), rows)
+    rows = _cells_read(account, cycle_id, {cell: seen.cells[cell] for cell in replacing if cell in seen.cells})
+    await insert_rows(connection, upsert(cells, connection, lambda new: _replaces(new, now)), rows)
 
 
-def _newer_wins(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
-    newer = _is_newer(new, now)
+def _cells_read(account: str, cycle_id: str, figures: FiguresRead) -> Rows:
+    found = sorted(figures.items(), key=itemgetter(0))
+    each: Columns = {"parts": [parts_text(parts) for _, (parts, _) in found], "source_at": [at for _, (_, at) in found]}
+    return cell_rows(account, [cell for cell, _ in found], each, source_cycle=cycle_id)
+
+
+def newer_wins(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
+    """Replace raw figures by those that were read later; what no reading showed replaces none."""
+    newer = and_(new.source_cycle != literal_column("''"), _is_newer(new, now))
     names = ("parts", "source_cycle", "source_at")
     return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
 
@@ -112,11 +115,11 @@ def _is_newer(new: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401
 
 
 async def _write_corrected(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
-    rows = [
-        new_cell(account, cell, acked=figure_text(figure), acked_at=None if figure is None else now)
-        for cell, figure in sorted(seen.corrected.items())
-    ]
-    await execute_many(connection, upsert(cells, connection, _read_back), rows)
+    found = sorted(seen.corrected.items(), key=itemgetter(0))
+    each: Columns = {"acked": [figure_text(figure) for _, figure in found]}
+    each["acked_at"] = [None if figure is None else now for _, figure in found]
+    rows = cell_rows(account, [cell for cell, _ in found], each)
+    await insert_rows(connection, upsert(cells, connection, _read_back), rows)
 
 
 def _read_back(new: Any) -> Assigned:  # noqa: ANN401
@@ -124,11 +127,10 @@ def _read_back(new: Any) -> Assigned:  # noqa: ANN401
 
 
 async def _write_adopted(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
-    rows = [
-        new_cell(account, cell, acked=figure_text(figure), sku=sku, acked_at=now)
-        for cell, (figure, sku) in sorted(seen.adopted.items(), key=lambda item: item[0])
-    ]
-    await execute_many(connection, upsert(cells, connection, _first_contact), rows)
+    found = sorted(seen.adopted.items(), key=itemgetter(0))
+    each: Columns = {"acked": [figure_text(figure) for _, (figure, _) in found], "sku": [sku for _, (_, sku) in found]}
+    rows = cell_rows(account, [cell for cell, _ in found], each, acked_at=now)
+    await insert_rows(connection, upsert(cells, connection, _first_contact), rows)
 
 
 def _first_contact(new: Any) -> Assigned:  # noqa: ANN401
@@ -154,17 +156,13 @@ async def _write_unknown(connection: AsyncConnection, account: str, seen: Snapsh
 
 
 async def _write_products(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
-    rows = [
-        {
-            "account": account,
-            "product_id": product_id,
-            **known._asdict(),
-            "look_alike": digests.look_alike_key(known.sku),
-        }
-        | digests.UNSETTLED
-        for product_id, known in sorted(seen.products.items())
-    ]
-    await execute_many(connection, upsert(products, connection, replacing(products)), rows)
+    found = sorted(seen.products.items())
+    entries = [entry for _, entry in found]
+    each: Columns = {"product_id": [product_id for product_id, _ in found]}
+    each |= dict(zip(SnapshotProduct._fields, zip(*entries, strict=True), strict=False))
+    each["look_alike"] = [digests.look_alike_key(entry.sku) for entry in entries]
+    rows = Rows(each, {"account": account, **digests.UNSETTLED})
+    await insert_rows(connection, upsert(products, connection, replacing(products)), rows)
 
 
 async def _write_quarantine(connection: AsyncConnection, account: str, entries: Iterable[Quarantined]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from stocksync.core.model import Change, Removal, RowLocator
@@ -52,7 +53,8 @@ class BatchStatements:
 
     updates: dict[tuple[str, ...], list[Row]] = field(default_factory=dict)
     """By the fields they set: rows of one shape go in one statement."""
-    inserts: list[Row] = field(default_factory=list)
+    inserts: dict[tuple[str, ...], list[Row]] = field(default_factory=dict)
+    """As the updates."""
     deletes: list[Row] = field(default_factory=list)
     written: BatchResult = field(default_factory=BatchResult)
     touched: list[RowChange] = field(default_factory=list)
@@ -90,10 +92,11 @@ def row_key(layout: Layout, match_by: MatchBy, ref: RowLocator) -> tuple[RowKey,
 def arrange(layout: Layout, match_by: MatchBy, changes: Iterable[Change], now: datetime) -> Batch:
     """Encode every change; one that does not fit harms nobody else."""
     batch = Batch()
-    for change in sorted(changes):
+    stamp: Row = {} if layout.updated_at is None else {"v_updated_at": layout.updated_at.encode(now)}
+    for change in sorted(changes, key=attrgetter("cell")):
         try:
             key, finds = row_key(layout, match_by, change.ref)
-            batch.orders.append(_row_change(layout, change, key, finds, now))
+            batch.orders.append(_row_change(layout, change, key, finds, stamp))
         except UnsuitableValue as error:
             batch.misfits.append((change, str(error)))
     _set_rivals_aside(batch)
@@ -166,7 +169,8 @@ def _add(layout: Layout, work: BatchStatements, order: RowChange, *, there: bool
     elif there:
         work.updates.setdefault(tuple(order.sets), []).append(order.finds | order.sets)
     elif not removal:
-        work.inserts.append(_new_row(layout, order))
+        row = _new_row(layout, order)
+        work.inserts.setdefault(tuple(row), []).append(row)
         work.made.append(order)
     work.touched.append(order)
 
@@ -180,38 +184,36 @@ def _new_row(layout: Layout, order: RowChange) -> Row:
     return row
 
 
-def _row_change(layout: Layout, change: Change, key: RowKey, finds: Row, now: datetime) -> RowChange:
-    order = RowChange(change, key, finds, _sets(layout, change, now))
+def _row_change(layout: Layout, change: Change, key: RowKey, finds: Row, stamp: Row) -> RowChange:
+    sets = _sets(layout, change, stamp)
     if layout.other is None or isinstance(change.after, Removal):
-        return order
+        return RowChange(change, key, finds, sets)
     try:
-        return replace(order, sets={**_other(layout, layout.other, change), **order.sets})
+        return RowChange(change, key, finds, {"v_other": _other(layout, layout.other, change), **sets})
     except UnsuitableValue as error:
-        return order.without(("v_other",), str(error))
+        return RowChange(change, key, finds, sets).without(("v_other",), str(error))
 
 
-def _sets(layout: Layout, change: Change, now: datetime) -> Row:
+def _sets(layout: Layout, change: Change, stamp: Row) -> Row:
     if change.after is Removal.DELETED:
         return {}
-    sets: Row = {} if layout.updated_at is None else {"v_updated_at": layout.updated_at.encode(now)}
     if change.after is Removal.DEACTIVATED:
         if layout.active is None:
             raise UnsuitableValue("no `active` column is mapped, so the row cannot be deactivated")
-        return {**sets, "v_active": layout.active.encode(False)}  # noqa: FBT003
+        return {**stamp, "v_active": layout.active.encode(False)}  # noqa: FBT003
+    sets = {**stamp, "v_quantity": _quantity(layout, change.after)}
     if change.before is Removal.DEACTIVATED and layout.active is not None:
         sets["v_active"] = layout.active.encode(True)  # noqa: FBT003
-    return {**sets, "v_quantity": _quantity(layout, change.after)}
+    return sets
 
 
 def _quantity(layout: Layout, figure: Decimal) -> Any:  # noqa: ANN401  a driver's value
     return _fit(layout.quantity.encode, figure, layout.quantity.column.name)
 
 
-def _other(layout: Layout, other: Key, change: Change) -> Row:
+def _other(layout: Layout, other: Key, change: Change) -> Any:  # noqa: ANN401  a driver's value
     value = change.sku if other.column.key == "sku" else str(change.product_id)
-    if not value and layout.other_nullable:
-        return {"v_other": None}
-    return {"v_other": other.encode(value)}
+    return None if not value and layout.other_nullable else other.encode(value)
 
 
 def _fit(encode: Any, value: Any, column: str) -> Any:  # noqa: ANN401  between our values and a driver's

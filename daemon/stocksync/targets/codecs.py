@@ -138,8 +138,8 @@ def _exact(encode: Callable[[Decimal], Any], scale: int | None) -> Callable[[Dec
     """Refuse decimals the column would round away in silence."""
 
     def check(value: Decimal) -> Any:  # noqa: ANN401  a driver's value
-        if scale is not None and len(show(value).partition(".")[2]) > scale:
-            raise UnsuitableValue(f"{show(value)} has more decimals than the {scale} that the column keeps")
+        if scale is not None and "." in (text := show(value)) and len(text.partition(".")[2]) > scale:
+            raise UnsuitableValue(f"{text} has more decimals than the {scale} that the column keeps")
         return encode(value)
 
     return check

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
+    FromClause,
     Join,
     and_,
     bindparam,
@@ -16,10 +16,10 @@ from sqlalchemy import (
     literal_column,
     types,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 
+from stocksync.sqlrows import parameters, unnested
 from stocksync.targets import dialects
 from stocksync.targets.batch import Row
 from stocksync.targets.keys import Key
@@ -57,30 +57,32 @@ def names_rows(connection: AsyncConnection, layout: Layout) -> bool:
     return all(key.letters or isinstance(key.column.type, types.Integer) for key in layout.keys)
 
 
-def joined(connection: AsyncConnection, layout: Layout, names: Sequence[str]) -> tuple[Any, Join]:
+def joined(connection: AsyncConnection, layout: Layout, names: Sequence[str]) -> tuple[FromClause, Join]:
     """Give the table of named rows and its join with the user's; `names` are the keys, then what else is sent."""
     postgresql = connection.dialect.name == "postgresql"
-    given = _unnested(layout) if postgresql else _json_table(layout, names)
-    same = [
-        dialects.same(key, given.c[name], "postgresql") if postgresql else _same(key, given.c[name])
-        for key, name in zip(layout.keys, KEYS, strict=False)
-    ]
+    given = unnested(_kinds(layout, names)) if postgresql else _json_table(layout, names)
     how = Join if postgresql else StraightJoin
-    return given, how(given, layout.table, and_(*same, *layout.conditions))
+    return given, how(given, layout.table, and_(*meeting(connection, layout, given)))
 
 
-def packed(connection: AsyncConnection, layout: Layout, rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
+def meeting(connection: AsyncConnection, layout: Layout, given: FromClause) -> list[ColumnElement[bool]]:
+    """Give the conditions by which the user's rows are the named ones."""
+    keys = list(zip(layout.keys, KEYS, strict=False))
+    if connection.dialect.name != "postgresql":
+        return [*(_same(key, given.c[name]) for key, name in keys), *layout.conditions]
+    return [*(dialects.same(key, given.c[name], "postgresql") for key, name in keys), *layout.conditions]
+
+
+def packed(connection: AsyncConnection, rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
     """Give the bound values of such a table."""
     if connection.dialect.name == "postgresql":
-        return {name: [row[name] for row in rows] for name, _ in zip(KEYS, layout.keys, strict=False)}
+        return parameters({name: [row[name] for row in rows] for name in names})
     return {"packed": json.dumps([[_plain(row[name]) for name in names] for row in rows])}
 
 
-def _unnested(layout: Layout) -> Any:  # noqa: ANN401  SQLAlchemy's alias of a function
-    pairs = [(name, key.column.type) for key, name in zip(layout.keys, KEYS, strict=False)]
-    lists = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in pairs))
-    columns: list[Column[Any]] = [Column(name, kind) for name, kind in pairs]
-    return lists.table_valued(*columns, name="given").render_derived()
+def _kinds(layout: Layout, names: Sequence[str]) -> dict[str, types.TypeEngine[Any]]:
+    columns = {**dict(zip(KEYS, (key.column for key in layout.keys), strict=False)), **dict(layout.fields)}
+    return {name: columns[name].type for name in names}
 
 
 def _json_table(layout: Layout, names: Sequence[str]) -> Any:  # noqa: ANN401  the same

@@ -82,7 +82,7 @@ def _unpadded(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
         raise UnsuitableValue(f"{text!a} holds a character that databases do not keep")
     return text
 

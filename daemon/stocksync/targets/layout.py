@@ -47,6 +47,19 @@ class Layout:
         return [part.column for part in parts if part is not None]
 
     @property
+    def fields(self) -> list[tuple[str, Column[Any]]]:
+        """The columns by the names under which a row's new values are bound."""
+        parts = {
+            "v_match": self.match,
+            "v_place": self.place,
+            "v_other": self.other,
+            "v_quantity": self.quantity,
+            "v_updated_at": self.updated_at,
+            "v_active": self.active,
+        }
+        return [(field, part.column) for field, part in parts.items() if part is not None]
+
+    @property
     def keys(self) -> Iterator[Key]:
         """The columns that find a row, in index order."""
         yield self.match

@@ -1,22 +1,25 @@
 """Rows looked up, locked, written and walked, in as few statements as there can be."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, Update, bindparam, delete, false, insert, select, update
+from sqlalchemy import BindParameter, Column, Select, Table, Update, bindparam, delete, false, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import TargetRow
+from stocksync.sqlrows import takes_arrays
 from stocksync.targets import dialects
 from stocksync.targets.batch import Batch, BatchStatements, Row, RowChange, RowsThere, chunks
-from stocksync.targets.bulk import update_at_once
+from stocksync.targets.bulk import insert_at_once, update_at_once
 from stocksync.targets.codecs import truth
 from stocksync.targets.given import KEYS, joined, names_rows, packed
 from stocksync.targets.layout import Layout, RowKey
 
 _CHUNK = 1000
 """Keys per look-up: far below every database's limit of bound parameters."""
+_ARRAY = 10_000
+"""The same where they are sent as arrays, which no limit binds: a batch is one look-up."""
 
 Found = dict[RowKey, TargetRow]
 
@@ -26,9 +29,11 @@ async def look_up(
 ) -> Found:
     """Read the rows of many keys; those of near keys may be among them. `go_on` hears of each step."""
     found: Found = {}
-    for chunk in chunks(finds, _CHUNK):
+    distinct = list({tuple(find.values()): find for find in finds}.values())
+    for chunk in chunks(distinct, _ARRAY if takes_arrays(connection) else _CHUNK):
         seen: Found = {}
-        for row in await connection.execute(_candidates(layout, _figures(layout), chunk)):
+        statement, values = _wanted(connection, layout, _figures(layout), chunk)
+        for row in await connection.execute(statement, values):
             _count(seen, layout, row)
         # The rows of one key may answer several chunks: they are counted within one.
         found.update(seen)
@@ -43,9 +48,11 @@ async def lock(connection: AsyncConnection, layout: Layout, batch: Batch, *, pat
     is passed over and named, where the database can do so and we are not `patient`.
     """
     skips = dialects.skips_locked(connection) and layout.lockable and not patient
-    found = RowsThere()
-    for chunk in chunks(batch.orders, _CHUNK):
-        statement, values = _wanted(connection, layout, [order.finds for order in chunk])
+    found, keys = RowsThere(), [key.column for key in layout.keys]
+    orders = await _perhaps_there(connection, layout, batch.orders) if takes_arrays(connection) else batch.orders
+    for chunk in chunks(orders, _ARRAY if takes_arrays(connection) else _CHUNK):
+        statement, values = _wanted(connection, layout, keys, [order.finds for order in chunk])
+        statement = statement.order_by(*keys)
         if layout.lockable:
             statement = statement.with_for_update(key_share=True, skip_locked=skips, of=_locked(connection, layout))
         ours = Counter(_key(layout, row) for row in await connection.execute(statement, values))
@@ -55,6 +62,18 @@ async def lock(connection: AsyncConnection, layout: Layout, batch: Batch, *, pat
     return found
 
 
+async def _perhaps_there(
+    connection: AsyncConnection, layout: Layout, orders: Sequence[RowChange]
+) -> Sequence[RowChange]:
+    """Leave out orders whose row was not there before and is not now: there is nothing to lock, nobody to wait for."""
+    new = [order for order in orders if order.change.before is None]
+    if not new:
+        return orders
+    statement, values = _wanted(connection, layout, [key.column for key in layout.keys], [one.finds for one in new])
+    there = {_key(layout, row) for row in await connection.execute(statement, values)}
+    return [order for order in orders if order.change.before is not None or order.key in there]
+
+
 async def _held(
     connection: AsyncConnection, layout: Layout, orders: Sequence[RowChange], ours: Counter[RowKey]
 ) -> set[RowKey]:
@@ -62,19 +81,21 @@ async def _held(
     doubtful = [order for order in orders if not (layout.unique and ours[order.key])]
     if not doubtful:
         return set()
-    statement, values = _wanted(connection, layout, [order.finds for order in doubtful])
+    keys = [key.column for key in layout.keys]
+    statement, values = _wanted(connection, layout, keys, [order.finds for order in doubtful])
     there = Counter(_key(layout, row) for row in await connection.execute(statement, values))
     return {order.key for order in doubtful if there[order.key] > ours[order.key]}
 
 
-def _wanted(connection: AsyncConnection, layout: Layout, finds: Sequence[Row]) -> tuple[Select[Any], dict[str, Any]]:
-    """Select the keys of these rows, and of no others where the database can be told so."""
-    columns = [key.column for key in layout.keys]
+def _wanted(
+    connection: AsyncConnection, layout: Layout, columns: Sequence[Column[Any]], finds: Sequence[Row]
+) -> tuple[Select[Any], dict[str, Any]]:
+    """Select from these rows, and from no others where the database can be told so."""
     if not names_rows(connection, layout):
-        return _candidates(layout, columns, finds).order_by(*columns), {}
-    names = KEYS[: len(columns)]
+        return _candidates(layout, columns, finds), {}
+    names = KEYS[: len(list(layout.keys))]
     _, join = joined(connection, layout, names)
-    return select(*columns).select_from(join).order_by(*columns), packed(connection, layout, finds, names)
+    return select(*columns).select_from(join), packed(connection, finds, names)
 
 
 def _locked(connection: AsyncConnection, layout: Layout) -> Table | None:
@@ -84,15 +105,18 @@ def _locked(connection: AsyncConnection, layout: Layout) -> Table | None:
 async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatements) -> None:
     """Send the rows, all of one shape in one statement."""
     for fields, rows in work.updates.items():
-        values = {column: bindparam(field, type_=column.type) for field, column in _fields(layout) if field in fields}
+        values = _values(layout, fields)
         if not await update_at_once(connection, layout, values, rows):
             await connection.execute(update(layout.table).where(*_exactly(layout)).values(values), rows)
-    if work.inserts:
-        given = work.inserts[0]
-        values = {column: bindparam(field, type_=column.type) for field, column in _fields(layout) if field in given}
-        await connection.execute(insert(layout.table).values(values), work.inserts)
+    for fields, rows in work.inserts.items():
+        if not await insert_at_once(connection, layout, rows):
+            await connection.execute(insert(layout.table).values(_values(layout, fields)), rows)
     if work.deletes:
         await connection.execute(delete(layout.table).where(*_exactly(layout)), work.deletes)
+
+
+def _values(layout: Layout, fields: Collection[str]) -> dict[Column[Any], BindParameter[Any]]:
+    return {column: bindparam(field, type_=column.type) for field, column in layout.fields if field in fields}
 
 
 def no_update(layout: Layout) -> Update:
@@ -188,15 +212,3 @@ def _beyond(layout: Layout, after: Row) -> list[Any]:
     beyond = place > dialects.comparable(layout.place, after["b_place"], layout.dialect)
     # Two plain conditions, because MariaDB finds no index range in a row comparison.
     return [match >= last, (match > last) | beyond]
-
-
-def _fields(layout: Layout) -> list[tuple[str, Column[Any]]]:
-    parts = {
-        "v_match": layout.match,
-        "v_place": layout.place,
-        "v_other": layout.other,
-        "v_quantity": layout.quantity,
-        "v_updated_at": layout.updated_at,
-        "v_active": layout.active,
-    }
-    return [(field, part.column) for field, part in parts.items() if part is not None]

@@ -1,0 +1,23 @@
+"""How many rows go into one transaction: as many as are quick, fewer where something stands in the way."""
+
+_GROWTH = 8
+"""Times the configured size, at most."""
+_QUICK = 0.25
+_SLOW = 1.0
+"""Seconds that a batch takes: others who want its rows, or the account, wait for as long."""
+
+
+class BatchSize:
+    """Begins with the configured size, and learns from each batch."""
+
+    def __init__(self, configured: int) -> None:
+        """Take the size that no trouble makes smaller."""
+        self._least = configured
+        self.rows = configured
+
+    def learn(self, seconds: float, *, smooth: bool) -> None:
+        """Hear how long a batch of this size took, and whether all its rows went in."""
+        if not smooth or seconds > _SLOW:
+            self.rows = max(self._least, self.rows // 2)
+        elif seconds < _QUICK:
+            self.rows = min(self._least * _GROWTH, self.rows * 2)

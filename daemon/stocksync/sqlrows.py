@@ -1,0 +1,164 @@
+"""Many rows in one statement, for both databases: PostgreSQL takes one array a column, the others' drivers lists.
+
+SQLAlchemy's own way with many rows, a dictionary each, costs Python more than the database's work on them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Dialect,
+    Enum,
+    FromClause,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import Insert, Update
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+Columns = dict[str, Sequence[Any]]
+"""Values for many rows, by the keys of the columns that take them."""
+_GIVEN = "given_"
+"""Before the name of a parameter: SQLAlchemy keeps the columns' own names for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows to be sent."""
+
+    each: Columns
+    """What differs from row to row."""
+    same: Mapping[str, Any] = field(default_factory=dict)
+    """What all rows have in common: it is sent once."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(next(iter(self.each.values())))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Give row by row."""
+        rows = zip(*self.each.values(), strict=True)
+        return ({**self.same, **dict(zip(self.each, row, strict=True))} for row in rows)
+
+
+class _ArrayText(TypeDecorator[Sequence[Any]]):
+    """A column's values as the text of an array: the driver looks at each value of a list, several times over."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        if isinstance(self.kind, Integer):
+            return _numbers_text
+        each = self.kind.dialect_impl(dialect).bind_processor(dialect)
+        if each is None:
+            return array_text
+        # What a type of ours does to text it does letter by letter, so that once for all values is enough.
+        at_once = isinstance(_plain(self.kind), String)
+        return lambda values: each(array_text(values)) if at_once else array_text(list(map(each, values)))
+
+
+def _numbers_text(values: Sequence[int | None]) -> str:
+    return array_text(values) if None in values else "{" + str(list(values))[1:-1] + "}"
+
+
+def array_text(values: Sequence[Any]) -> str:
+    """Write an array as PostgreSQL reads it."""
+    texts = [None if value is None else value if type(value) is str else _text(value) for value in values]
+    known = "".join(filter(None, texts))
+    if '"' in known or "\\" in known:
+        texts = [text and text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+
+
+def takes_arrays(connection: AsyncConnection) -> bool:
+    """Whether rows can be sent as arrays, to stand in a statement as a table."""
+    return connection.dialect.name == "postgresql"
+
+
+def array_of(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Give a parameter that takes a column's values for many rows; `parameters` binds it."""
+    plain = _plain(kind)
+    # A cast to VARCHAR(20)[] would cut in silence what an insert refuses.
+    bounded = isinstance(plain, String) and not isinstance(plain, Enum)
+    return cast(bindparam(_GIVEN + name, type_=_ArrayText(kind)), ARRAY(Text() if bounded else plain))
+
+
+def parameters(columns: Columns) -> dict[str, Sequence[Any]]:
+    """Give the values that arrays are bound to."""
+    return {_GIVEN + name: values for name, values in columns.items()}
+
+
+def unnested(types: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    """Give the table that arrays make, column by column.
+
+    A plan takes it for a table of ten rows, whatever is in it, and so looks each of them up by an index.
+    """
+    return _unnested(tuple(types.items()))
+
+
+@lru_cache(maxsize=256)  # to describe it takes longer than to send a small batch
+def _unnested(types: tuple[tuple[str, TypeEngine[Any]], ...]) -> FromClause:
+    arrays = [array_of(name, kind) for name, kind in types]
+    columns: list[Column[Any]] = [Column(name, kind) for name, kind in types]
+    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
+
+
+async def insert_rows(connection: AsyncConnection, statement: Insert, rows: Rows) -> None:
+    """Insert rows by one statement, in the order given; with no rows, not at all."""
+    if not len(rows):
+        return
+    if not takes_arrays(connection):
+        await connection.execute(statement, list(rows))
+        return
+    columns = statement.table.c
+    given = unnested({name: columns[name].type for name in rows.each})
+    same = [bindparam(_GIVEN + name, type_=columns[name].type) for name in rows.same]
+    chosen = statement.from_select([*rows.same, *rows.each], select(*same, *given.c))
+    await connection.execute(chosen, parameters({**rows.same, **rows.each}))
+
+
+async def update_rows(connection: AsyncConnection, statement: Update, keys: Sequence[str], rows: Rows) -> None:
+    """Set in rows, found by the columns `keys`, the values sent with each; with no rows, nothing.
+
+    `statement` updates the table and says which part of it is meant.
+    """
+    if not len(rows):
+        return
+    columns = statement.table.c
+    sets = [name for name in rows.each if name not in keys]
+    if takes_arrays(connection):
+        given = unnested({name: columns[name].type for name in rows.each})
+        equal = [columns[name] == given.c[name] for name in keys]
+        values = {name: given.c[name] for name in sets}
+        await connection.execute(statement.where(*equal).values(values), parameters(rows.each))
+        return
+    bound = {name: bindparam(_GIVEN + name, type_=columns[name].type) for name in rows.each}
+    equal = [columns[name] == bound[name] for name in keys]
+    values = {name: bound[name] for name in sets}
+    await connection.execute(statement.where(*equal).values(values), [parameters(row) for row in rows])
