@@ -314,6 +314,30 @@ async def test_many_odd_rows_are_updated_to_the_letter(engine: AsyncEngine, kind
     assert {row[0] for row in await run(engine, "SELECT sku FROM stock")} == set(skus)
 
 
+ALIKE = [
+    *("I", "i", "İ", "\u0131", "é", "e", "É", "e\u0301", "ß", "ss", "SS"),
+    *("a", "a ", "Å", "A", "ﬁ", "fi", "\uff10", "0", "Ω", "ω"),
+]
+"""SKUs that one collation or another holds to be equal."""
+
+
+@pytest.mark.parametrize("collation", ["unicode_ci", "turkish_ci", "unicode_520_nopad_ci", "german2_ci", "bin"])
+async def test_rows_that_a_collation_of_mariadb_holds_to_be_one_are_told_apart(
+    target_mariadb_url: str, collation: str
+) -> None:
+    engine = open_engine(target_mariadb_url, "test")
+    text = f"VARCHAR(60) COLLATE utf8mb4_{collation}"
+    await run(engine, f"CREATE TABLE stock (sku {text}, place {text}, quantity INTEGER, INDEX (sku, place))")
+    made = target(engine, Columns("quantity", sku="sku", location="place"), match_by=MatchBy.SKU)
+    for factor in (1, -1):  # the second time they are found, and more of them than are updated one by one
+        changes = [change(at, D(at * factor), "İ" if at % 2 else "i", sku) for at, sku in enumerate(ALIKE, 1)]
+        assert (await made.write(changes, agree)).applied == changes
+    found = await read(made, *(one.ref for one in changes))
+    assert {cell: live.quantity for cell, live in found.items()} == {one.cell: one.after for one in changes}
+    assert sorted([match async for page in made.scan(4) for match, _, _ in page]) == sorted(ALIKE)
+    await engine.dispose()
+
+
 async def test_a_thousand_updates_take_a_handful_of_statements(engine: AsyncEngine) -> None:
     made = target(engine, OWN_COLUMNS, create_table=True)
     await made.make()
