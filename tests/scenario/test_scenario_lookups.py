@@ -16,6 +16,8 @@ from stocksync.errors import LeaseLost, NotFound, Unanswered
 from stocksync.ports import Priority
 from stocksync.run.explain import explain
 from stocksync.run.leases import lead
+from stocksync.run.lookup import Query, look_up
+from stocksync.run.lookup_push import LookupPushes
 from stocksync.run.service import Runner
 
 
@@ -96,6 +98,27 @@ async def test_a_changed_figure_that_a_look_up_finds_is_pushed_at_once(shop: Sho
     report = await shop.cycle()
     assert report.counts.applied == 1
     assert await shop.rows() == shop.truth()
+
+
+async def test_a_look_up_waits_for_no_cycle_and_what_it_found_is_written_after_it(shop: Shop) -> None:
+    await shop.cycle()
+    account, state = shop.account, shop.house.state
+    async with lead(account, shop.house.owner) as lease:
+        pushes = LookupPushes(account, state, lambda: lease)
+        async with account.writing:  # as a cycle holds it
+            for product, figure in ((2, 5), (3, 6), (3, 7)):
+                shop.catalogue.stock_take(product, 1, figure)
+                answer = await look_up(account, state, Query(product_id=product), lease, pushes=pushes)
+                assert (answer.fresh, answer.pushed, answer.places[0].source) == (True, 0, figure)
+                assert "as soon as it has ended" in answer.note
+            same = await look_up(account, state, Query("P-05"), lease, pushes=pushes)
+            assert (same.fresh, same.pushed, same.note) == (True, 0, ""), "nothing is new, so nothing waits"
+        assert pushes.task is not None
+        await pushes.task
+        rows = await shop.rows()
+        assert (rows[2, "1"], rows[3, "1"]) == ("5", "7")
+        written = [(await shop.ledger(product))[0].cycle_id for product in (2, 3)]
+        assert written[0] == written[1], "what gathered is one push"
 
 
 async def test_a_look_up_before_the_first_cycle_makes_the_row(shop: Shop) -> None:
@@ -275,6 +298,14 @@ async def test_the_daemon_answers_over_http_pushes_and_knows_404(open_shop: Any)
             answer = await response.json()
             assert (response.status, answer["fresh"], answer["pushed"]) == (200, True, 1)
         assert (await shop.rows())[2, "1"] == "5"
+        shop.catalogue.stock_take(2, 1, 6)
+        refresh = url.replace("stock", "refresh")
+        async with web.post(refresh, params={"sku": "P-02"}, headers={"Sec-Fetch-Site": "cross-site"}) as response:
+            assert response.status == 403
+        async with web.post(refresh, params={"sku": "P-02"}) as response:
+            answer = await response.json()
+            assert (response.status, answer["fresh"], answer["pushed"]) == (200, True, 1)
+        assert (await shop.rows())[2, "1"] == "6"
         async with web.get(url, params={"sku": "NO-SUCH", "fresh": "true"}) as response:
             assert response.status == 404
         await shop.simulator.stop()

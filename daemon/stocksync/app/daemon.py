@@ -181,7 +181,8 @@ def _lookup(house: Runtime, loop: Loop) -> Lookup:
         silence: Unanswered | None = None
         for one in chosen:
             try:
-                return await look_up(one, house.state, query, loop.runners[one.name].lease, fresh=fresh)
+                runner = loop.runners[one.name]
+                return await look_up(one, house.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
             except Unanswered as error:  # another account may know it
                 silence = silence or error
             except NotFound:

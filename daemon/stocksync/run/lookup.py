@@ -6,33 +6,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-import structlog
-
 from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
-from stocksync.core.model import BadRow, Cell, Product, Reading, RowLocator, SourceFigures, TargetRow, Verdict
+from stocksync.core.model import BadRow, Cell, Product, RowLocator, SnapshotCell, SourceFigures, TargetRow
 from stocksync.core.policy import settle, total_of
 from stocksync.errors import (
     NotFound,
     SourceError,
     SourceRefused,
     SourceUnavailable,
-    StocksyncError,
-    TargetError,
     Unanswered,
     Unauthorized,
 )
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
-from stocksync.run.cycle import new_report
-from stocksync.run.prepare import prepare_product
+from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_found
 from stocksync.run.remarks import remark_on, times_in
-from stocksync.run.remember import observed_of, remember_outcome
-from stocksync.run.target_identity import snapshot_of
 from stocksync.run.target_row import read_live
-from stocksync.run.writer import Writer, finish
-
-log = structlog.get_logger(__name__)
 
 _SILENCES: Mapping[type[Exception], str] = {
     Unauthorized: "Qoyod refuses the credential",
@@ -40,8 +30,10 @@ _SILENCES: Mapping[type[Exception], str] = {
     SourceUnavailable: "Qoyod does not answer",
     SourceError: "Qoyod cannot be asked",
 }
-_PATIENCE = 5.0
-"""Seconds a look-up waits for the cycle under way before it leaves the push to the next one."""
+_GRACE = 2.0
+"""Seconds that an answer waits for its own push where nothing else is written; mostly it takes some milliseconds."""
+
+_AFTER_THE_CYCLE = "a cycle is writing; what is new is written as soon as it has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +49,17 @@ class Query:
 
 
 async def look_up(
-    account: Account, register: StateQueries, query: Query, lease: Lease | None, *, fresh: bool = True
+    account: Account,
+    register: StateQueries,
+    query: Query,
+    lease: Lease | None,
+    *,
+    fresh: bool = True,
+    pushes: LookupPushes | None = None,
 ) -> StockAnswer:
     """Answer from Qoyod, pushing a changed figure where the lease is ours; from the snapshot where Qoyod is away.
+
+    With `pushes` the answer does not wait for a cycle that writes, nor for a slow target; without, all is done after.
 
     Raises:
         NotFound: Qoyod (or, where it is not asked, the snapshot) knows no such product.
@@ -69,12 +69,15 @@ async def look_up(
     product, silence = await _ask(account, query) if fresh else (None, None)
     if product is None:
         return await _remembered(account, register, query, silence)
-    pushed, note = await _push(account, register, product, lease)
     snapshot = await account.state.snapshot(account.name, [product.id])
+    push = Push(note="" if lease else NOT_WRITER)
+    if not _is_settled(account, product, snapshot):
+        push = await _push(account, register, product, lease, pushes)
+        snapshot = await account.state.snapshot(account.name, [product.id])
     places, remark = await _places(account, product.sku, product, snapshot)
     return StockAnswer(
         account.name, product.id, product.sku, product.name, product.tracked,
-        fresh=True, at=product.read_at, places=places, pushed=pushed, note=remark or note,
+        fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
         confirmed_at=product.read_at if product.stock else None, changed_at=_newest(places),
     )  # fmt: skip
 
@@ -101,57 +104,43 @@ async def _find(account: Account, query: Query) -> Product | BadRow | None:
     return await account.source.product(query.product_id or 0, Priority.PERSON)
 
 
-async def _push(account: Account, register: StateQueries, product: Product, lease: Lease | None) -> tuple[int, str]:
+async def _push(
+    account: Account, register: StateQueries, product: Product, lease: Lease | None, pushes: LookupPushes | None
+) -> Push:
+    """Push at once, but let nobody wait for a cycle, nor for a target that is slow: then it is pushed after."""
     if lease is None:
-        return 0, "this process is not the writer: nothing was pushed"
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await account.writing.acquire()
-    except TimeoutError:
-        return 0, "a cycle is writing; the next one pushes what is new"
-    try:
-        return await _push_locked(account, register, product, lease)
-    except TargetError as error:
-        return 0, f"the target cannot be asked: {error}; what has changed is written by the next poll"
-    except StocksyncError as error:
-        log.warning("lookup_not_pushed", account=account.name, product_id=product.id, error=str(error))
-        return 0, f"not pushed: {error}"
-    finally:
-        account.writing.release()
+        return Push(note=NOT_WRITER)
+    if pushes is None:
+        async with account.writing:
+            return (await push_found(account, register, [product], lease))[product.id]
+    busy, pushed = account.writing.locked(), pushes.add(product)
+    if not busy:
+        await asyncio.wait([pushed], timeout=_GRACE)
+    if pushed.done():
+        return pushed.result()
+    return Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
 
 
-async def _push_locked(account: Account, register: StateQueries, product: Product, lease: Lease) -> tuple[int, str]:
-    ids = {product.id}
-    shape = await account.shape()
-    if shape.by_sku:
-        # The row may have been another product's before.
-        ids.update(await register.products_with(account.name, product.sku))
-    if shape.loose:
-        ids.update(await account.state.look_alikes(account.name, [product.sku]))
-    snapshot = await snapshot_of(account, lease, sorted(ids))
+def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:
+    """Whether the target holds, acknowledged, what Qoyod has just shown; where in doubt, it does not."""
     known = snapshot.products.get(product.id)
-    if known is None and account.settings.filter:
-        return 0, "no poll has shown it, perhaps it is outside poll.filter: nothing was pushed"
-    listed = replace(product, page=known.page if known else 0)
-    prepared = await prepare_product(account, reading_of(listed), snapshot)
-    left = len(prepared.found.changes) - len(prepared.plan.apply)
-    cycle_id = new_report(account, lease, "lookup-").cycle_id
-    writer = Writer(account, lease, cycle_id)
-    await writer.observe(observed_of(prepared, account.clock.now()), prepared.plan.apply)
-    try:
-        await writer.push(prepared.plan.apply)
-    finally:
-        await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
-    note = f"{left} changed figures wait for the next cycle, where the guards weigh them with all others"
-    return len(writer.pushed.applied), note if left else ""
-
-
-def reading_of(product: Product) -> Reading:
-    """Make a reading of one product: it proves nothing of any other."""
-    return Reading(
-        Verdict.INCONSISTENT, ("one product was asked for",), {product.id: product}, (), {},
-        total=None, pages=0, started_at=product.read_at, ended_at=product.read_at,
+    mine = {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product.id}
+    shown = _parts_now(account, product) if product.tracked else {}
+    same = known is not None and (known.sku, known.tracked, known.gone_at) == (product.sku, product.tracked, None)
+    alone = not account.siblings and not any(key[0] == product.id for key in snapshot.quarantine)
+    at_home = snapshot.target in {None, account.target_id}
+    return (
+        same and alone and at_home and product.tracked and mine.keys() == shown.keys()
+        and all(_holds(account, one, shown[cell], product.sku) for cell, one in mine.items())
     )  # fmt: skip
+
+
+def _holds(account: Account, remembered: SnapshotCell, parts: SourceFigures, sku: str) -> bool:
+    certain = remembered.intent is None and remembered.unknown_since is None and remembered.sent is None
+    desired = settle(total_of(parts), account.rules.policy)
+    plain = not (desired.held or desired.refused)
+    same = remembered.sku == sku and remembered.parts == parts
+    return certain and plain and same and remembered.asked == desired.figure
 
 
 async def _remembered(

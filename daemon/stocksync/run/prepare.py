@@ -87,8 +87,8 @@ async def prepare(account: Account, focus: Focus, seed: int, until: float = math
     return CyclePlan(focus, reading, absent, checked, desires, found, plan, bad, layout)
 
 
-async def prepare_product(account: Account, reading: Reading, snapshot: Snapshot) -> CyclePlan:
-    """Prepare what one look-up showed: no conclusion from absence, and what a plan holds stays held."""
+async def prepare_products(account: Account, reading: Reading, snapshot: Snapshot) -> CyclePlan:
+    """Prepare what look-ups showed: no conclusion from absence, and what a plan holds stays held."""
     absent, checked = Absent(), CrossCheckResult()
     focus, layout = await _under_layout(account, Focus(reading, snapshot, Catalogue(b"", {})))
     snapshot = focus.snapshot

@@ -15,6 +15,7 @@ from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
 from stocksync.run.leases import LAST_WORD_SECONDS, Leadership
+from stocksync.run.lookup_push import LookupPushes
 from stocksync.run.scheduler import Scheduler, place_of
 from stocksync.run.turns import Turns
 from stocksync.run.watchdog import Watchdog
@@ -40,6 +41,8 @@ class Runner:
         self._began: dict[str, float] = {}
         """When each task was started, by the loop's clock."""
         self._draining = False
+        self.pushes = LookupPushes(account, register, lambda: self.lease)
+        """What look-ups found and is not written yet."""
         self._compared = False
         """Whether a cycle has compared the snapshot with the live rows since this process became the writer."""
 
@@ -85,7 +88,8 @@ class Runner:
     def stop(self) -> list[asyncio.Task[Any]]:
         """Start nothing more and cancel what runs; a batch that was begun is finished first."""
         self._draining = True
-        running = [task for task in self._tasks.values() if not task.done()]
+        tasks = [*self._tasks.values(), *([self.pushes.task] if self.pushes.task else [])]
+        running = [task for task in tasks if not task.done()]
         for task in running:
             task.cancel()
         return running

@@ -43,7 +43,8 @@ class Access:
         if self.token and not self._knows_token(request.headers.get("Authorization", "")):
             words = "the token is missing or wrong: give the one of http.token_env as the password, with any user"
             return problem(401, words, {"WWW-Authenticate": 'Basic realm="stocksync"'})
-        if "fresh" in request.query and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        spends = "fresh" in request.query or request.method == "POST"
+        if spends and request.headers.get("Sec-Fetch-Site") == "cross-site":
             return problem(403, "another site may not spend the request budget")
         return None
 

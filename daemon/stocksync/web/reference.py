@@ -67,11 +67,15 @@ answers against it. Within a version 1.x keys are only added.
 | `/metrics` | Prometheus text, or OpenMetrics where asked for: [metrics.md](metrics.md) | 200 |
 | `/api/status` | `{"at": …, "version": …, "well": …, "accounts": [AccountStatus …]}` | 200, 503 |
 | `/api/stock?sku=…` or `?id=…` | one product: `StockAnswer` | 200, 400, 404, 503 |
+| `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 404, 503 |
 | `/`, `/stock?sku=…` | the pages for people | as above |
 
 - `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), `account` where there are several,
   and `fresh=true` to read Qoyod now: that spends one request of the account's budget, and a figure that changed is
-  written to the target at once, through the guards. Without it the figures remembered answer.
+  written to the target, through the guards. `POST /api/refresh` is the same for programs that heard of a change; the
+  request carries no figure. Without `fresh` the figures remembered answer.
+- An answer waits for no cycle: where one compares or writes, `pushed` is 0, `note` says so, and what is new is written
+  as soon as that has ended. A changed figure alone is written first, for two seconds at most, and `pushed` counts it.
 - What cannot be answered is `{"error": "a sentence"}`: 400 a parameter is wrong, 401 the token is missing or wrong, 403
   not from here, 404 no such product or page, 503 not now. A browser, which asks for `text/html`, gets it as a page.
 - While the state database is awaited, `/readyz` and `/api/status` answer 503 with `"waiting"`: a `Waiting`; so do

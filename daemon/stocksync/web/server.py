@@ -113,6 +113,7 @@ class Web:
         application.router.add_get("/readyz", self.readyz)
         application.router.add_get("/api/status", self.status)
         application.router.add_get("/api/stock", self.stock)
+        application.router.add_post("/api/refresh", self.refresh)
         return application
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -162,16 +163,21 @@ class Web:
         status, found = await self._look_up(request)
         return answer(found, status) if isinstance(found, StockAnswer) else problem(status, found)
 
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Read one product in Qoyod now, and push what is new; the request carries no figure."""
+        status, found = await self._look_up(request, refresh=True)
+        return answer(found, status) if isinstance(found, StockAnswer) else problem(status, found)
+
     async def stock_page(self, request: web.Request) -> web.Response:
         """One product's figures, for people."""
         status, found = await self._look_up(request)
         asked = request.query.get("sku") or request.query.get("id", "")
         return _html(page.stock(found, asked, sorted(self._accounts), self._now()), status)
 
-    async def _look_up(self, request: web.Request) -> tuple[int, StockAnswer | str]:
+    async def _look_up(self, request: web.Request, *, refresh: bool = False) -> tuple[int, StockAnswer | str]:
         try:
             account, sku, product_id, fresh = _asked(request, self._accounts)
-            return 200, await self._lookup(account, sku, product_id, fresh)
+            return 200, await self._lookup(account, sku, product_id, fresh or refresh)
         except Unanswered as error:
             return 503, str(error)
         except NotFound as error:
