@@ -76,7 +76,7 @@ class SnapshotUpdate:
 
     cells: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
     """New raw figures, each with the time of the request that showed it."""
-    replacing: frozenset[Cell] = frozenset()
+    replacing: Collection[Cell] = ()
     """Those of them that replace what is remembered whatever its date, which our clock holds to be in the future."""
     products: dict[int, SnapshotProduct] = field(default_factory=dict)
     corrected: dict[Cell, Figure | None] = field(default_factory=dict)

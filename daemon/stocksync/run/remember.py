@@ -31,7 +31,7 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     snapshot, desires = prepared.snapshot, prepared.desires
     seen = SnapshotUpdate(
         cells=_in_order(prepared, now),
-        replacing=frozenset(cell for cell in desires.fresh if _is_ahead(snapshot, cell, now)),
+        replacing=dict.fromkeys(cell for cell in desires.fresh if _is_ahead(snapshot, cell, now)),
         products=_products(prepared),
         corrected=dict(snapshot.corrected),
         adopted=prepared.found.adopted,
