@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, Engine
 
@@ -20,6 +20,8 @@ from stocksync.state.schema import commits
 _COUNT = select(commits.c.count)
 _FIRST = insert(commits).values(id=1, count=1)
 _NEXT = _FIRST.on_conflict_do_update(index_elements=["id"], set_={"count": commits.c.count + 1})
+_CHANGES = text("SELECT total_changes()")
+_KEY = "stocksync_changes"
 _TRIES = 3
 
 
@@ -36,13 +38,21 @@ class CommitCount:
         event.listen(engine, "commit", self._before_commit)
 
     def _before_commit(self, connection: Connection) -> None:
-        if connection.get_execution_options().get(READ_ONLY, False):
+        if connection.get_execution_options().get(READ_ONLY, False) or not self._wrote(connection):
             return
         count, in_file = connection.execute(_COUNT).scalar() or 0, self._count_in_file()
         if count < self._seen or in_file < self._seen_in_file or in_file > count:
             raise self._overwritten()
         self._seen, self._seen_in_file = count, in_file
         connection.execute(_NEXT).close()
+        self._wrote(connection)  # what it did itself counts with this commit
+
+    def _wrote(self, connection: Connection) -> bool:
+        """Whether rows were changed over this connection since it was last asked; what was taken back counts too."""
+        changes = connection.execute(_CHANGES).scalar_one()
+        wrote = changes != connection.info.get(_KEY, 0)
+        connection.info[_KEY] = changes
+        return bool(wrote)
 
     def _count_in_file(self) -> int:
         """Read the file as it stands, without its log."""
