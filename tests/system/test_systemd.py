@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from servers import free_port
-from system_shop import Daemon, Shop, holding, until
+from system_shop import Daemon, Shop, holding, merged, toml, until
 
 from stocksync.app.systemd import Systemd
 
@@ -117,11 +117,13 @@ async def test_accounts_appear_change_and_vanish_without_disturbing_the_others(o
     daemon = await shop.run()
     for name in ("main", "going", "changing"):
         await daemon.says("cycle", account=name, outcome="done")
-    shop.also = [
-        account(shop, "coming"),
-        account(shop, "changing", policy={"buffer": 2}),
-    ]
+    shop.also = [account(shop, "changing", policy={"buffer": 2})]
     shop.write_config()
+    coming = merged(shop.account("coming", shop.simulator.url), account(shop, "coming"))
+    (shop.folder / "accounts.d").mkdir()
+    (shop.folder / "accounts.d" / "coming.toml").write_text(toml(coming))
+    config = shop.folder / "config.toml"
+    config.write_text(f'accounts_dir = "accounts.d"\n{config.read_text()}')
     since = len(daemon.lines)
     daemon.send(signal.SIGHUP)
     told = await daemon.says("reloaded")
@@ -134,11 +136,19 @@ async def test_accounts_appear_change_and_vanish_without_disturbing_the_others(o
     assert await daemon.metric("leader", account="coming") == 1
     assert [each["account"] for each in (await daemon.json("/api/status"))["accounts"]] == [
         "main",
-        "coming",
         "changing",
+        "coming",
     ]
     epochs = [line["epoch"] for line in daemon.said("became_writer", account="main")]
     assert len(epochs) == 1, "main's lease was never given back"
+    (shop.folder / "accounts.d" / "coming.toml").write_text('[poll]\nintervall = "1s"')
+    since = len(daemon.lines)
+    daemon.send(signal.SIGHUP)
+    refused = await daemon.says("account_file_refused", since)
+    assert "accounts.d/coming.toml: accounts.coming.poll.intervall: no such key" in refused["problems"][0]
+    assert (await daemon.says("reloaded", since))["removed"] == []
+    assert await daemon.metric("config_last_reload_successful") == 0
+    await daemon.says("cycle", since + 2, account="coming", outcome="done")
     assert await daemon.end(signal.SIGTERM) == 0
 
 

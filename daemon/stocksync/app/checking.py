@@ -24,6 +24,8 @@ async def check(config: Config, account: str | None = None, seconds: float = 60.
     chosen = accounts_of(config, account)
     count = f"{len(config.accounts)} account{'' if len(config.accounts) == 1 else 's'}"
     yield CheckResult("configuration", CheckState.WELL, f"{_origin(config)}; {count}, no problem")
+    for file in config.refused:
+        yield CheckResult("configuration", CheckState.FAILED, "; ".join(file.problems), "mend it; the others work")
     for result in secret_results(config):
         yield result
     async with AsyncExitStack() as stack:

@@ -13,7 +13,7 @@ from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.preflight import preflight
 from stocksync.app.suggestions import nobody_knows
-from stocksync.app.supervision import Reload, supervise
+from stocksync.app.supervision import Reload, supervise, tell_refused
 from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, effective
@@ -90,7 +90,8 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
         else:
             log.info("serving", metrics=f"{root}/metrics")
             log.warning("page_refused_to_others", todo="set http.token_env, or listen on 127.0.0.1")
-        reload = Reload(config, endpoint, systemd, relog)
+        reload = Reload(config, endpoint, systemd, relog, problem=tell_refused(config))
+        endpoint.metrics.reloaded(well=not reload.problem)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.asked.set)
         async with heartbeat.running(reload.run(), supervise(endpoint, systemd, reload)):
             state = await endpoint.state.open(stopping)

@@ -18,7 +18,7 @@ from stocksync.web import waiting
 log = structlog.get_logger(__name__)
 
 _STATUS_SECONDS = 10
-_FOLLOWED = {"accounts", "log"}
+_FOLLOWED = {"accounts", "accounts_dir", "log"}
 """Sections that a running daemon can change; the others name what it has opened already."""
 
 
@@ -61,7 +61,7 @@ class Reload:
         log.info("reloaded", file=str(config.file or ""), **_difference(before, config))
         if keys := sorted(_needing_restart(before, config)):
             log.warning("restart_needed", keys=keys, because="they take effect when stocksync starts")
-        return ""
+        return tell_refused(config)
 
     async def _take_up(self, config: Config) -> Config:
         if self.work_for is None:
@@ -70,6 +70,13 @@ class Reload:
             await self.work_for(config)
         self.relog(config)
         return config
+
+
+def tell_refused(config: Config) -> str:
+    """Log which files of accounts_dir are faulty; give the first problem, "" where there is none."""
+    for one in config.refused:
+        log.error("account_file_refused", file=str(one.path), problems=list(one.problems), todo="mend it, and reload")
+    return next((text for one in config.refused for text in one.problems), "")
 
 
 async def supervise(endpoint: Endpoint, systemd: Systemd, reload: Reload) -> None:
@@ -105,7 +112,7 @@ async def _standing(endpoint: Endpoint) -> str:
 
 
 def _read(before: Config) -> Config:
-    config = load(before.file)
+    config = load(before.file, before=before)
     preflight(config)
     return config
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stocksync.config.account_files import AccountFiles
 from stocksync.config.checks import check
 from stocksync.config.error_text import path_of, stranger, text_of
 from stocksync.config.model import Config, HttpConfig
@@ -26,8 +27,11 @@ _PROXY_HELD = (
 )
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None, before: Config | None = None) -> Config:
     """Read and check the whole configuration; without a path, from where it usually stands.
+
+    A faulty file of `accounts_dir` harms its own account alone: `refused` of what is given names it. With `before`, the
+    configuration in force, such an account stays as it was.
 
     Raises:
         ConfigurationError: with every problem there is, one line each; no secret is ever in them.
@@ -37,16 +41,41 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     file = find(path, environ)
     named_by = CONFIG_FILE if path is None and environ.get(CONFIG_FILE) else "--config"
     data = read_file(file, named_by) if file else {}
-    problems = _Problems(data)
-    for loc in list(passwords(data)):
-        problems.add(loc, _PROXY_HELD if loc[-1] == "proxy" else _HELD_IN_FILE)
-        data = _without(data, loc)
-    data, strange = overlay(data, environ)
-    problems.lines += [*strangers(environ, data), *strange]
-    config = _validate(data, environ, problems)
-    problems.raise_any()
-    config.read_from(file)
+    files = AccountFiles(before=before.account_files if before else {})
+    folder = environ.get(f"{PREFIX}ACCOUNTS_DIR", data.get("accounts_dir", ""))
+    if folder and isinstance(folder, str):
+        files.read((file.parent if file else Path()) / folder)
+    config = _loaded(data, environ, files)
+    config.read_from(file, files.accounts, files.refused)
     return config
+
+
+def _loaded(written: dict[str, Any], environ: Mapping[str, str], files: AccountFiles) -> Config:
+    while True:
+        data, own = _with_files(written, files)
+        problems = _Problems(data, own)
+        for loc in list(passwords(data)):
+            problems.add(loc, _PROXY_HELD if loc[-1] == "proxy" else _HELD_IN_FILE)
+            data = _without(data, loc)
+        data, strange = overlay(data, environ)
+        problems.lines += [*strangers(environ, data), *strange]
+        config = _validate(data, environ, problems)
+        if not problems.in_files:
+            problems.lines += [] if config.accounts else [text for one in files.refused for text in one.problems]
+            problems.raise_any()
+            return config
+        # Without the faulty ones the rest is judged anew: what did not fit together may have been their fault.
+        for path, texts in problems.in_files.items():
+            files.refuse(path, texts)
+
+
+def _with_files(written: dict[str, Any], files: AccountFiles) -> tuple[dict[str, Any], dict[int, Path]]:
+    """Put the files' accounts behind those that are listed; give also which number is whose file."""
+    listed = written.get("accounts", [])
+    if not files.accounts or not isinstance(listed, list):
+        return written, {}
+    own = dict(enumerate(files.accounts, start=len(listed)))
+    return {**written, "accounts": [*listed, *files.accounts.values()]}, own
 
 
 def http_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> HttpConfig:
@@ -91,15 +120,20 @@ def build(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
 
 
 class _Problems:
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], files: Mapping[int, Path] | None = None) -> None:
+        """Take the raw values, and which account, by number, stands in a file of its own."""
         self.data: Mapping[str, Any] = data
         self.lines: list[str] = []
+        self.in_files: dict[Path, list[str]] = {}
+        self._files = files or {}
         self._touched: set[Loc] = set()
 
     def add(self, loc: Loc, text: str, also: Iterable[Loc] = ()) -> None:
         line = f"{path_of(loc, self.data)}: {text}"
-        if line not in self.lines:
-            self.lines.append(line)
+        number = loc[1] if loc[0] == "accounts" and len(loc) > 1 and isinstance(loc[1], int) else -1
+        lines = self.in_files.setdefault(self._files[number], []) if number in self._files else self.lines
+        if line not in lines:
+            lines.append(line)
         self._touched.update({loc, *also})
 
     def touched(self, locs: Iterable[Loc]) -> bool:

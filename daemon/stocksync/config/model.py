@@ -4,10 +4,11 @@ Each key declares its type, its default and one sentence; the example file and t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -68,13 +69,25 @@ class LogConfig(Section):
     """The least important lines that are written."""
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedFile:
+    """A file of `accounts_dir` that cannot be used, and every problem in it."""
+
+    path: Path
+    problems: tuple[str, ...]
+
+
 class Config(Section):
     """All there is to configure; plain values, checked and frozen."""
 
     state: StateConfig = Field(default_factory=StateConfig)
     http: HttpConfig = Field(default_factory=HttpConfig)
     log: LogConfig = Field(default_factory=LogConfig)
+    accounts_dir: str = ""
+    """A folder with one TOML file an account, beside [[accounts]]; it starts at this file's own."""
     accounts: tuple[AccountConfig, ...] = ()
+    _account_files: Mapping[Path, dict[str, Any]] = PrivateAttr(default_factory=dict)
+    _refused: tuple[RefusedFile, ...] = PrivateAttr(default=())
     _tenants: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _file: Path | None = PrivateAttr(default=None)
 
@@ -83,9 +96,21 @@ class Config(Section):
         """The file it was read from; None where the environment alone describes it."""
         return self._file
 
-    def read_from(self, file: Path | None) -> None:
-        """Note the file it was read from."""
-        self._file = file
+    @property
+    def account_files(self) -> Mapping[Path, dict[str, Any]]:
+        """What was read from the files of `accounts_dir`, raw."""
+        return self._account_files
+
+    @property
+    def refused(self) -> tuple[RefusedFile, ...]:
+        """Files of `accounts_dir` that are faulty."""
+        return self._refused
+
+    def read_from(
+        self, file: Path | None, account_files: Mapping[Path, dict[str, Any]], refused: Iterable[RefusedFile]
+    ) -> None:
+        """Note the files it was read from, and those that are faulty."""
+        self._file, self._account_files, self._refused = file, account_files, tuple(refused)
 
     def bind(self, path: str, environ: Mapping[str, str]) -> None:
         """Tell every section where it stands and whose environment it reads."""

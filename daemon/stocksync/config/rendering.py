@@ -49,6 +49,10 @@ are told at once, one line each, with exit code 2.
   in `state.url`, or that variable.
 - **Secrets** stand in an environment variable (`…_env` names it) or a file (`…_file`; `$CREDENTIALS_DIRECTORY/name` for
   systemd), never in the TOML. A file is read anew where Qoyod refuses the credential: a rotated key needs no restart.
+- **Accounts in files of their own**: `accounts_dir = "accounts.d"` reads each `*.toml` of that folder as one account,
+  with the keys of `[[accounts]]` at its top (`[auth]`, `[target]` …); the file's name is the account's where it says
+  none. A faulty file harms its own account alone: the others run, `check` and the log (`account_file_refused`) name it,
+  the alert StocksyncReloadRefused fires, and at a reload the account goes on as it was.
 - **Changes** are taken up on SIGHUP (`systemctl reload stocksync`): accounts appear, change and vanish without
   disturbing the others, and `log` is followed. `state` and `http` take effect at the next start; the log names what
   waits for that (`restart_needed`). A faulty file changes nothing: `reload_refused` names every problem. Environment
@@ -60,6 +64,8 @@ are told at once, one line each, with exit code 2.
 def example() -> str:
     """Give config.example.toml."""
     lines = [_EXAMPLE_HEAD]
+    lines += [line for name, field in _keys(Config) for line in _entry("", Config, name, field, "")]
+    lines.append("")
     for path, section in _sections(Config):
         prefix = "# " if section is StatementsConfig else ""
         lines += [f"# {line}" for line in _wrapped(_about(section))]
@@ -71,17 +77,19 @@ def example() -> str:
 
 def reference() -> str:
     """Give docs/configuration.md."""
-    parts = [_REFERENCE_HEAD]
+    parts = [_REFERENCE_HEAD, _table("At the top", "", Config)]
     for path, section in _sections(Config):
         title = "[[accounts]]" if section is AccountConfig else f"[{path}]"
-        rows = [
-            f"| `{name}` | {_default_cell(path, section, name, field)} | {_sentence(field)} |"
-            for name, field in _keys(section)
-        ]
-        parts.append(
-            "\n".join([f"## `{title}`\n", f"{_about(section)}\n", "| key | default | |", "|---|---|---|", *rows])
-        )
+        parts.append(_table(f"`{title}`", path, section))
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _table(title: str, path: str, section: type[BaseModel]) -> str:
+    rows = [
+        f"| `{name}` | {_default_cell(path, section, name, field)} | {_sentence(field)} |"
+        for name, field in _keys(section)
+    ]
+    return "\n".join([f"## {title}\n", f"{_about(section)}\n", "| key | default | |", "|---|---|---|", *rows])
 
 
 def _sections(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
