@@ -167,4 +167,6 @@ async def test_help_and_version_need_no_configuration(command):
     helped, version = await asyncio.gather(command("once", "--help"), command("--version"))
     assert helped.code == 0
     assert "$ stocksync once --account main --dry-run" in helped.out
+    assert "<bool>" not in helped.out
+    assert "-V" in (await command("--help")).out
     assert version.out.startswith("stocksync ")

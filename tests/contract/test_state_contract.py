@@ -266,6 +266,8 @@ async def test_a_product_is_found_by_the_sku_it_has_and_by_those_it_had(state, l
     assert [row.change.sku for row in await state.history("main", 11, 9)] == ["NEW", "MID", "OLD"]
     assert (await remembered(state)).sku == "NEW"
     assert await state.products_with("other", "NEW") == []
+    await state.observe(lease, "c9", SnapshotUpdate(products={12: known("")}))
+    assert await state.products_with("main", "") == [], "no SKU is nobody's, and every cell's that never had another"
 
 
 async def test_case_and_trailing_spaces_make_another_sku_and_another_place(state, lease) -> None:

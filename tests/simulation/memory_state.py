@@ -334,6 +334,8 @@ class MemoryState:
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         mine = self.store.of(account)
+        if not sku:
+            return []
         bears = {key for key, known in mine.products.items() if known.sku == sku}
         held = {cell.product_id for cell, row in mine.cells.items() if sku in {row.sku, row.former_sku}}
         return sorted(bears | held | {row.change.product_id for row in mine.ledger if row.change.sku == sku})

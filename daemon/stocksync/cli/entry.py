@@ -11,7 +11,7 @@ from stocksync.cli.demo import demo
 from stocksync.cli.init import init
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
-from stocksync.cli.program import debugging, help_of, logs_json, program
+from stocksync.cli.program import Command, debugging, help_of, logs_json, program
 from stocksync.cli.running import healthcheck, migrate, once, run, simulator
 from stocksync.cli.stream import finish, prepare
 from stocksync.cli.terminal import complain, note
@@ -31,7 +31,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
 
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        program.command(rich_help_panel=_panel, help=help_of(_command))(_command)
+        program.command(cls=Command, rich_help_panel=_panel, help=help_of(_command))(_command)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from stocksync import __version__
 from stocksync.cli.terminal import note, out
@@ -18,8 +19,28 @@ from stocksync.observe.logs import Format, configure, speaks_json
 
 T = TypeVar("T")
 
+
+class _Valueless:
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401  Click's context and options
+        """Give the options; a flag takes no value, though Typer shows its own as `--help <bool>`."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for each in params:
+            if getattr(each, "is_flag", False):
+                each.metavar = ""
+        return params
+
+
+class Command(_Valueless, TyperCommand):
+    """A command."""
+
+
+class _Commands(_Valueless, TyperGroup):
+    """All commands."""
+
+
 program = typer.Typer(
     name="stocksync",
+    cls=_Commands,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -66,7 +66,9 @@ async def history(connection: AsyncConnection, account: str, product_id: int, li
 
 
 async def products_with(connection: AsyncConnection, account: str, sku: str) -> list[int]:
-    """Find the products that bear this SKU, or bore it when a change of theirs was applied."""
+    """Find the products that bear this SKU, or bore it when a change of theirs was applied; "" is nobody's."""
+    if not sku:
+        return []
     bears = select(products.c.product_id).where(products.c.account == account, products.c.sku == sku)
     key = ledger.c.sku_key == sku[:SKU_KEY_LENGTH]
     bore = select(ledger.c.product_id).where(ledger.c.account == account, key, ledger.c.sku == sku)
