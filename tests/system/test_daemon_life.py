@@ -105,6 +105,8 @@ async def test_qoyod_away_at_the_start_and_in_the_middle_is_said_once_and_surviv
     assert await shop.equal()
     assert len(daemon.said("account_recovered")) == 2
     assert len(daemon.said("account_failing", consecutive=1)) == 2, "once for each time"
+    code, body = await daemon.get("/api/stock?sku=p-01")
+    assert (code, "did you mean P-01?" in body) == (404, True), body
     await _a_revoked_key_is_the_first_word(shop, daemon)
     assert await daemon.end(signal.SIGTERM) == 0
 
@@ -114,6 +116,8 @@ async def _a_revoked_key_is_the_first_word(shop: Any, daemon: Daemon) -> None:
     mark = len(daemon.lines)
     shop.simulator.faults.add("auth=revoke")
     await daemon.says("unauthorized", since=mark)
+    code, body = await daemon.get("/api/stock?sku=NO-SUCH&fresh=true")
+    assert (code, "Qoyod refuses the credential" in body) == (503, True), "that it does not exist is not known"
     await until(lambda: _is_refused(daemon), "the credential is refused on /readyz")
     _, page = await daemon.get("/")
     assert "<title>1 credential refused" in page
