@@ -1,5 +1,6 @@
 """Accounts as the state would tell of them, and a real server that shows them."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.errors import NotFound, StocksyncError
 from stocksync.observe.heartbeat import Heartbeat, StateView, running
 from stocksync.observe.metrics import Metrics
+from stocksync.ports import LedgerRow
 from stocksync.web.server import Web, serve
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
@@ -135,6 +137,21 @@ class Shelf:
 
 
 @dataclass
+class Ledger:
+    """As much of a ledger as the feed asks for."""
+
+    rows: list[LedgerRow] = field(default_factory=list)
+    error: StocksyncError | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def changes_after(self, _account, after, limit):
+        self.asked.set()
+        if self.error is not None:
+            raise self.error
+        return [row for row in self.rows if row.id > after][:limit]
+
+
+@dataclass
 class Counter:
     """Who answers look-ups: it knows one product, and can be told to fail."""
 
@@ -163,6 +180,7 @@ class Site:
     web: Web
     view: StateView
     heartbeat: Heartbeat
+    ledger: Ledger
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"):
         async with self.session.request(method, self.url + path, headers=headers) as answer:
@@ -176,8 +194,10 @@ async def opened(*statuses, host="127.0.0.1", token="", watched=(MAIN,), now=lam
     counter, metrics = Counter(), Metrics(watched)
     heartbeat = Heartbeat(metrics, now)
     view = StateView(shelf, [account.name for account in watched], metrics, now)
+    ledger = Ledger()
     web = Web(
-        accounts=watched, statuses=view.get, lookup=counter, loop_age=heartbeat.age, render=metrics.render, now=now,
+        accounts=watched, statuses=view.get, changes=ledger.changes_after, lookup=counter, loop_age=heartbeat.age,
+        render=metrics.render, now=now,
         token=token,
     )  # fmt: skip
     async with (
@@ -185,7 +205,7 @@ async def opened(*statuses, host="127.0.0.1", token="", watched=(MAIN,), now=lam
         running(heartbeat.run(), view.run()),
         aiohttp.ClientSession() as session,
     ):
-        yield Site(f"http://127.0.0.1:{port}", shelf, counter, metrics, session, web, view, heartbeat)
+        yield Site(f"http://127.0.0.1:{port}", shelf, counter, metrics, session, web, view, heartbeat, ledger)
 
 
 @pytest.fixture

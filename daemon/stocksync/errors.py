@@ -102,6 +102,16 @@ class InvariantBroken(StocksyncError):
     """A promise was found broken at run time; please report it."""
 
 
+class CursorLost(StocksyncError):
+    """A reader of the change feed asks to go on behind a row that the ledger no longer keeps."""
+
+
+class BeyondLedger(StocksyncError):
+    """Stock is asked for at an instant that the ledger does not reach back to."""
+
+    exit_code = 2
+
+
 class NotFound(StocksyncError):
     """What was asked for does not exist."""
 

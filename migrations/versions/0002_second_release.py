@@ -24,6 +24,7 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("locations", Words())),
         ("stocksync_accounts", sa.Column("checked_up_to", sa.BigInteger())),
         ("stocksync_accounts", sa.Column("rules", Digest)),
+        ("stocksync_accounts", sa.Column("ledger_from", Instant())),
         ("stocksync_products", sa.Column("digest", Digest)),
         ("stocksync_products", sa.Column("unchanged", sa.Integer())),
         ("stocksync_products", sa.Column("unmanaged", sa.Integer())),
@@ -43,6 +44,11 @@ def upgrade() -> None:
         op.create_index(_ALIKE, "stocksync_products", ["account", "look_alike"])
     # Look-ups since the last complete cycle are weighed together, and 0.1 had cycles too.
     op.execute("UPDATE stocksync_accounts SET weighed_at = last_complete WHERE weighed_at IS NULL")
+    # What 0.1 has deleted of the ledger is not known: it is believed from its oldest row on.
+    op.execute(
+        "UPDATE stocksync_accounts SET ledger_from = (SELECT MIN(l.at) FROM stocksync_ledger l"
+        " WHERE l.account = stocksync_accounts.account) WHERE ledger_from IS NULL"
+    )
     _fill_look_alikes(op.get_bind())
     plans_by_cause()
     request_budgets()

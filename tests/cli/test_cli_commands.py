@@ -1,6 +1,9 @@
 """The commands as people and scripts use them: output, streams and exit codes."""
 
 import asyncio
+import csv
+import io
+import json
 import sqlite3
 from contextlib import closing
 
@@ -170,3 +173,23 @@ async def test_help_and_version_need_no_configuration(command):
     assert "<bool>" not in helped.out
     assert "-V" in (await command("--help")).out
     assert version.out.startswith("stocksync ")
+
+
+async def test_changes_are_a_feed_and_levels_are_stock_for_spreadsheets(command, configured, qoyod):
+    async def fed(*more):
+        return [json.loads(line) for line in (await command("changes", "--json", *more)).out.splitlines()]
+
+    configured()
+    assert (await command("once")).code == 0
+    first = await fed()
+    assert [line["id"] for line in first] == sorted(line["id"] for line in first)
+    (product, location), figure = min(qoyod.catalogue.figures().items())
+    qoyod.catalogue.stock_take(product, location, figure + 1)
+    assert (await command("once")).code == 0
+    (new,) = await fed("--after", str(first[-1]["id"]))
+    assert new["change"]["product_id"] == product
+    assert "no row 999999" in (await command("changes", "--after", "999999")).err
+    rows = list(csv.DictReader(io.StringIO((await command("levels", "--csv")).out)))
+    assert len(rows) == len(first)
+    assert {row["location_name"] for row in rows} == {"Main Warehouse", "Riyadh Outlet"}
+    assert "--at" in (await command("levels", "--at", "yesterday")).err

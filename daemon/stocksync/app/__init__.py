@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from stocksync.app.daemon import Service, run, service
     from stocksync.app.daemon_client import ask_whether_it_turns
+    from stocksync.app.feed import changes, levels
     from stocksync.app.initialise import (
         look_at_source,
         look_at_target,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Service", "ask_whether_it_turns", "check", "decide", "decisions", "drift", "explain", "held", "history",
-    "look_at_source", "look_at_target", "map_for", "migrate", "once", "plan", "poll_section", "retry", "run",
+    "Service", "ask_whether_it_turns", "changes", "check", "decide", "decisions", "drift", "explain", "held", "history",
+    "levels", "look_at_source", "look_at_target", "map_for", "migrate", "once", "plan", "poll_section", "retry", "run",
     "secret_in", "sections_for", "service", "status", "stock", "write_config", "write_secret",
 ]  # fmt: skip
 
@@ -42,6 +43,7 @@ _HOMES = {
     "checking": {"check"},
     "daemon": {"Service", "run", "service"},
     "daemon_client": {"ask_whether_it_turns"},
+    "feed": {"changes", "levels"},
     "initialise": {
         "look_at_source", "look_at_target", "map_for", "poll_section", "secret_in", "sections_for", "write_config",
         "write_secret",

@@ -11,6 +11,7 @@ from stocksync.core.answers import Waiting
 from stocksync.core.reminder import Reminder
 from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, SchemaBehind, StateError, StateInUse, StateUnavailable
+from stocksync.ports import LedgerRow
 from stocksync.state.database import Database, open_state
 
 log = structlog.get_logger(__name__)
@@ -41,9 +42,17 @@ class AwaitedState:
             StateUnavailable: the state was not opened yet; the message is the database's own.
 
         """
-        if self.database is None:
-            raise StateUnavailable(self._waiting.because if self._waiting else "it is closed")
-        return await self.database.status(accounts, known)
+        return await self._database().status(accounts, known)
+
+    async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
+        """Give an account's applied changes behind a cursor.
+
+        Raises:
+            CursorLost: the ledger does not keep that row any more.
+            StateUnavailable: as for `status`.
+
+        """
+        return await self._database().changes_after(account, after, limit)
 
     async def open(self, stopping: asyncio.Event) -> Database | None:
         """Open and lock the state, however long it takes; None where `stopping` came first.
@@ -92,6 +101,11 @@ class AwaitedState:
         """Give the connections and the lock back."""
         if self.database is not None:
             await self.database.close()
+
+    def _database(self) -> Database:
+        if self.database is None:
+            raise StateUnavailable(self._waiting.because if self._waiting else "it is closed")
+        return self.database
 
     async def _attempt(self) -> bool:
         try:

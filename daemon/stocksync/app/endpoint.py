@@ -73,8 +73,8 @@ async def serving(config: Config) -> AsyncIterator[Endpoint]:
     beat = heartbeat.Heartbeat(metrics)
     endpoint = Endpoint(state, metrics, heartbeat.StateView(state, list(accounts), metrics), accounts)
     endpoint.site = Web(
-        accounts=watched, statuses=endpoint.view.get, lookup=endpoint.lookup, loop_age=beat.age,
-        complaints=endpoint.complaints,
+        accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, lookup=endpoint.lookup,
+        loop_age=beat.age, complaints=endpoint.complaints,
         render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, token=_token(config),
     )  # fmt: skip
     async with serve(endpoint.site, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):

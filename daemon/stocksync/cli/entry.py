@@ -12,6 +12,7 @@ from stocksync.cli.init import init
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
 from stocksync.cli.program import Command, debugging, help_of, logs_json, program
+from stocksync.cli.reporting import changes, levels
 from stocksync.cli.running import healthcheck, migrate, once, run, simulator
 from stocksync.cli.stream import finish, prepare
 from stocksync.cli.terminal import complain, note
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Run it": (run, once, healthcheck),
-    "Look": (status, stock, explain, history),
+    "Look": (status, stock, explain, history, changes, levels),
     "Plan and decide": (plan, approve, reject, drift, retry),
     "Set up and try": (init, check, migrate, simulator, demo),
 }

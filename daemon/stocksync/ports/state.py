@@ -233,6 +233,21 @@ class LedgerRow:
     decided_by: str = ""
     plan_id: str = ""
     """Of the held plan that was decided on."""
+    id: int = 0
+    """Grows with each change of an account: where a reader of the feed goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What stood in one row of the target at an instant, as the ledger tells it."""
+
+    account: str
+    product_id: int
+    sku: str
+    place: str
+    quantity: Figure
+    since: datetime | None
+    """When it was written; None: before the ledger begins."""
 
 
 class StateQueries(Protocol):
@@ -255,6 +270,22 @@ class StateQueries(Protocol):
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """As State.snapshot."""
+
+    async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
+        """Give the applied changes of an account behind the row with this id, in commit order; 0: from the oldest on.
+
+        Raises:
+            CursorLost: that row is not in the ledger any more, so others behind it may be missing too.
+
+        """
+
+    async def levels_at(self, account: str, at: datetime) -> list[Level]:
+        """Give what stood in the target at an instant, in key order.
+
+        Raises:
+            BeyondLedger: the ledger does not reach back so far; the message says how far it does.
+
+        """
 
     async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give cells, in key order, of which the target made another figure than was written."""

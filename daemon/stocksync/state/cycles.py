@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.completeness import PageSpans
@@ -44,6 +44,8 @@ async def forget(connection: AsyncConnection, account: str, before: datetime) ->
     """Delete ledger rows, decisions and cycles older than `before`."""
     await approvals.forget(connection, account, before)
     await connection.execute(delete(ledger).where(ledger.c.account == account, ledger.c.at < before))
+    whole = or_(accounts.c.ledger_from.is_(None), accounts.c.ledger_from < before)
+    await connection.execute(update(accounts).where(accounts.c.account == account, whole).values(ledger_from=before))
     await connection.execute(delete(cycles).where(cycles.c.account == account, cycles.c.started_at < before))
 
 

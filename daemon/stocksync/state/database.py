@@ -30,6 +30,7 @@ from stocksync.ports import (
     GuardHistory,
     Lease,
     LedgerRow,
+    Level,
     Snapshot,
     SnapshotUpdate,
     Transaction,
@@ -41,6 +42,7 @@ from stocksync.state import (
     cells,
     cycles,
     digests,
+    feed,
     leases,
     ledger,
     snapshot_update,
@@ -313,6 +315,14 @@ class Database:
     async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
         """Give the applied changes of a product, newest first."""
         return await self._session.read(lambda connection: ledger.history(connection, account, product_id, limit))
+
+    async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
+        """Give the applied changes of an account behind the row with this id, in commit order."""
+        return await self._session.read(lambda connection: feed.changes_after(connection, account, after, limit))
+
+    async def levels_at(self, account: str, at: datetime) -> list[Level]:
+        """Give what stood in the target at an instant."""
+        return await self._session.read(lambda connection: feed.levels_at(connection, account, at))
 
     async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give cells, in key order, of which the target made another figure than was written."""

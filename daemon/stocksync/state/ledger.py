@@ -62,7 +62,7 @@ async def history(connection: AsyncConnection, account: str, product_id: int, li
     """Give the applied changes of a product, newest first."""
     mine = and_(ledger.c.account == account, ledger.c.product_id == product_id)
     query = select(ledger).where(mine).order_by(ledger.c.id.desc()).limit(limit)
-    return [_ledger_row(row) for row in (await connection.execute(query)).all()]
+    return [ledger_row(row) for row in (await connection.execute(query)).all()]
 
 
 async def products_with(connection: AsyncConnection, account: str, sku: str) -> list[int]:
@@ -139,5 +139,6 @@ def change_in(row: ResultRow[Any]) -> Change:
     return change_of(row.product_id, row.place, row.sku, **figures, parts=parts, cause=row.cause)
 
 
-def _ledger_row(row: ResultRow[Any]) -> LedgerRow:
-    return LedgerRow(row.at, row.cycle_id, row.epoch, change_in(row), figure_of(row.read_back))
+def ledger_row(row: ResultRow[Any]) -> LedgerRow:
+    """Read a row of the ledger."""
+    return LedgerRow(row.at, row.cycle_id, row.epoch, change_in(row), figure_of(row.read_back), id=row.id)

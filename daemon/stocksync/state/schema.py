@@ -39,6 +39,7 @@ accounts = Table(
     Column("locations", Words),
     Column("checked_up_to", BigInteger),
     Column("rules", Digest),
+    Column("ledger_from", Instant),
 )
 
 products = Table(

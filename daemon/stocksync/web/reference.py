@@ -29,11 +29,12 @@ from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change, Removal, TargetRow
 from stocksync.core.report import Counts, CycleReport
 from stocksync.core.status import AccountStatus, Quarantined
-from stocksync.ports import LedgerRow
+from stocksync.ports import LedgerRow, Level
 
 RECORDS: tuple[type, ...] = (
     Health, AccountStatus, CycleReport, Counts, HeldPlan, HeldChange, Change, Quarantined, AuditReport, Difference,
-    StockAnswer, LocationStock, Preview, Explanation, CellExplanation, Step, TargetRow, LedgerRow, CheckResult, Waiting,
+    StockAnswer, LocationStock, Preview, Explanation, CellExplanation, Step, TargetRow, LedgerRow, Level, CheckResult,
+    Waiting,
 )  # fmt: skip
 ADDED: Mapping[type, Mapping[str, tuple[str, str]]] = {
     AccountStatus: {"health": ("`Health`", "In `/api/status` only.")},
@@ -68,6 +69,7 @@ answers against it. Within a version 1.x keys are only added.
 | `/api/status` | `{"at": …, "version": …, "well": …, "accounts": [AccountStatus …]}` | 200, 503 |
 | `/api/stock?sku=…` or `?id=…` | one product: `StockAnswer` | 200, 400, 404, 503 |
 | `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 404, 503 |
+| `/api/changes?account=…&after=…` | `{"account": …, "changes": [LedgerRow …], "next": …}` | 200, 400, 410, 503 |
 | `/`, `/stock?sku=…` | the pages for people | as above |
 
 - `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), `account` where there are several,
@@ -76,6 +78,11 @@ answers against it. Within a version 1.x keys are only added.
   request carries no figure. Without `fresh` the figures remembered answer.
 - An answer waits for no cycle: where one compares or writes, `pushed` is 0, `note` says so, and what is new is written
   as soon as that has ended. A changed figure alone is written first, for two seconds at most, and `pushed` counts it.
+- `/api/changes` is the ledger as a feed, oldest first: `after` is the id of the last change dealt with (0: from the
+  oldest on), `limit` at most 1000 (100), `wait` up to 30 seconds for one where there is none yet. Go on with `next`.
+  Each change is seen at least once, in commit order; a figure that did not change is not in it. Each account has a
+  cursor of its own, since only its commits follow one another. 410: the ledger no longer keeps that row
+  (`state.keep_ledger`), so some may have been missed: read all stock anew, then go on from 0.
 - What cannot be answered is `{"error": "a sentence"}`: 400 a parameter is wrong, 401 the token is missing or wrong, 403
   not from here, 404 no such product or page, 503 not now. A browser, which asks for `text/html`, gets it as a page.
 - While the state database is awaited, `/readyz` and `/api/status` answer 503 with `"waiting"`: a `Waiting`; so do
@@ -113,6 +120,8 @@ The server speaks plain HTTP: put a proxy that speaks TLS before it where others
 | `explain` | `{"explanations": [Explanation …], "history": [LedgerRow …], "decisions": […]}` |
 | `history SKU` | a list of `LedgerRow`, newest first; one with a `decision` was not written, but decided on |
 | `drift` | a list of `AuditReport` |
+| `changes` | one `LedgerRow` a line, oldest first |
+| `levels` | a list of `{"level": Level, "location": name}` |
 | `approve`, `reject` | what was decided: `account`, `plan_id`, `cause`, `decision`, `decided_by`, `decided_at`, \
 `held_since`, `effect`, `cells`, `to_zero`, `units`, `removed`, `removed_units`, `reasons` |
 | `retry` | account to the number of rows that the next poll tries again |

@@ -24,6 +24,7 @@ from stocksync.known_secrets import hidden_in_document
 from stocksync.web import page, waiting
 from stocksync.web.access import OPEN_PATHS, Access, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
+from stocksync.web.feed import ChangesAfter, Feed
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Web:
         accounts: Sequence[Watched],
         statuses: Callable[[], Awaitable[list[AccountStatus]]],
         lookup: Lookup,
+        changes: ChangesAfter,
         loop_age: Callable[[], float],
         render: Callable[[str], tuple[bytes, str]],
         now: Callable[[], datetime],
@@ -74,6 +76,7 @@ class Web:
         self._statuses, self._lookup, self._now = statuses, lookup, now
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
+        self._feed = Feed(changes, lambda: self._accounts)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     def watch(self, accounts: Sequence[Watched]) -> None:
@@ -114,6 +117,7 @@ class Web:
         application.router.add_get("/api/status", self.status)
         application.router.add_get("/api/stock", self.stock)
         application.router.add_post("/api/refresh", self.refresh)
+        application.router.add_get("/api/changes", self._feed.changes)
         return application
 
     async def metrics(self, request: web.Request) -> web.Response:

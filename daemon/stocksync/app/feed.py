@@ -1,0 +1,89 @@
+"""The ledger for those downstream: applied changes as they come, and stock at an instant."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from stocksync.app.wiring import accounts_of, watch
+from stocksync.config import AccountConfig, Config
+from stocksync.errors import ConfigurationError, StateUnavailable
+from stocksync.ports import LedgerRow, Level
+from stocksync.state.database import Database, open_state
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 500
+_LOOK_SECONDS, _AWAY_SECONDS = 1.0, 5.0
+
+
+async def changes(config: Config, account: str | None, after: int, *, follow: bool) -> AsyncIterator[LedgerRow]:
+    """Give an account's applied changes behind a cursor, oldest first; with `follow` also those that are still to come.
+
+    A reader that keeps the `id` of the last row it has dealt with sees each change at least once, in commit order.
+
+    Raises:
+        CursorLost: the ledger does not keep that row any more.
+        ConfigurationError: no account is named and there are several.
+
+    """
+    one = _only(config, account)
+    state = await open_state(config.state.dsn(), config.state.keep_ledger)
+    try:
+        while True:
+            rows = await _next(state, one, after, follow=follow)
+            for row in rows:
+                yield row
+                after = row.id
+            if len(rows) < _AT_ONCE:
+                if not follow:
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        await state.close()
+
+
+async def levels(config: Config, account: str | None, at: datetime | None) -> list[tuple[Level, str]]:
+    """Give what stood in the targets at an instant (None: now), each with its location's name.
+
+    Raises:
+        BeyondLedger: the ledger does not reach back so far.
+
+    """
+    state = await open_state(config.state.dsn(), config.state.keep_ledger)
+    found: list[tuple[Level, str]] = []
+    try:
+        for one in accounts_of(config, account):
+            names = await _names(state, one)
+            stood = await state.levels_at(one.name, at or datetime.now(UTC))
+            found += [(level, names.get(level.place, "")) for level in stood]
+    finally:
+        await state.close()
+    return found
+
+
+def _only(config: Config, account: str | None) -> AccountConfig:
+    chosen = accounts_of(config, account)
+    if len(chosen) > 1:
+        names = ", ".join(one.name for one in chosen)
+        raise ConfigurationError(f"--account: each account has a cursor of its own, so name one of {names}")
+    return chosen[0]
+
+
+async def _next(state: Database, one: AccountConfig, after: int, *, follow: bool) -> list[LedgerRow]:
+    while True:
+        try:
+            names = await _names(state, one)
+            rows = await state.changes_after(one.name, after, _AT_ONCE)
+            return [replace(row, location=names.get(row.change.place, "")) for row in rows]
+        except StateUnavailable as error:
+            if not follow:
+                raise
+            log.warning("state_unavailable", error=str(error), again_every_seconds=_AWAY_SECONDS)
+            await asyncio.sleep(_AWAY_SECONDS)
+
+
+async def _names(state: Database, one: AccountConfig) -> dict[str, str]:
+    return dict(watch(one).places.names((await state.snapshot(one.name, [])).locations))

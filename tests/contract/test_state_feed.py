@@ -1,0 +1,91 @@
+"""The ledger as a feed and as stock at an instant, on every database."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from leasing import claim
+
+from stocksync.core.model import Change, Removal
+from stocksync.core.report import CycleReport
+from stocksync.errors import BeyondLedger, CursorLost
+from stocksync.ports import BatchResult
+from stocksync.state.database import open_state
+
+TTL = timedelta(minutes=5)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+async def state(request):
+    opened = await open_state(request.getfixturevalue(f"{request.param}_state_url"), timedelta(days=90))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def write(state):
+    lease = await claim(state, "main", "one", TTL)
+
+    async def write_(product, before, after, place="MAIN"):
+        figures = (None if before is None else Decimal(before), after if isinstance(after, Removal) else Decimal(after))
+        applied = Change(product, place, f"SKU-{product}", *figures, ((3, Decimal(1)),))
+        await state.acknowledge(lease, "c1", BatchResult(applied=[applied]))
+        await asyncio.sleep(0.002)  # the next one is written at a later instant
+        return datetime.now(UTC)
+
+    write_.lease = lease
+    return write_
+
+
+async def test_a_reader_that_goes_on_behind_its_cursor_sees_each_change_once_in_order(state, write):
+    for number in range(5):
+        await write(11, number, number + 1)
+    seen, after = [], 0
+    while rows := await state.changes_after("main", after, 2):
+        seen += [row.change.after for row in rows]
+        after = rows[-1].id
+    assert seen == [Decimal(number) for number in (1, 2, 3, 4, 5)]
+    assert await state.changes_after("main", after, 2) == []
+    await write(11, 5, 6)
+    assert [row.change.after for row in await state.changes_after("main", after, 2)] == [Decimal(6)]
+    assert await state.changes_after("other", 0, 2) == []
+
+
+async def test_a_cursor_whose_row_is_gone_is_said_to_be_lost(state, write):
+    await write(11, None, 1)
+    (row,) = await state.changes_after("main", 0, 9)
+    with pytest.raises(CursorLost, match="read all stock anew"):
+        await state.changes_after("main", row.id + 1, 9)
+    with pytest.raises(CursorLost):
+        await state.changes_after("other", row.id, 9)
+
+
+async def stock(state, at):
+    return {level.product_id: level.quantity for level in await state.levels_at("main", at)}
+
+
+async def test_stock_at_an_instant_is_what_stood_then(state, write):
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    await write(11, None, 5)
+    one = await write(12, None, 7)
+    await write(11, 5, 4)
+    two = await write(12, 7, Removal.DEACTIVATED)
+    await write(11, 4, Removal.DELETED)
+    three = await write(13, 9, 8)  # of a row that stood there before we wrote it
+    assert await stock(state, before) == {13: Decimal(9)}
+    assert await stock(state, one) == {11: Decimal(5), 12: Decimal(7), 13: Decimal(9)}
+    assert await stock(state, two) == {11: Decimal(4), 12: Removal.DEACTIVATED, 13: Decimal(9)}
+    assert await stock(state, three) == {12: Removal.DEACTIVATED, 13: Decimal(8)}
+    (level,) = (one_ for one_ in await state.levels_at("main", one) if one_.product_id == 11)
+    assert (level.sku, level.place, level.since is not None) == ("SKU-11", "MAIN", True)
+
+
+async def test_before_the_ledger_begins_nothing_is_made_up(state, write):
+    await write(11, None, 5)
+    report = CycleReport("main", "c9", datetime.now(UTC))
+    await state.begin(write.lease, report)
+    await state.end(write.lease, report)  # deletes what is older than 90 days, and remembers to have done so
+    assert await stock(state, datetime.now(UTC) - timedelta(days=89)) == {}
+    with pytest.raises(BeyondLedger, match="reaches back to"):
+        await state.levels_at("main", datetime.now(UTC) - timedelta(days=91))
