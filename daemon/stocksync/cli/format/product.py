@@ -46,7 +46,10 @@ def stock(value: StockAnswer, now: datetime) -> RenderableType:
         made.add_row(*_place(place))
     parts.append(made if value.places else Text("  no stock is known", style=WARN))
     remarked = [place for place in value.places if place.remark]
-    parts += [Text.assemble((f"  {_where(one.place)}: ", "bold"), (clean(one.remark), WARN)) for one in remarked]
+    parts += [
+        Text.assemble("  ", (str(_named(one.place, one.locations)), "bold"), ": ", (clean(one.remark), WARN))
+        for one in remarked
+    ]
     if value.pushed:
         parts.append(Text(f"  {WELL} wrote {cells(value.pushed)} because of this look-up", style=GOOD))
     if value.note:
@@ -112,13 +115,13 @@ def _names(locations: Mapping[int, str]) -> str:
     return " + ".join(name for _, name in sorted(locations.items()) if name)
 
 
-def _where(place: str) -> str:
-    return clean(place) or "all locations"
+def _named(place: str, locations: Mapping[int, str]) -> Text:
+    return located(place or "all locations", _names(locations))
 
 
 def _cell(value: CellExplanation, now: datetime) -> list[RenderableType]:
     times = _times(value.confirmed_at, value.changed_at, now)
-    name = located(_where(value.place), _names(value.locations))
+    name = _named(value.place, value.locations)
     title = Text.assemble("  ", Text(str(name), style="bold"), (f"  {times}", FAINT))
     ends = facts(
         ("  should be", figure(value.desired)),
