@@ -28,6 +28,14 @@ def test_two_complete_readings_make_a_suspect_and_no_more(make):
     assert absence.suspects(twice) == [1]
 
 
+def test_who_is_gone_is_told_by_the_last_word(make):
+    here, gone = make.known(), make.known(gone_at=make.now)
+    known = {1: gone, 2: here, 3: gone, 4: here}
+    assert absence.gone(known, {2: gone}, {3: here, 5: gone}) == {1: gone, 2: gone, 5: gone}
+    assert absence.gone(known) == {1: gone, 3: gone}
+    assert known == {1: gone, 2: here, 3: gone, 4: here}
+
+
 def test_a_row_that_could_not_be_read_is_not_absent(make):
     bad = BadRow(1, 1, "$", "bad", make.now)
     assert absence.missing_from(make.reading(bad=[bad]), {1: make.known(missing=1)}) == {}

@@ -1,6 +1,7 @@
 """Desires and differences: what is written, and above all what is not."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal as D
 
 import pytest
@@ -18,7 +19,7 @@ from stocksync.core.desired_state import (
     want_open_intents,
     yield_skus,
 )
-from stocksync.core.diff import DiffContext, diff, to_look_up
+from stocksync.core.diff import DiffContext, diff, to_look_up, waits
 from stocksync.core.model import Cell, Kind, Removal, TargetRow
 from stocksync.core.policy import LocationMap, OnRemoved, Policy, Rounding, Unmapped
 
@@ -272,3 +273,28 @@ def test_no_figure_is_wanted_that_was_not_shown(shown, before):
     truth = {(p.id, str(location)): quantity for p in products for location, quantity in p.stock.items() if p.tracked}
     assert all(truth[change.cell] == change.after for change in found.changes)
     assert len(desires.wants) == len(found.changes) + found.unchanged
+
+
+@dataclass(frozen=True)
+class Entry:
+    last_at: datetime
+    retry_at: datetime
+    figure: D | None = None
+
+
+@pytest.mark.parametrize(
+    ("last", "retry", "waiting"),
+    [
+        (-60, 1, True),
+        (-60, 0, False),
+        (-60, -1, False),
+        (0, 0, False),
+        (60, 61, True),  # another machine's clock is a little ahead
+        (60, 60, False),
+        (120, 121, True),
+        (121, 3600, False),  # set aside in the future, by a wrong clock
+    ],
+)
+def test_what_is_set_aside_waits_for_its_time_but_not_for_a_wrong_clock(last, retry, waiting):
+    seconds = (timedelta(seconds=last), timedelta(seconds=retry))
+    assert waits(Entry(NOW + seconds[0], NOW + seconds[1]), NOW) is waiting

@@ -106,3 +106,25 @@ def test_a_figure_longer_than_python_s_own_precision_is_settled_exactly(figure: 
     assert settle(D(figure), Policy(scale=18, buffer=D(1), rounding=Rounding.FLOOR)).refused == ""
     whole = settle(D("9" * 40), Policy(scale=18, buffer=D(1))).figure
     assert whole == D("9" * 39 + "8")
+
+
+def test_each_step_is_told_with_its_figure_and_its_rule():
+    policy = Policy(negative=Negative.ZERO, buffer=D("2.50"), scale=1, rounding=Rounding.REJECT)
+    told = list(steps(((3, D("7.20")), (9, D(-1))), "MAIN", policy, {3: "Main store"}))
+    assert [(one.name, one.value, one.why) for one in told] == [
+        ("raw", "7.2", "Qoyod location 3 Main store"),
+        ("raw", "-1", "Qoyod location 9"),
+        ("location map", "6.2", "to 'MAIN'"),
+        ("negative", "6.2", "policy.negative = zero"),
+        ("buffer", "3.7", "policy.buffer = 2.5, never below zero by itself"),
+        ("rounding", "3.7", "policy.rounding = reject, the column keeps 1 decimals"),
+    ]
+    told = list(steps(((3, D("-7.25")),), "", Policy(), {}))
+    assert [(one.name, one.value, one.why) for one in told[1:]] == [
+        ("location map", "-7.25", "one figure per product"),
+        ("negative", "-7.25", "policy.negative = pass"),
+        ("buffer", "-7.25", "policy.buffer = 0, never below zero by itself"),
+        ("rounding", "-7.25", "policy.rounding = floor, the column keeps any number"),
+    ]
+    refused = Policy(scale=0, rounding=Rounding.REJECT)
+    assert list(steps(((3, D("0.5")),), "", refused, {}))[-1].value == "refused"

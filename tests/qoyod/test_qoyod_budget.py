@@ -147,6 +147,11 @@ def test_a_429_pauses_everybody_halves_the_pace_once_and_creeps_back() -> None:
 
         assert budget.available() == 9
         full = await pace(200)
+        assert budget.available() < 2, "what is spent is not to be had"
+        await asyncio.sleep(1)
+        assert 2 <= budget.available() <= 4, "a second saves three, no more"
+        await asyncio.sleep(60)
+        assert budget.available() == 9, "an idle minute saves no more than the burst"
         await budget.throttled(40)
         await budget.throttled(10)  # another request that met the same 429
         assert budget.available() == 0
