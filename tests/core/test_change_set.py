@@ -298,3 +298,14 @@ class Entry:
 def test_what_is_set_aside_waits_for_its_time_but_not_for_a_wrong_clock(last, retry, waiting):
     seconds = (timedelta(seconds=last), timedelta(seconds=retry))
     assert waits(Entry(NOW + seconds[0], NOW + seconds[1]), NOW) is waiting
+
+
+@pytest.mark.parametrize("acked", [None, D(5)])
+@pytest.mark.parametrize("live", [None, TargetRow(D(7), None, 1)])
+def test_a_write_that_was_begun_is_repeated_and_never_taken_for_first_contact(make, acked, live):
+    """Its intent stays open until it is acknowledged, whatever stands there and whoever makes the rows."""
+    cell = Cell(1, "3")
+    memory = {cell: make.remembered({3: 7}, acked, intent=D(7))}
+    desires = desires_of([make.product(1, {3: 7})], memory, PLAIN)
+    found = compare(make, desires, memory, {} if live is None else {cell: live}, creates=False)
+    assert ([change.after for change in found.changes], found.adopted, found.skipped) == ([D(7)], {}, [])

@@ -19,6 +19,7 @@ QUANTITIES = st.decimals(-(10**9), 10**9, places=4)
         ("-3", Policy(), "-3"),
         ("-3", Policy(negative=Negative.ZERO), "0"),
         ("-3", Policy(negative=Negative.HOLD), "-3"),
+        ("0.5", Policy(negative=Negative.ZERO), "0.5"),
         ("10", Policy(buffer=D(3)), "7"),
         ("2", Policy(buffer=D(3)), "0"),
         ("-2", Policy(buffer=D(3)), "-2"),
