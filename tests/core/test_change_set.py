@@ -309,3 +309,24 @@ def test_a_write_that_was_begun_is_repeated_and_never_taken_for_first_contact(ma
     desires = desires_of([make.product(1, {3: 7})], memory, PLAIN)
     found = compare(make, desires, memory, {} if live is None else {cell: live}, creates=False)
     assert ([change.after for change in found.changes], found.adopted, found.skipped) == ([D(7)], {}, [])
+
+
+def test_every_want_is_in_exactly_one_column(make):
+    """Two rows that are right, one that waits, one whose time has come, one with another figure, one skipped."""
+    figures = {number: D(number) for number in range(1, 8)}
+    desires = desires_of([make.product(number, {3: figure}) for number, figure in figures.items()], {}, PLAIN)
+    live = {Cell(number, "3"): TargetRow(D(number), None, 1) for number in (1, 2)}
+    live |= {Cell(number, "3"): TargetRow(D(99), None, 1) for number in (3, 4, 5, 6)}
+    later, past = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
+    quarantine = {
+        (3, "3"): Entry(past, later, D(3)),
+        (4, "3"): Entry(past, past, D(4)),
+        (5, "3"): Entry(past, later, D(55)),
+    }
+    found = compare(make, desires, {}, live, quarantine, creates=False)
+    assert found.adopted == {Cell(1, "3"): (D(1), "SKU-1"), Cell(2, "3"): (D(2), "SKU-2")}
+    assert (found.unchanged, found.waiting, found.skipped) == (2, [Cell(3, "3")], [Cell(7, "3")])
+    assert [(one.product_id, one.before, one.after, one.cause) for one in found.changes] == [
+        (number, D(99), D(number), "poll") for number in (4, 5, 6)
+    ]
+    assert (found.refused, found.negative) == ([], [])
