@@ -24,6 +24,7 @@ from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
 from stocksync.run.prepare import CyclePlan, prepare
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.writer import Writer, finish
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
@@ -107,14 +108,15 @@ class Cycle:
                 focus = await in_focus(account, self._lease, reading, catalogue, full=self._full)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
                 prepared = await prepare(account, focus, seed, until)
-                describe(report, prepared, account.limits)
+                await off_loop(prepared.size, describe, report, prepared, account.limits)
             await self._carry_out(prepared)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
 
     async def _read(self, catalogue: Catalogue) -> Reading:
         account, report = self._account, self.report
         due = await account.state.left_unread(account.name)
-        until, settled = self._share(READING_SHARE), catalogue.settled
+        until = self._share(READING_SHARE)
+        settled = await off_loop(len(catalogue.known), lambda: catalogue.settled)
         reading = await account.source.read(self._progress, until=until, first=due, settled=settled)
         report.verdict, report.reasons = reading.verdict, reading.reasons
         report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
@@ -129,7 +131,8 @@ class Cycle:
         self.report.counts.unpushed = len(prepared.plan.apply)
         writer = Writer(account, lease, cycle_id)
         async with self._phase("remember"):
-            await writer.observe(observed_of(prepared, account.clock.now()), prepared.plan.apply)
+            seen = await off_loop(prepared.size, observed_of, prepared, account.clock.now())
+            await writer.observe(seen, prepared.plan.apply)
             await remember_plan(account, lease, prepared)
         try:
             async with self._phase("write"):
@@ -137,7 +140,7 @@ class Cycle:
                 await retry_columns(writer, prepared, account.clock.now())
                 await self._contact(prepared)
         finally:
-            conclude(self.report, prepared, writer.pushed, account.limits)
+            await off_loop(prepared.size, conclude, self.report, prepared, writer.pushed, account.limits)
             await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
 
     async def _contact(self, prepared: CyclePlan) -> None:
@@ -180,7 +183,7 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
         return Preview(report, (), None, {})
     focus = await in_focus(account, None, reading, catalogue, full=full)
     prepared = await prepare(account, focus, seed=report.started_at.second)
-    describe(report, prepared, account.limits)
+    await off_loop(prepared.size, describe, report, prepared, account.limits)
     report.counts.unpushed = len(prepared.plan.apply)
     report.counts.check()
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE

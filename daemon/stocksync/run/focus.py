@@ -9,6 +9,7 @@ from stocksync.core.recognition import Catalogue, Recognised, due_again, rebuilt
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
 from stocksync.run.target_identity import compared, snapshot_of
+from stocksync.threads import off_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Focus:
     rules: bytes = b""
     """The rules digest as it is now; empty where nothing is to be settled."""
     left_out: Recognised = field(default_factory=Recognised)
+
+    @property
+    def rows(self) -> int:
+        """How many rows those functions go over that go over all of it."""
+        return len(self.snapshot.cells) + len(self.reading.products)
 
     @property
     def unsettled(self) -> set[int]:
@@ -36,7 +42,8 @@ async def catalogue_of(account: Account, *, full: bool) -> Catalogue:
     if full or not catalogue.rules.startswith(_configured(account)):
         return replace(catalogue, again=frozenset(catalogue.known))
     settings = account.settings
-    again = due_again(catalogue, account.clock.now(), settings.interval, settings.cross_check)
+    now, known = account.clock.now(), len(catalogue.known)
+    again = await off_loop(known, due_again, catalogue, now, settings.interval, settings.cross_check)
     return replace(catalogue, again=again)
 
 
@@ -48,21 +55,23 @@ async def in_focus(
     With `full` the snapshot is compared with every live row.
     """
     shape = replace(await account.shape(), notes=())
+    known = len(catalogue.known) + len(reading.products)
     rules = b"" if account.siblings else _configured(account) + rules_digest(shape)
     if full or not reading.recognised or rules != catalogue.rules:
         snapshot = await snapshot_of(account, lease)
         snapshot = await compared(account, snapshot) if full else snapshot
-        every = _as_read(reading, reading.recognised, snapshot)
-        left_out = catalogue.left_out(every, catalogue.known, reading.recognised)
+        every = await off_loop(known, _as_read, reading, reading.recognised, snapshot)
+        left_out = await off_loop(known, catalogue.left_out, every, catalogue.known, reading.recognised)
         return Focus(every, snapshot, catalogue, rules, left_out)
-    focus = catalogue.in_focus(reading)
+    focus = await off_loop(known, catalogue.in_focus, reading)
     snapshot = await snapshot_of(account, lease, sorted(focus | {0}))
     others = set(await _touched(account, reading.products.values(), snapshot)) - focus
     if others:
         snapshot = _together(snapshot, await snapshot_of(account, lease, sorted(others)))
     recognised = others & reading.recognised
     reading = _as_read(reading, recognised, snapshot)
-    return Focus(reading, snapshot, catalogue, rules, catalogue.left_out(reading, focus | others, recognised))
+    left_out = await off_loop(known, catalogue.left_out, reading, focus | others, recognised)
+    return Focus(reading, snapshot, catalogue, rules, left_out)
 
 
 def _configured(account: Account) -> bytes:

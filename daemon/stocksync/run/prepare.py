@@ -5,10 +5,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from stocksync.core import absence
-from stocksync.core.crosscheck import sample
+from stocksync.core.crosscheck import Sample, sample
 from stocksync.core.cycle_plan import Plan, make_plan
 from stocksync.core.desired_state import (
     DesiredState,
+    Rules,
+    SnapshotCells,
     believable,
     desires_of,
     give_up_refused,
@@ -26,8 +28,9 @@ from stocksync.core.status import Side
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
 from stocksync.run.focus import Focus, skus_of
-from stocksync.run.shared_table import known_products, overlap
+from stocksync.run.shared_table import SharedTable, known_products, overlap
 from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent, cross_check
+from stocksync.threads import off_loop
 
 
 @dataclass(slots=True)
@@ -53,6 +56,11 @@ class CyclePlan:
         return self.focus.snapshot
 
     @property
+    def size(self) -> int:
+        """How many rows those functions go over that go over all of it."""
+        return self.focus.rows
+
+    @property
     def complete(self) -> bool:
         """Whether the reading shows everything: only then may a held plan be replaced or withdrawn."""
         return self.reading.verdict is Verdict.COMPLETE
@@ -64,16 +72,35 @@ async def prepare(account: Account, focus: Focus, seed: int, until: float = math
     From `until` on, by the monotonic clock, Qoyod is asked nothing more.
     """
     focus, layout = await _under_layout(account, focus)
-    reading, snapshot = focus.reading, focus.snapshot
+    reading, snapshot, rows = focus.reading, focus.snapshot, focus.rows
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock, until)
     desires, found = await _compare(account, reading, snapshot, absent)
-    changing = [change.cell for change in (*found.changes, *found.negative)]
-    chosen = sample(reading, changing, account.settings.cross_check, snapshot.checked_up_to, seed)
+    chosen = await off_loop(rows, _to_check, account, focus, found, seed)
     checked = await cross_check(account.source, chosen.products, account.clock, until)
     checked.up_to = chosen.after
     if checked.newer or checked.distrusted:
-        reading = _corrected(reading, checked)
+        reading = await off_loop(rows, _corrected, reading, checked)
         desires, found = await _compare(account, reading, snapshot, absent)
+    bad, plan = await off_loop(rows, _weigh, account, focus, reading, checked, desires=desires, found=found)
+    return CyclePlan(focus, reading, absent, checked, desires, found, plan, bad, layout)
+
+
+def _to_check(account: Account, focus: Focus, found: ChangeSet, seed: int) -> Sample:
+    changing = [change.cell for change in (*found.changes, *found.negative)]
+    return sample(focus.reading, changing, account.settings.cross_check, focus.snapshot.checked_up_to, seed)
+
+
+def _weigh(
+    account: Account,
+    focus: Focus,
+    reading: Reading,
+    checked: CrossCheckResult,
+    *,
+    desires: DesiredState,
+    found: ChangeSet,
+) -> tuple[set[Cell], Plan]:
+    """Put a change set before the guards; give it as a plan, and the cells of rows that could not be read."""
+    snapshot = focus.snapshot
     bad = _bad_cells(reading, snapshot, desires)
     facts = replace(
         _circumstances(account, focus, found, reading, checked.objection),
@@ -84,7 +111,7 @@ async def prepare(account: Account, focus: Focus, seed: int, until: float = math
     if plan.held is not None:
         known = {key: one.name for key, one in snapshot.products.items()}
         plan = replace(plan, held=plan.held.named(known | {key: one.name for key, one in reading.products.items()}))
-    return CyclePlan(focus, reading, absent, checked, desires, found, plan, bad, layout)
+    return bad, plan
 
 
 async def prepare_products(account: Account, reading: Reading, snapshot: Snapshot) -> CyclePlan:
@@ -102,8 +129,12 @@ async def _under_layout(account: Account, focus: Focus) -> tuple[Focus, str | No
     layout = (await account.shape()).layout
     if layout == focus.snapshot.layout:
         return focus, None
-    cells = {cell: one._replace(sent=None) for cell, one in focus.snapshot.cells.items()}
+    cells = await off_loop(focus.rows, _sent_forgotten, focus.snapshot.cells)
     return replace(focus, snapshot=replace(focus.snapshot, cells=cells)), layout
+
+
+def _sent_forgotten(cells: SnapshotCells) -> SnapshotCells:
+    return {cell: one._replace(sent=None) for cell, one in cells.items()}
 
 
 async def _within_guards(account: Account, changes: list[Change], snapshot: Snapshot) -> tuple[Change, ...]:
@@ -132,34 +163,47 @@ async def _compare(
     account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
 ) -> tuple[DesiredState, ChangeSet]:
     shape, now = await account.shape(), account.clock.now()
-    products = {**reading.products, **absent.alive}
-    cells = believable(snapshot.cells, now)
+    products, rows = {**reading.products, **absent.alive}, len(snapshot.cells) + len(reading.products)
+    cells = await off_loop(rows, believable, snapshot.cells, now)
     others = await overlap(account, cells, products)
-    desires = desires_of(products.values(), others.corrected(cells), account.rules)
+    known = snapshot.products
+    if shape.by_sku or shape.loose:
+        known = await known_products(account, known, await off_loop(rows, skus_of, products.values(), snapshot))
+    desires = await off_loop(rows, _derive, account.rules, products, snapshot, cells, absent=absent, others=others)
+    if shape.by_sku:
+        await off_loop(rows, yield_skus, desires, products.values(), known, cells)
+    wants, memory = desires.wants.values(), others.doubting(cells)
+    live = await account.target.read(await off_loop(rows, to_look_up, wants, memory))
+    shut = shut_rows(cells) if shape.by_sku else frozenset()
+    rivals = await off_loop(rows, rivals_of, products.values(), known) if shape.loose else {}
+    terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut, rivals=rivals)
+    return desires, await off_loop(rows, diff, wants, memory, live, _waiting(snapshot, products), terms)
+
+
+def _derive(
+    rules: Rules,
+    products: Mapping[int, Product],
+    snapshot: Snapshot,
+    cells: SnapshotCells,
+    *,
+    absent: Absent,
+    others: SharedTable,
+) -> DesiredState:
+    """Derive what the target should hold: of what was read, what is gone, and what was begun and not ended."""
+    desires = desires_of(products.values(), others.corrected(cells), rules)
     others.leave(desires)
     others.refresh(desires, products)
     if not absent.unresolved:
         gone = absence.gone(snapshot.products, absent.updates)
-        still_gone = {product_id: gone[product_id] for product_id in gone.keys() - reading.products.keys()}
-        want_gone(still_gone, snapshot.cells, account.rules, desires)
+        still_gone = {product_id: gone[product_id] for product_id in gone.keys() - products.keys()}
+        want_gone(still_gone, snapshot.cells, rules, desires)
     alive = {product.id for product in products.values() if product.tracked}
-    want_open_intents(cells, snapshot.products, alive, account.rules, desires)
+    want_open_intents(cells, snapshot.products, alive, rules, desires)
     entries = snapshot.quarantine.values()
     refused = [Cell(one.product_id, one.place) for one in entries if one.side == Side.TARGET and one.place is not None]
     retired = {cell.product_id for cell in refused if _is_over(cell.product_id, products, snapshot, absent)}
-    give_up_refused(refused, retired, cells, account.rules, desires)
-    known = snapshot.products
-    if shape.by_sku or shape.loose:
-        known = await known_products(account, known, skus_of(products.values(), snapshot))
-    if shape.by_sku:
-        yield_skus(desires, products.values(), known, cells)
-    wants = desires.wants.values()
-    memory = others.doubting(cells)
-    live = await account.target.read(to_look_up(wants, memory))
-    shut = shut_rows(cells) if shape.by_sku else frozenset()
-    rivals = rivals_of(products.values(), known) if shape.loose else {}
-    terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut, rivals=rivals)
-    return desires, diff(wants, memory, live, _waiting(snapshot, products), terms)
+    give_up_refused(refused, retired, cells, rules, desires)
+    return desires
 
 
 def _is_over(product_id: int, products: Mapping[int, Product], snapshot: Snapshot, absent: Absent) -> bool:

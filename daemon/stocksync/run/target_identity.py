@@ -10,6 +10,7 @@ from stocksync.core.model import Cell, Figure
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequen
 async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
     """Compare what was acknowledged with the live rows, and believe the rows: the state may come from a backup."""
     by_sku = (await account.shape()).by_sku
-    rows = to_confirm(snapshot.cells, snapshot.products, by_sku=by_sku)
+    rows = await off_loop(len(snapshot.cells), to_confirm, snapshot.cells, snapshot.products, by_sku=by_sku)
     found: dict[Cell, Figure | None] = {}
     for start in range(0, len(rows), _RANGE):
         part = rows[start : start + _RANGE]
@@ -45,7 +46,8 @@ async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
     if not found:
         return snapshot
     log.warning("target_differs", account=account.name, cells=len(found), of=len(rows))
-    return replace(snapshot, cells=corrected(snapshot.cells, found), corrected=found)
+    cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
+    return replace(snapshot, cells=cells, corrected=found)
 
 
 def _as_unknown(snapshot: Snapshot) -> Snapshot:

@@ -12,6 +12,7 @@ from stocksync.core.crosscheck import Check, agree, verdict_on
 from stocksync.core.model import BadRow, Product, Reading, SnapshotProduct
 from stocksync.errors import SourceRefused, SourceUnavailable
 from stocksync.ports import Clock, Source
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +104,7 @@ async def ask_for_absent(
     source: Source, reading: Reading, known: Mapping[int, SnapshotProduct], clock: Clock, until: float = math.inf
 ) -> Absent:
     """Count what is missing, and ask by id for what two complete readings lacked, until the given instant."""
-    absent = Absent(updates=dict(absence.missing_from(reading, known)))
+    absent = Absent(updates=dict(await off_loop(len(known), absence.missing_from, reading, known)))
     suspects = absence.suspects(absent.updates)
     if suspects:
         asking = _Asking(source, clock, absence.witnesses_for(reading, known), until)
