@@ -25,6 +25,7 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("checked_up_to", sa.BigInteger())),
         ("stocksync_accounts", sa.Column("rules", Digest)),
         ("stocksync_accounts", sa.Column("ledger_from", Instant())),
+        ("stocksync_accounts", sa.Column("address", Words())),
         ("stocksync_products", sa.Column("digest", Digest)),
         ("stocksync_products", sa.Column("unchanged", sa.Integer())),
         ("stocksync_products", sa.Column("unmanaged", sa.Integer())),

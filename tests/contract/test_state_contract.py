@@ -15,7 +15,7 @@ from stocksync.core.model import Cell, Change, Removal, RowLocator, SettledProdu
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.errors import LeaseLost, NotFound, PlanChanged
-from stocksync.ports import BatchResult, Lease, Quarantined, SnapshotUpdate
+from stocksync.ports import BatchResult, Lease, LeaseHolder, Quarantined, SnapshotUpdate
 
 TTL = timedelta(minutes=5)
 T0 = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
@@ -80,6 +80,32 @@ async def test_the_same_owner_keeps_its_epoch_and_another_waits(state) -> None:
     assert await claim(state, "main", "one", TTL) == Lease("main", "one", 1)
     assert await claim(state, "main", "two", TTL) is None
     assert await claim(state, "other", "two", TTL) == Lease("other", "two", 1)
+
+
+async def test_a_lease_bears_the_address_at_which_look_ups_reach_its_holder(state) -> None:
+    assert await state.writer("main") is None
+    (lease,) = await state.claim([["main"]], "one", TTL, "http://10.0.0.5:9464")
+    assert await state.writer("main") == LeaseHolder("one", "http://10.0.0.5:9464")
+    await state.release(lease)
+    assert await state.writer("main") is None
+    await claim(state, "main", "two", TTL)
+    assert await state.writer("main") == LeaseHolder("two", "")
+
+
+async def test_a_status_counts_anew_what_a_cycle_may_have_changed_and_nothing_else(state, lease) -> None:
+    await state.begin(lease, report("c1"))
+    (running,) = await state.status(["main"])
+    await state.observe(lease, "c1", seen_at(T0))
+    known = {"main": running}
+    assert (await state.status(["main"], known))[0].cells == 1, "while a cycle runs, everything may change"
+    await state.end(lease, done("c1"))
+    (ended,) = await state.status(["main"], known)
+    assert (ended.cells, len(ended.cycles)) == (1, 1)
+    known = {"main": replace(ended, cells=17)}
+    (same, other) = await state.status(["main", "other"], known)
+    assert (same, other.cells) == (known["main"], 0)
+    await state.begin(lease, report("c2", T0 + timedelta(minutes=1)))
+    assert (await state.status(["main"], known))[0].cells == 1
 
 
 async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(another_state) -> None:

@@ -1,6 +1,6 @@
 """The state in memory, by a given clock: for simulations, and held to the contract of the real ones."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -39,6 +39,7 @@ from stocksync.ports import (
     FiguresRead,
     GuardHistory,
     Lease,
+    LeaseHolder,
     LedgerRow,
     Quarantined,
     Snapshot,
@@ -76,6 +77,7 @@ class MemoryAccount:
     owner: str = ""
     epoch: int = 0
     expires_at: datetime = _LONG_AGO
+    address: str = ""
     last_attempt: datetime | None = None
     last_complete: datetime | None = None
     last_push: datetime | None = None
@@ -155,7 +157,9 @@ class MemoryState:
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
 
-    async def claim(self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta) -> list[Lease]:
+    async def claim(
+        self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta, address: str = ""
+    ) -> list[Lease]:
         now = self.clock.now()
         claimed: list[Lease] = []
         for group in groups:
@@ -166,10 +170,14 @@ class MemoryState:
             self.crash_points("before claim")
             for account, mine in rows.items():
                 mine.epoch += 0 if held[account] else 1
-                mine.owner, mine.expires_at = owner, now + ttl
+                mine.owner, mine.expires_at, mine.address = owner, now + ttl, address
                 claimed.append(Lease(account, owner, mine.epoch, ttl))
             self.crash_points("after claim")
         return claimed
+
+    async def writer(self, account: str) -> LeaseHolder | None:
+        mine = self.store.of(account)
+        return LeaseHolder(mine.owner, mine.address) if mine.owner and mine.expires_at > self.clock.now() else None
 
     async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
         now = self.clock.now()
@@ -329,8 +337,17 @@ class MemoryState:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def status(self, accounts: Iterable[str]) -> list[AccountStatus]:
-        return [self._status(account) for account in accounts]
+    async def status(
+        self, accounts: Iterable[str], known: Mapping[str, AccountStatus] | None = None
+    ) -> list[AccountStatus]:
+        return [self._status_since(account, (known or {}).get(account)) for account in accounts]
+
+    def _status_since(self, account: str, before: AccountStatus | None) -> AccountStatus:
+        """Count nothing anew where no cycle has begun or ended."""
+        now = self._status(account)
+        ended = before is not None and list(before.cycles) == list(now.cycles) != []
+        same = ended and now.last_attempt == now.cycles[0].started_at
+        return replace(now, cells=before.cells) if before is not None and same else now
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         mine = self.store.of(account)

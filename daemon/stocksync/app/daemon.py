@@ -11,6 +11,7 @@ import structlog
 
 from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
+from stocksync.app.forwarding import address_of, ask_writer
 from stocksync.app.preflight import preflight
 from stocksync.app.suggestions import nobody_knows
 from stocksync.app.supervision import Reload, supervise, tell_refused
@@ -145,7 +146,8 @@ async def _working(
         house = await stack.enter_async_context(open_runtime(config, bus.publish, state))
         stack.callback(endpoint.state.forget)
         progressing = reload.systemd.feed if reload else _nobody
-        loop = Loop(list(house.accounts.values()), house.state, house.owner, progressing)
+        address = address_of(*endpoint.address)
+        loop = Loop(list(house.accounts.values()), house.state, house.owner, progressing, address)
         if reload is not None:
             reload.work_for = _follower(house, endpoint, loop, bus.publish)
         endpoint.look_up, endpoint.watchdog = _lookup(house, loop), loop.complaints
@@ -183,6 +185,8 @@ def _lookup(house: Runtime, loop: Loop) -> Lookup:
         for one in chosen:
             try:
                 runner = loop.runners[one.name]
+                if fresh and runner.lease is None and (told := await ask_writer(house, one.name, query)) is not None:
+                    return told
                 return await look_up(one, house.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
             except Unanswered as error:  # another account may know it
                 silence = silence or error

@@ -26,7 +26,12 @@ async def ask_daemon(config: Config, account: str, query: Query) -> StockAnswer 
         NotFound: it says that Qoyod knows no such product.
 
     """
-    url = f"{_root(config.http)}/api/stock"
+    return await ask_at(_root(config.http), config, account, query)
+
+
+async def ask_at(root: str, config: Config, account: str, query: Query) -> StockAnswer | None:
+    """As `ask_daemon`, of the daemon at an address, which knows the same token."""
+    url = f"{root}/api/stock"
     try:
         async with aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session:
             return await _get(session, url, {"account": account, "fresh": "true", **_asked(query)}, query)

@@ -43,6 +43,16 @@ class Lease:
     """How long it lasts from each renewal."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseHolder:
+    """The process that writes for an account, as others know it."""
+
+    owner: str
+    """How it signs leases: its host, and what tells it from others there."""
+    address: str
+    """Where look-ups reach it; "" where it listens nowhere."""
+
+
 @dataclass(slots=True)
 class Snapshot:
     """What the state remembers of an account when a cycle starts."""
@@ -130,8 +140,13 @@ class State(Protocol):
     Every call may raise StateUnavailable; those with a lease LeaseLost.
     """
 
-    async def claim(self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta) -> list[Lease]:
-        """Take or keep the leases of sync groups; of each group all, or none while another owner's has not run out."""
+    async def claim(
+        self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta, address: str = ...
+    ) -> list[Lease]:
+        """Take or keep the leases of sync groups; of each group all, or none while another owner's has not run out.
+
+        `address` is where look-ups reach the owner; "" where nothing listens.
+        """
 
     async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
         """Extend all leases of one owner at once; give those that are still ours. Waits for no commit of ours."""
@@ -258,6 +273,9 @@ class StateQueries(Protocol):
 
         What was counted for `known`, an earlier answer, is counted anew only where a cycle has begun or ended since.
         """
+
+    async def writer(self, account: str) -> LeaseHolder | None:
+        """Tell who holds the account's lease now; None where nobody does."""
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         """Find the ids of products that bear, or in the ledger bore, this SKU."""

@@ -31,14 +31,18 @@ class Leadership:
 
     def __init__(
         self, state: State, publish: Publish, owner: str, groups: Iterable[Sequence[str]],
-        elected: Callable[[Lease, int], None] = _nothing,
+        *, elected: Callable[[Lease, int], None] = _nothing, address: str = "",
     ) -> None:  # fmt: skip
-        """Take the name to lease under and what to call at each election, with how many were elected before it."""
+        """Take the name to lease under and what to call at each election, with how many were elected before it.
+
+        `address` is where look-ups reach this process, for those who stand by.
+        """
         self._state = state
         self._publish = publish
         self._owner = owner
         self._groups = _ordered(groups)
         self._elected = elected
+        self._address = address
         self.leases: dict[str, Lease] = {}
 
     async def keep(self) -> None:
@@ -57,7 +61,7 @@ class Leadership:
         missing = [group for group in self._groups if not all(account in self.leases for account in group)]
         if not missing:
             return
-        claimed = await self._state.claim(missing, self._owner, LEASE)
+        claimed = await self._state.claim(missing, self._owner, LEASE, self._address)
         await self._give_back_unwanted(claimed)
         new = [lease for lease in self._wanted(claimed) if self.leases.get(lease.account) != lease]
         self.leases.update((lease.account, lease) for lease in new)

@@ -147,15 +147,16 @@ class Service:
         register: StateQueries,
         owner: str,
         progressing: Callable[[], None] = lambda: None,
+        address: str = "",
     ) -> None:
-        """Take the accounts; `owner` names this process in leases.
+        """Take the accounts; `owner` names this process in leases, `address` is where look-ups reach it.
 
         `progressing` is called each second in which no account stands still.
         """
         first = accounts[0]
         self._register = register
         groups = [account.group for account in accounts]
-        self._leadership = Leadership(first.state, first.publish, owner, groups, elected=self._elected)
+        self._leadership = Leadership(first.state, first.publish, owner, groups, elected=self._elected, address=address)
         self.runners = {account.name: self._runner(account) for account in accounts}
         self._scheduler = Scheduler()
         self._watchdog = Watchdog(self._scheduler, self.runners.values(), progressing)

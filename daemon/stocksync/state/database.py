@@ -29,6 +29,7 @@ from stocksync.ports import (
     FiguresRead,
     GuardHistory,
     Lease,
+    LeaseHolder,
     LedgerRow,
     Level,
     Snapshot,
@@ -127,10 +128,12 @@ class Database:
         if self._lock is not None:
             self._lock.release()
 
-    async def claim(self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta) -> list[Lease]:
+    async def claim(
+        self, groups: Sequence[Sequence[str]], owner: str, ttl: timedelta, address: str = ""
+    ) -> list[Lease]:
         """Take or keep the leases of sync groups; of each group all, or none while another owner's has not run out."""
         # A writer that was killed cannot give its lease back, but the system has given its lock to us.
-        claimant = Claimant(owner, ttl, alone=self._lock is not None and self._lock.held)
+        claimant = Claimant(owner, ttl, address, alone=self._lock is not None and self._lock.held)
         free = await self._brief.read(lambda connection: leases.free(connection, groups, claimant))
         claimed: list[Lease] = []
         # Told only when this returns, a lease is not renewed before: of many groups the rest is for the next look.
@@ -303,6 +306,10 @@ class Database:
         """Give the accounts' status, in the order asked; what is `known` of one is counted anew only where it must."""
         asked = list(accounts)
         return await self._session.read(lambda connection: status.statuses(connection, asked, known))
+
+    async def writer(self, account: str) -> LeaseHolder | None:
+        """Tell who holds the account's lease now; None where nobody does."""
+        return await self._brief.read(lambda connection: leases.holder(connection, account))
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         """Find the ids of products that bear, or in the ledger bore, this SKU."""

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.errors import LeaseLost
-from stocksync.ports import Lease
+from stocksync.ports import Lease, LeaseHolder
 from stocksync.state.schema import accounts
 from stocksync.state.session import chunks
 from stocksync.state.types import database_now, instant
@@ -78,6 +78,8 @@ class Claimant:
 
     owner: str
     ttl: timedelta
+    address: str = ""
+    """Where look-ups reach it."""
     alone: bool = False
     """The operating system proves that no other writer lives, so that a lease of another one is a dead one's."""
 
@@ -117,7 +119,7 @@ async def _take(
     connection: AsyncConnection, account: str, row: LeaseRow | None, claimant: Claimant, now: datetime
 ) -> Lease:
     epoch = 1 if row is None else row.epoch if claimant.has(row, now) else row.epoch + 1
-    values = {"owner": claimant.owner, "epoch": epoch, "expires_at": now + claimant.ttl}
+    values = {"owner": claimant.owner, "epoch": epoch, "expires_at": now + claimant.ttl, "address": claimant.address}
     if row is None:
         await connection.execute(insert(accounts), {"account": account, "failures": 0, **values})
     else:
@@ -156,6 +158,15 @@ async def _renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timede
 async def extend(connection: AsyncConnection, lease: Lease) -> None:
     """Extend a lease that this transaction has fenced, whose row it holds."""
     await _set(connection, lease.account, expires_at=await _now(connection) + lease.ttl)
+
+
+async def holder(connection: AsyncConnection, account: str) -> LeaseHolder | None:
+    """Tell who holds the lease now."""
+    query = select(accounts.c.owner, accounts.c.address).where(
+        accounts.c.account == account, accounts.c.owner != "", accounts.c.expires_at > database_now()
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else LeaseHolder(row.owner, row.address or "")
 
 
 async def release(connection: AsyncConnection, lease: Lease) -> None:

@@ -40,6 +40,7 @@ accounts = Table(
     Column("checked_up_to", BigInteger),
     Column("rules", Digest),
     Column("ledger_from", Instant),
+    Column("address", Words),
 )
 
 products = Table(
