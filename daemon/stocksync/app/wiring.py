@@ -137,7 +137,7 @@ async def open_runtime(
     """
     # A cycle makes hundreds of thousands of values, none of them in circles: looking for those at Python's usual pace
     # takes longer than the work itself, and at the older ones holds up everything for half a second.
-    gc.set_threshold(100_000, 1_000, 1_000)
+    gc.set_threshold(20_000, 1_000, 1_000)
     async with AsyncExitStack() as stack:
         if state is None:
             state = await open_state(config.state.dsn(), config.state.keep_ledger)
