@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,13 @@ def test_the_quadlet_and_the_image_agree() -> None:
         assert words in quadlet
     assert "USER 10001:10001" in dockerfile
     assert "uid=10001" in quadlet
+
+
+def test_prometheus_takes_what_compose_mounts(tmp_path: Path) -> None:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is not installed")
+    for file in ("deploy/compose/prometheus.yml", "deploy/prometheus/stocksync.rules.yml"):
+        shutil.copy(ROOT / file, tmp_path)
+    done = run(program, "check", "config", tmp_path / "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -119,7 +119,9 @@ def install(tree: Path) -> None:
 @contextmanager
 def booted(tree: Path) -> Iterator[Machine]:
     boot = ["systemd-nspawn", "-D", str(tree), "--register=no", "--keep-unit", "--boot", "--console=read-only"]
-    process = subprocess.Popen(boot, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    told = tree.with_name(f"{tree.name}.log")
+    with told.open("w") as log:
+        process = subprocess.Popen(boot, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         leader = until(lambda: process.poll() is None and children.read_text().split(), "systemd is begun", 30)
@@ -128,8 +130,8 @@ def booted(tree: Path) -> Iterator[Machine]:
         until(lambda: machine.enter(*state, check=False).strip() in {"running", "degraded"}, "it has booted")
         yield machine
     except AssertionError:
-        if process.poll() is not None and process.stdout is not None:
-            pytest.skip(f"nothing boots here: {process.stdout.read().decode(errors='replace')[-300:]}")
+        if process.poll() is not None:
+            pytest.skip(f"nothing boots here: {told.read_text(errors='replace')[-300:]}")
         raise
     finally:
         process.terminate()
