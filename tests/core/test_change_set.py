@@ -19,9 +19,9 @@ from stocksync.core.desired_state import (
     want_open_intents,
     yield_skus,
 )
-from stocksync.core.diff import DiffContext, diff, to_look_up, waits
-from stocksync.core.model import Cell, Kind, Removal, TargetRow
-from stocksync.core.policy import LocationMap, OnRemoved, Policy, Rounding, Unmapped
+from stocksync.core.diff import DiffContext, diff, shut_rows, to_look_up, waits
+from stocksync.core.model import Cell, Kind, Removal, RowLocator, TargetRow
+from stocksync.core.policy import LocationMap, Negative, OnRemoved, Policy, Rounding, Unmapped
 
 PLAIN = Rules(Policy(), LocationMap())
 SUMMED = Rules(Policy(), LocationMap({3: "x", 7: "x"}, summed=True))
@@ -330,3 +330,75 @@ def test_every_want_is_in_exactly_one_column(make):
         (number, D(99), D(number), "poll") for number in (4, 5, 6)
     ]
     assert (found.refused, found.negative) == ([], [])
+
+
+def test_what_is_settled_is_counted_and_what_comes_from_others_rows_goes_along(make):
+    memory = {Cell(number, "3"): make.remembered({3: number}, D(number)) for number in (1, 2)}
+    memory[Cell(3, "3")] = make.remembered({3: 3}, D(9))
+    desires = desires_of([make.product(number, {3: number}) for number in (1, 2, 3)], {}, PLAIN)
+    rivals = {3: (RowLocator(8, "sku-3", ""),)}
+    found = compare(make, desires, memory, {Cell(3, "3"): TargetRow(D(3), None, 1)}, rivals=rivals)
+    assert (found.unchanged, found.adopted) == (2, {})
+    (change,) = found.changes
+    assert (change.parts, change.before, change.cause) == (((3, D(3)),), D(9), "poll")
+    assert change.rivals == (RowLocator(8, "sku-3", "3"),)
+
+
+def test_what_cannot_be_shown_or_is_below_zero_is_no_change_that_flows(make):
+    rules = Rules(Policy(negative=Negative.HOLD), LocationMap())
+    desires = desires_of([make.product(1, {3: 5}), make.product(2, {3: -5})], {}, rules)
+    live = {Cell(1, "3"): TargetRow(None, None, 1, unreadable="no such cast")}
+    found = compare(make, desires, {}, live)
+    assert [(change.product_id, why) for change, why in found.refused] == [(1, "no such cast")]
+    assert ([change.product_id for change in found.negative], found.changes) == ([2], [])
+    whole = Rules(Policy(scale=0, rounding=Rounding.REJECT), LocationMap())
+    found = compare(make, desires_of([make.product(1, {3: "0.5"})], {}, whole), {})
+    ((_, why),) = found.refused
+    assert "more decimals" in why
+
+
+@pytest.mark.parametrize(
+    ("row", "shut", "before"),
+    [
+        ((True, None, None), False, D(4)),
+        ((False, None, None), False, D(4)),  # a person's doing: it stays asleep
+        ((False, None, None), True, Removal.DEACTIVATED),  # ours, for the product that bore the SKU before
+        ((True, None, None), True, D(4)),
+        ((None, None, None), True, D(4)),
+        ((False, None, Removal.DEACTIVATED), False, Removal.DEACTIVATED),
+        ((False, Removal.DEACTIVATED, D(5)), False, Removal.DEACTIVATED),
+        ((False, D(6), D(5)), False, D(4)),
+        ((False, D(6), D(5)), True, Removal.DEACTIVATED),
+        ((True, Removal.DEACTIVATED, D(5)), False, D(4)),
+    ],
+)
+def test_what_stood_there_before_is_told_by_the_row_and_by_whose_doing_it_is(make, row, shut, before):
+    active, acked, intent = row
+    cell = Cell(1, "3")
+    begun = acked is not None or intent is not None
+    memory = {cell: make.remembered({3: 5}, acked, intent=intent)} if begun else {}
+    desires = desires_of([make.product(1, {3: 5})], memory, PLAIN)
+    rows = frozenset({("SKU-1", "3")} if shut else ())
+    (change,) = compare(make, desires, memory, {cell: TargetRow(D(4), active, 1)}, by_sku=True, shut=rows).changes
+    assert change.before == before
+
+
+def test_the_rows_that_we_put_to_sleep_are_known_by_sku_and_place(make):
+    memory = {
+        Cell(1, "3"): make.remembered({3: 1}, Removal.DEACTIVATED, sku="A"),
+        Cell(2, "7"): make.remembered({7: 1}, D(1), intent=Removal.DEACTIVATED, sku="B"),
+        Cell(3, "3"): make.remembered({3: 1}, D(1), sku="C"),
+        Cell(4, "3"): make.remembered({3: 1}, Removal.DELETED, sku="D"),
+    }
+    assert shut_rows(memory) == {("A", "3"), ("B", "7")}
+
+
+def test_a_cell_is_renamed_where_rows_are_found_by_sku_and_its_sku_is_another(make):
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5), sku="SKU-1")}
+    for by_sku, sku, causes in ((True, "SKU-1", []), (True, "NEW", ["renamed"]), (False, "NEW", [])):
+        desires = desires_of([make.product(1, {3: 5}, sku=sku)], {}, PLAIN)
+        assert [change.cause for change in compare(make, desires, memory, by_sku=by_sku).changes] == causes
+    sold = desires_of([make.product(1, {3: 4})], {}, PLAIN)
+    assert [change.cause for change in compare(make, sold, memory, by_sku=True).changes] == ["poll"]
+    named = desires_of([make.product(1, {3: 4}, sku="NEW")], {}, PLAIN)
+    assert [change.cause for change in compare(make, named, memory, by_sku=False).changes] == ["poll"]

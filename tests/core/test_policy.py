@@ -19,7 +19,7 @@ QUANTITIES = st.decimals(-(10**9), 10**9, places=4)
         ("-3", Policy(), "-3"),
         ("-3", Policy(negative=Negative.ZERO), "0"),
         ("-3", Policy(negative=Negative.HOLD), "-3"),
-        ("0.5", Policy(negative=Negative.ZERO), "0.5"),
+        ("0.5", Policy(negative=Negative.ZERO, buffer=D("0.25")), "0.25"),
         ("10", Policy(buffer=D(3)), "7"),
         ("2", Policy(buffer=D(3)), "0"),
         ("-2", Policy(buffer=D(3)), "-2"),
@@ -129,3 +129,11 @@ def test_each_step_is_told_with_its_figure_and_its_rule():
     ]
     refused = Policy(scale=0, rounding=Rounding.REJECT)
     assert list(steps(((3, D("0.5")),), "", refused, {}))[-1].value == "refused"
+
+
+def test_a_place_bears_the_names_of_all_locations_that_feed_it():
+    places = LocationMap({3: "MAIN", 7: "MAIN", 9: "SHOP"}, Unmapped.IGNORE)
+    named = {9: "Outlet", 7: "Riyadh", 3: "Jeddah", 11: "nobody's"}
+    assert places.names(named) == {"MAIN": "Jeddah + Riyadh", "SHOP": "Outlet"}
+    assert places.names({3: "", 9: "Outlet"}) == {"SHOP": "Outlet"}
+    assert LocationMap().names({3: "Jeddah"}) == {"3": "Jeddah"}
