@@ -1,6 +1,5 @@
 """What a service manager hears of a daemon, and how a daemon follows its configuration."""
 
-import asyncio
 import shutil
 import signal
 import socket
@@ -13,9 +12,11 @@ from typing import Any
 
 import pytest
 from servers import free_port
-from system_shop import Daemon, Shop, holding, merged, toml, until
+from system_shop import Daemon, Shop, merged, toml, until
 
+from stocksync.app import ask_whether_it_turns
 from stocksync.app.systemd import Systemd
+from stocksync.config import HttpConfig
 
 
 class Manager:
@@ -81,9 +82,9 @@ async def test_a_service_manager_hears_of_a_whole_life_and_a_faulty_file_changes
         assert await daemon.end(signal.SIGTERM) == 0
         assert manager.heard.count("STOPPING=1") == 1
         assert [each for each in manager.heard if each.startswith("STATUS=") and "account" in each]
-    ended = await shop.command("healthcheck")
-    assert (ended.code, ended.out) == (1, "")
-    assert "no daemon at http://127.0.0.1:" in ended.err
+    well, words = await ask_whether_it_turns(HttpConfig(listen=shop.http))
+    assert not well
+    assert words.startswith(f"no daemon at http://{shop.http}: ")
 
 
 def test_nobody_is_told_without_a_service_manager_and_a_deaf_one_stops_nothing(tmp_path: Path) -> None:
@@ -149,27 +150,6 @@ async def test_accounts_appear_change_and_vanish_without_disturbing_the_others(o
     assert (await daemon.says("reloaded", since))["removed"] == []
     assert await daemon.metric("config_last_reload_successful") == 0
     await daemon.says("cycle", since + 2, account="coming", outcome="done")
-    assert await daemon.end(signal.SIGTERM) == 0
-
-
-async def test_the_batch_of_an_account_that_changes_is_finished_first(open_shop: Callable[..., Any]) -> None:
-    shop = await open_shop(products=2)
-    daemon = await shop.run()
-    await daemon.says("cycle", outcome="done")
-    async with holding(shop.target):
-        shop.set(1, 1, 5)
-        await until(shop.intents, "a batch is begun")
-        shop.settings = {"poll": {"interval": "2s"}}
-        shop.write_config()
-        daemon.send(signal.SIGHUP)
-        await asyncio.sleep(0.5)
-        assert daemon.said("reloaded") == []
-    await daemon.says("reloaded", changed=["main"])
-    assert await shop.intents() == {}
-    assert await shop.equal()
-    shop.set(1, 1, 6)
-    await until(shop.equal, "it goes on under the same lease")
-    assert len(daemon.said("became_writer")) == 1
     assert await daemon.end(signal.SIGTERM) == 0
 
 
