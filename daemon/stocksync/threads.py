@@ -1,7 +1,7 @@
-"""Pure functions over a whole catalogue, off the event loop."""
+"""Work in threads: what goes over a whole catalogue, off the event loop; and what must not be left alone in one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -19,9 +19,16 @@ async def off_loop(rows: int, work: Callable[P, T], *args: P.args, **kwargs: P.k
     """
     if rows < _MANY:
         return work(*args, **kwargs)
-    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    return await to_its_end(asyncio.to_thread(work, *args, **kwargs))
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Await work that a thread goes on with even where nobody waits any more: a cancellation waits for its end."""
+    task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # it was looked at: nobody else will
         raise

@@ -1,7 +1,7 @@
 """Transactions of the state: retried on conflict, bounded in time, their errors put into our words."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from sqlalchemy.sql.dml import Insert
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
 from stocksync.sqlrows import array_of, parameters, takes_arrays
+from stocksync.threads import to_its_end
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -46,7 +47,8 @@ class Session:
     async def write(self, work: InTransaction[T]) -> T:
         """Run `work` in a transaction that commits at its end; it may run more than once."""
         run = self._run(writing, work)
-        return await (_to_its_end(run) if self.engine.dialect.name == "sqlite" else run)
+        # SQLite's driver begins in a thread: left alone there, it keeps the file's lock.
+        return await (to_its_end(run) if self.engine.dialect.name == "sqlite" else run)
 
     async def _run(self, opening: Opening, work: InTransaction[T]) -> T:
         with translated():
@@ -56,18 +58,6 @@ class Session:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.
         async with asyncio.timeout(self.patience), opening(self.engine) as connection:
             return await work(connection)
-
-
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Let a cancellation wait: SQLite's driver begins in a thread, and one that is left alone there keeps the lock."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
-        raise
 
 
 @contextmanager
