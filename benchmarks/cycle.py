@@ -9,14 +9,17 @@ its peak memory is its own.
     make bench ARGS="--database mariadb"                or sqlite
     make bench ARGS="--products 200000 --rounds 3"      1,000,000 cells
     make bench ARGS="--profile"                         and where the time goes
+    make bench ARGS="--dlt /path/to/python"             and dlt beside it: a Python with benchmarks/dlt-requirements.txt
 """
 
 import argparse
 import asyncio
 import cProfile
+import json
 import multiprocessing
 import pstats
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -287,6 +290,40 @@ def show(bench: Bench, found: Phase) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What dlt took for one load."""
+
+    seconds: float
+    peak: float
+
+
+def load_by_dlt(python: str, bench: Bench, target: str, folder: str) -> Load:
+    """Poll and merge by dlt, in a process of another Python."""
+    script = str(Path(__file__).with_name("dlt_load.py"))
+    named = target.replace("stocksync@", "stocksync:any@")  # it asks for a password, the server does not
+    command = [python, script, bench.url, KEY, str(-(-bench.products // 100)), named, folder]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"dlt: {done.stderr[-2000:]}")
+    return Load(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def beside_dlt(first: Phase, changed: Phase, loads: list[Load]) -> None:
+    """Print how a first fill and a cycle with changes stand to dlt's loads."""
+    fill, seconds = first.of(lambda one: one.seconds), changed.of(lambda one: one.seconds)
+    merge = statistics.median(load.seconds for load in loads[1:])
+    peak = max(load.peak for load in loads[1:])
+    print(f"dlt: first load {loads[0].seconds:.2f} s, merge {merge:.2f} s, peak {peak:.0f} MiB")
+    verdicts = (
+        ("first fill against dlt's first load, in its seconds", fill / loads[0].seconds, fill < loads[0].seconds),
+        ("times as fast as dlt's merge (bar: 15)", merge / seconds, merge >= 15 * seconds),
+        ("of dlt's memory (bar: 1.2)", changed.peak / peak, changed.peak <= 1.2 * peak),
+    )
+    for what, value, holds in verdicts:
+        print(f"{'holds' if holds else 'FAILS'}   {what}: {value:.2f}")
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """What is promised."""
 
@@ -319,17 +356,17 @@ def bars(bench: Bench, database: str) -> list[Bar]:
     return found + [Bar(name, "longest block in ms", block, 50) for name in (FIRST, IDLE, CHANGED)]
 
 
-def databases(stack: ExitStack, options: argparse.Namespace) -> tuple[str, str]:
-    """Start a server, or make files, for state and target."""
+def databases(stack: ExitStack, options: argparse.Namespace) -> tuple[str, str, str]:
+    """Start a server, or make files, for state and target, and for what is measured beside them."""
     if options.database == "sqlite":
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         state, target = f"sqlite:///{folder}/state.db", f"sqlite:///{folder}/target.db"
-        return state, state if options.shared else target
+        return state, state if options.shared else target, ""
     server = MariaDB() if options.database == "mariadb" else PostgreSQL()
     stack.callback(server.close)
     server.start()
     state = server.new_database()
-    return state, state if options.shared else server.new_database()
+    return state, state if options.shared else server.new_database(), server.new_database()
 
 
 def main() -> None:
@@ -340,10 +377,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database", choices=("postgresql", "mariadb", "sqlite"), default="postgresql")
     parser.add_argument("--shared", action="store_true", help="state and target in one database")
+    parser.add_argument("--dlt", metavar="PYTHON", help="a Python that has dlt: measure it too, PostgreSQL only")
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     options = parser.parse_args()
     with ExitStack() as stack:
-        state, target = databases(stack, options)
+        state, target, beside = databases(stack, options)
         queue: multiprocessing.Queue[str] = multiprocessing.Queue()
         simulator = multiprocessing.Process(
             target=simulate, args=(options.products, options.locations, queue), daemon=True
@@ -358,6 +396,13 @@ def main() -> None:
         for name in (FIRST, IDLE, CHANGED):
             found[name] = in_a_process(bench, name)
             show(bench, found[name])
+        if options.dlt:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            loads = []
+            for _ in range(3):
+                loads.append(load_by_dlt(options.dlt, bench, beside, folder))
+                asyncio.run(change(url, bench.cells // 100))
+            beside_dlt(found[FIRST], found[CHANGED], loads)
     for bar in bars(bench, options.database):
         print(bar.verdict(bench, found[bar.phase]))
 

@@ -354,6 +354,14 @@ async def test_a_thousand_updates_take_a_handful_of_statements(engine: AsyncEngi
     assert await run(engine, "SELECT COUNT(*) FROM stock WHERE quantity = 7") == [(1000,)]
 
 
+async def test_a_new_row_that_goes_in_without_its_sku_costs_no_other_row_its_own(engine: AsyncEngine) -> None:
+    made = target(engine, OWN_COLUMNS, create_table=True)
+    await made.make()
+    written = await made.write([change(1, D(1), "3", sku="a\0b"), change(2, D(2), "3", sku="B")], agree)
+    assert [applied.product_id for applied in written.applied] == [1, 2]
+    assert await run(engine, "SELECT sku FROM stock ORDER BY product_id") == [(None,), ("B",)]
+
+
 async def test_our_own_table_is_made_once_and_takes_everything(engine: AsyncEngine) -> None:
     for match_by in MatchBy:
         made = target(engine, OWN_COLUMNS, create_table=True, table=f"own_{match_by}", match_by=match_by)

@@ -15,8 +15,10 @@ from structlog.testing import capture_logs
 from stocksync.app import wiring
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.settings import SourceSettings
+from stocksync.run import catalogue_slices
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
+from stocksync.state import database
 
 Open = Callable[..., Coroutine[Any, Any, Shop]]
 
@@ -38,6 +40,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(wiring, "SystemClock", Calendar)
     monkeypatch.setattr(Calendar, "passed", timedelta(0))
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop of a dozen products is compared and recorded in several slices, as a large one is."""
+    monkeypatch.setattr(catalogue_slices, "_PRODUCTS", 4)
+    monkeypatch.setattr(database, "_AT_ONCE", 10)
 
 
 @pytest.fixture

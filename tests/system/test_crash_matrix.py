@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from system_shop import Forge, Shop, forge, watch, witnessed
 
-SEPARATE = ("claim", "begin", "observe", "hold", "intend", "write", "acknowledge", "end", "release")
-SHARED = ("claim", "begin", "observe", "hold", "transaction", "end", "release")
+SEPARATE = ("claim", "begin", "observe", "intend", "write", "acknowledge", "end", "release")
+SHARED = ("claim", "begin", "observe", "transaction", "end", "release")
 IN_BATCHES = {"intend", "write", "acknowledge", "transaction"}
 """Reached once per batch of four: the second time, one batch is done, one is open and one is not begun."""
 

@@ -1,7 +1,8 @@
 """What the target should hold, cell by cell, after a reading."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -33,6 +34,7 @@ class DesiredState:
     """All that a reading says about cells; each cell stands in exactly one of the first three, or is settled."""
 
     wants: dict[Cell, DesiredCell] = field(default_factory=dict)
+    """Once they are compared, only those of which more is to be told than that: see `compared`."""
     unknown: list[Cell] = field(default_factory=list)
     """Cells of read products whose figure Qoyod no longer shows."""
     unmanaged: list[Cell] = field(default_factory=list)
@@ -53,6 +55,25 @@ class DesiredState:
     """Products of which something newer is remembered than the row that was read."""
     fresh: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
     """Raw figures that differ from the remembered ones."""
+    wanted: Counter[int] = field(default_factory=Counter)
+    """By product, the wants that were compared."""
+
+    def compared(self, memory: "SnapshotCells") -> None:
+        """Let go of the wants of which nothing more is to be told: of a large catalogue they fill the memory."""
+        self.wanted.update(cell.product_id for cell in self.wants)
+        self.wants = {
+            cell: want
+            for cell, want in self.wants.items()
+            if want.discrepancies
+            or want.cause != "poll"
+            or ((one := memory.get(cell)) is not None and (one.intent is not None or one.unknown_since is not None))
+        }
+
+    def add(self, other: "DesiredState") -> None:
+        """Take in what was derived of other products."""
+        for each in fields(self):
+            ours, theirs = getattr(self, each.name), getattr(other, each.name)
+            ours.extend(theirs) if isinstance(ours, list) else ours.update(theirs)
 
 
 @dataclass(frozen=True, slots=True)

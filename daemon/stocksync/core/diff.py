@@ -28,6 +28,16 @@ class ChangeSet:
     adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
     """First contact with a row that already is right; counted as unchanged."""
 
+    def add(self, other: "ChangeSet") -> None:
+        """Take in what was found of products that come after these."""
+        self.unchanged += other.unchanged
+        self.adopted.update(other.adopted)
+        for ours, theirs in (
+            (self.changes, other.changes), (self.negative, other.negative), (self.refused, other.refused),
+            (self.waiting, other.waiting), (self.skipped, other.skipped),
+        ):  # fmt: skip
+            ours.extend(theirs)  # type: ignore[arg-type]
+
 
 class Waiting(Protocol):
     """A quarantine entry, as far as it matters here."""

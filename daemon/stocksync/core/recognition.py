@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from heapq import nsmallest
+from itertools import chain
 
 from stocksync.core.desired_state import DesiredState
 from stocksync.core.diff import ChangeSet
@@ -119,11 +120,11 @@ def due_again(catalogue: Catalogue, now: datetime, interval: timedelta, cross_ch
 
 def needing_another_look(desires: DesiredState, found: ChangeSet, applied: Collection[Cell]) -> set[int]:
     """Name the products of which something is open, held, unknown, set aside, skipped or worth counting each time."""
-    planned = [change.cell for change in (*found.changes, *found.negative)]
-    refused = [change.cell for change, _ in found.refused]
+    planned = (change.cell for change in chain(found.changes, found.negative))
+    refused = (change.cell for change, _ in found.refused)
     bent = [cell for cell, want in desires.wants.items() if want.discrepancies]
-    cells = {*planned, *refused, *found.waiting, *found.skipped, *desires.unknown, *desires.orphaned, *bent}
-    return {cell.product_id for cell in cells - set(applied)}.union(
+    cells = chain(planned, refused, found.waiting, found.skipped, desires.unknown, desires.orphaned)
+    return {cell.product_id for cell in cells if cell not in applied}.union(
         {cell.product_id for cell in bent}, desires.unmapped_held, desires.outdated, desires.yielding
     )
 
@@ -132,11 +133,10 @@ def settle(
     read: Iterable[Product], gone: Collection[int], desires: DesiredState, managed: Mapping[int, int]
 ) -> dict[int, SettledProduct]:
     """Give the digests of products that nothing is open of; `managed` counts their cells that hold a quantity now."""
-    wanted = Counter(cell.product_id for cell in desires.wants)
     left_alone = Counter(cell.product_id for cell in desires.unmanaged)
 
     def settled(product_id: int, digest: bytes, *, tracked: bool) -> SettledProduct:
-        unchanged = wanted[product_id] + desires.unchanged.get(product_id, 0)
+        unchanged = desires.wanted[product_id] + desires.unchanged.get(product_id, 0)
         unmapped = desires.unmapped.get(product_id, 0)
         return SettledProduct(digest, unchanged, left_alone[product_id], unmapped, managed.get(product_id, 0), tracked)
 

@@ -31,7 +31,7 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     ignored = sum(desires.unmapped.values()) + left_out.unmapped
     waiting = sum(desires.unmapped_held.values())
     unmapped, settled = ignored + waiting, sum(desires.unchanged.values()) + left_out.unchanged
-    counts.read = settled + len(desires.wants) + len(desires.unknown) + len(desires.unmanaged) + unmapped
+    counts.read = settled + desires.wanted.total() + len(desires.unknown) + len(desires.unmanaged) + unmapped
     counts.read += len(prepared.bad_cells) + left_out.unmanaged
     counts.unchanged = settled + found.unchanged
     counts.held = len(prepared.plan.holds) + waiting

@@ -1,5 +1,6 @@
 """From a reading to a plan: what `plan` shows and `once` carries out. Nothing here writes."""
 
+import asyncio
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from stocksync.core.recognition import Catalogue
 from stocksync.core.status import Side
 from stocksync.ports import Quarantined, Snapshot
 from stocksync.run.account import Account
+from stocksync.run.catalogue_slices import Slice, in_slices
 from stocksync.run.focus import Focus, skus_of
 from stocksync.run.shared_table import SharedTable, known_products, overlap
 from stocksync.run.verification import Absent, CrossCheckResult, ask_for_absent, cross_check
@@ -160,6 +162,25 @@ def _set_aside(snapshot: Snapshot, found: ChangeSet, checked: CrossCheckResult, 
 
 
 async def _compare(
+    account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
+) -> tuple[DesiredState, ChangeSet]:
+    """Compare slice by slice: the event loop turns between them, and of what was settled only counts are kept."""
+    shape = await account.shape()
+    desires, found = DesiredState(), ChangeSet()
+    slices = iter([Slice(reading, snapshot, absent)])
+    if not (shape.by_sku or shape.loose or account.siblings):  # a row may be another product's too
+        rows = len(snapshot.cells) + len(reading.products)
+        slices = await off_loop(rows, in_slices, reading, snapshot, absent)
+    for part in slices:
+        derived, changed = await _compare_slice(account, part.reading, part.snapshot, part.absent)
+        derived.compared(part.snapshot.cells)
+        desires.add(derived)
+        found.add(changed)
+        await asyncio.sleep(0)
+    return desires, found
+
+
+async def _compare_slice(
     account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
 ) -> tuple[DesiredState, ChangeSet]:
     shape, now = await account.shape(), account.clock.now()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
 import structlog
 
@@ -86,10 +87,10 @@ def _settled_products(prepared: CyclePlan, written: Mapping[Cell, Figure]) -> di
     known = {**prepared.snapshot.products, **prepared.absent.updates}
     gone = {key for key, one in known.items() if one.gone_at and key not in products} - open_
     gone = set() if prepared.absent.unresolved else gone
-    held = {cell: one.acked for cell, one in cells.items()}
-    held |= {cell: figure for cell, (figure, _) in prepared.found.adopted.items()}
-    held |= written
-    managed = Counter(cell.product_id for cell, figure in held.items() if isinstance(figure, Decimal))
+    adopted = {cell: figure for cell, (figure, _) in prepared.found.adopted.items()}
+    before = ((cell, one.acked) for cell, one in cells.items() if cell not in written and cell not in adopted)
+    held = chain(before, adopted.items(), written.items())
+    managed = Counter(cell.product_id for cell, figure in held if isinstance(figure, Decimal))
     read = (product for key, product in products.items() if key not in open_)
     return settle(read, sorted(gone), prepared.desires, managed)
 
