@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from forge import Ended
-from forge import forge as the_forge
+from forge import Ended, forge
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -178,7 +177,15 @@ class Shop:
         }
 
     async def command(self, *arguments: str, **environ: str) -> Ended:
-        """Run `stocksync …` to its end, as a person types it."""
+        """Run `stocksync …` to its end, as a fork of a process that has imported it; its request budget is lifted."""
+        return self._heard(await forge().command(arguments, self.folder, {**self.environ, **environ}))
+
+    async def killed(self, *arguments: str, **bomb: Any) -> Ended:
+        """As `command`, with a bomb at a commit: see crashing.py."""
+        return self._heard(await forge().command(arguments, self.folder, self.environ, **bomb))
+
+    async def typed(self, *arguments: str, **environ: str) -> Ended:
+        """Run the installed `stocksync …` to its end, as a person types it."""
         process = await asyncio.create_subprocess_exec(
             *COMMAND, *arguments, cwd=self.folder, env={**self.environ, **environ},
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -189,7 +196,9 @@ class Shop:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+        return self._heard(Ended(process.returncode or 0, out.decode(), err.decode()))
+
+    def _heard(self, ended: Ended) -> Ended:
         self.told += ended.out + ended.err
         return ended
 
@@ -254,24 +263,6 @@ class Shop:
     async def expire_lease(self) -> None:
         """Let a dead writer's lease run out, without waiting for it."""
         await fetch(self.state, update(accounts).values(expires_at=datetime(2020, 1, 1, tzinfo=UTC)))
-
-
-class Forge:
-    """Types commands in a shop; see crashing.py for `bomb`."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
-
-    async def command(self, *argv: str, **bomb: Any) -> Ended:
-        """Run `stocksync …` to its end, or to its death (code -9)."""
-        ended = await the_forge().command(argv, self._shop.folder, self._shop.environ, **bomb)
-        self._shop.told += ended.out + ended.err
-        return ended
-
-
-@asynccontextmanager
-async def forge(shop: Shop) -> AsyncIterator[Forge]:
-    yield Forge(shop)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

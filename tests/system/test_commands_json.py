@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from documented import held_against
-from system_shop import forge
 
 from stocksync.core.answers import CheckResult, Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
@@ -33,18 +32,17 @@ def test_the_page_is_made_from_the_records() -> None:
 
 async def test_each_command_prints_what_the_page_says(open_shop: Callable[..., Any]) -> None:
     shop = await open_shop(products=3)
-    async with forge(shop) as typed:
-        for arguments, record in ANSWERS:
-            ended = await typed.command(*arguments, "--json")
-            assert isinstance(ended.json, list), arguments
-            assert ended.json, arguments
-            held_against(ended.json, record)
-            assert ended.err == "", arguments
-        told = (await typed.command("status", "--json")).json
-        assert [set(each) for each in told] == [{"status", "health"}]
-        held_against(told[0]["status"], AccountStatus)
-        held_against(told[0]["health"], Health)
-        explained = (await typed.command("explain", "P-01", "--json")).json
-        assert set(explained) == {"explanations", "history", "decisions"}
-        held_against(explained["explanations"], Explanation)
-        held_against(explained["history"], LedgerRow)
+    for arguments, record in ANSWERS:
+        ended = await shop.command(*arguments, "--json")
+        assert isinstance(ended.json, list), arguments
+        assert ended.json, arguments
+        held_against(ended.json, record)
+        assert ended.err == "", arguments
+    told = (await shop.command("status", "--json")).json
+    assert [set(each) for each in told] == [{"status", "health"}]
+    held_against(told[0]["status"], AccountStatus)
+    held_against(told[0]["health"], Health)
+    explained = (await shop.command("explain", "P-01", "--json")).json
+    assert set(explained) == {"explanations", "history", "decisions"}
+    held_against(explained["explanations"], Explanation)
+    held_against(explained["history"], LedgerRow)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from servers import free_port
 from sqlalchemy.exc import DBAPIError
-from system_shop import SECRET, Ended, Shop, forge, sql, until
+from system_shop import SECRET, Ended, Shop, sql, until
 
 GUARDED = {"guards": {"minimum_cells": 0, "zeroed": "15%"}}
 
@@ -36,7 +36,7 @@ async def test_on_postgresql_nothing_works_before_migrate_and_everything_after(
     assert "stocksync migrate" in check.out
     migrated = await shop.command("migrate")
     assert (migrated.code, migrated.out) == (0, "the state database is at head now\n")
-    again, checked = await asyncio.gather(shop.command("migrate"), shop.command("check", "--json"))
+    again, checked = await asyncio.gather(shop.typed("migrate"), shop.typed("check", "--json"))
     assert (again.code, again.out) == (0, "the state database is at head already\n")
     assert all(finding["well"] for finding in parsed(checked))
     daemon = await shop.run()
@@ -46,28 +46,27 @@ async def test_on_postgresql_nothing_works_before_migrate_and_everything_after(
 
 async def test_a_first_day_from_check_to_drift(open_shop: Callable[..., Any]) -> None:
     shop = await open_shop(products=5)
-    async with forge(shop) as typed:
-        assert (await typed.command("status")).code == 1
-        assert all(finding["well"] for finding in parsed(await typed.command("check", "--json")))
-        dry = parsed(await typed.command("once", "--dry-run", "--json"))
-        assert len(dry[0]["apply"]) == 10
-        with pytest.raises(DBAPIError):  # a dry run writes nothing, and makes nothing
-            await shop.rows()
-        report = parsed(await typed.command("once", "--json"))[0]
-        assert (report["outcome"], report["verdict"], report["counts"]["applied"]) == ("done", "complete", 10)
-        assert await shop.equal()
-        shop.set(2, 3, 70)
-        plan = parsed(await typed.command("plan", "--json"))
-        assert [(change["sku"], change["after"]) for change in plan[0]["apply"]] == [("P-02", "70")]
-        assert parsed(await typed.command("status", "--json"))[0]["health"]["well"] is True
-        assert parsed(await typed.command("stock", "P-02", "--json"))[0]["pushed"] == 1
-        assert await shop.equal()
-        assert parsed(await typed.command("explain", "P-02", "--json"))["explanations"]
-        assert parsed(await typed.command("history", "P-02", "--json"))[0]["change"]["after"] == "70"
-        await sql(shop.target, "UPDATE stock_levels SET quantity = 1 WHERE product_id = 1")
-        assert parsed(await typed.command("drift", "--json"), 1)[0]["cells"] == {"edited_in_target": 2}
-        assert parsed(await typed.command("drift", "--heal", "--json"))[0]["healed"] == 2
-        assert await shop.equal()
+    assert (await shop.command("status")).code == 1
+    assert all(finding["well"] for finding in parsed(await shop.command("check", "--json")))
+    dry = parsed(await shop.command("once", "--dry-run", "--json"))
+    assert len(dry[0]["apply"]) == 10
+    with pytest.raises(DBAPIError):  # a dry run writes nothing, and makes nothing
+        await shop.rows()
+    report = parsed(await shop.command("once", "--json"))[0]
+    assert (report["outcome"], report["verdict"], report["counts"]["applied"]) == ("done", "complete", 10)
+    assert await shop.equal()
+    shop.set(2, 3, 70)
+    plan = parsed(await shop.command("plan", "--json"))
+    assert [(change["sku"], change["after"]) for change in plan[0]["apply"]] == [("P-02", "70")]
+    assert parsed(await shop.command("status", "--json"))[0]["health"]["well"] is True
+    assert parsed(await shop.command("stock", "P-02", "--json"))[0]["pushed"] == 1
+    assert await shop.equal()
+    assert parsed(await shop.command("explain", "P-02", "--json"))["explanations"]
+    assert parsed(await shop.command("history", "P-02", "--json"))[0]["change"]["after"] == "70"
+    await sql(shop.target, "UPDATE stock_levels SET quantity = 1 WHERE product_id = 1")
+    assert parsed(await shop.command("drift", "--json"), 1)[0]["cells"] == {"edited_in_target": 2}
+    assert parsed(await shop.command("drift", "--heal", "--json"))[0]["healed"] == 2
+    assert await shop.equal()
 
 
 async def test_what_cannot_be_done_ends_with_its_own_exit_code_and_shows_no_secret(
@@ -97,27 +96,26 @@ async def test_what_cannot_be_done_ends_with_its_own_exit_code_and_shows_no_secr
 
 async def test_what_a_guard_holds_waits_for_approve_or_reject(open_shop: Callable[..., Any]) -> None:
     shop: Shop = await open_shop(products=10, settings=GUARDED)
-    async with forge(shop) as typed:
-        assert (await typed.command("once")).code == 0
-        before = await shop.rows()
-        zero(shop, 1)
-        held = await typed.command("once")
-        assert held.code == 3
-        assert "stocksync approve" in held.out
-        assert await shop.rows() == before
-        plan = parsed(await typed.command("plan", "--json"), 3)[0]["held"]
-        assert len(plan["changes"]) == 6
-        assert parsed(await typed.command("status", "--json"))[0]["status"]["held"]["plan_id"] == plan["plan_id"]
-        assert parsed(await typed.command("approve", plan["plan_id"], "--json"))["decision"] == "approved"
-        assert (await typed.command("once")).code == 0
-        assert await shop.equal()
-        zero(shop, 3)
-        assert (await typed.command("once")).code == 3
-        second = parsed(await typed.command("plan", "--json"), 3)[0]["held"]["plan_id"]
-        assert (await typed.command("approve", plan["plan_id"])).code == 4, "that plan is done"
-        assert (await typed.command("reject", second)).code == 0
-        assert (await typed.command("once")).code == 0, "nobody is asked again"
-        assert (await shop.rows())[1, "3"] == before[1, "3"], "what was rejected is not written"
+    assert (await shop.command("once")).code == 0
+    before = await shop.rows()
+    zero(shop, 1)
+    held = await shop.command("once")
+    assert held.code == 3
+    assert "stocksync approve" in held.out
+    assert await shop.rows() == before
+    plan = parsed(await shop.command("plan", "--json"), 3)[0]["held"]
+    assert len(plan["changes"]) == 6
+    assert parsed(await shop.command("status", "--json"))[0]["status"]["held"]["plan_id"] == plan["plan_id"]
+    assert parsed(await shop.command("approve", plan["plan_id"], "--json"))["decision"] == "approved"
+    assert (await shop.command("once")).code == 0
+    assert await shop.equal()
+    zero(shop, 3)
+    assert (await shop.command("once")).code == 3
+    second = parsed(await shop.command("plan", "--json"), 3)[0]["held"]["plan_id"]
+    assert (await shop.command("approve", plan["plan_id"])).code == 4, "that plan is done"
+    assert (await shop.command("reject", second)).code == 0
+    assert (await shop.command("once")).code == 0, "nobody is asked again"
+    assert (await shop.rows())[1, "3"] == before[1, "3"], "what was rejected is not written"
 
 
 def zero(shop: Shop, place: int) -> None:

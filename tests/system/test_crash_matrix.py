@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from system_shop import Forge, Shop, forge, watch, witnessed
+from system_shop import Shop, watch, witnessed
 
 SEPARATE = ("claim", "begin", "observe", "intend", "write", "acknowledge", "end", "release")
 SHARED = ("claim", "begin", "observe", "transaction", "end", "release")
@@ -19,19 +19,18 @@ async def test_killed_at_any_commit_the_target_follows_within_two_cycles_and_the
 ) -> None:
     target = backend if sharing == "separate" else "shared"
     shop = await open_shop(backend, target, products=8, settings={"target": {"batch_size": 4}})
-    async with forge(shop) as commands:
-        assert (await commands.command("once")).code == 0
-        await watch(shop.target)
-        for round_, point in enumerate(SEPARATE if sharing == "separate" else SHARED):
-            for when in ("before", "after"):
-                where = f"{when} the commit of {point}"
-                old = move_figures(shop, round_ * 2 + (when == "after"))
-                nth = 2 if point in IN_BATCHES else 1
-                killed = await commands.command("once", point=point, when=when, nth=nth)
-                assert killed.code == -9, f"{where} was not reached: {killed}"
-                move_on(shop, old)
-                await recover(shop, commands, where)
-                await check_ledger(shop, where, exactly_once=sharing == "shared")
+    assert (await shop.command("once")).code == 0
+    await watch(shop.target)
+    for round_, point in enumerate(SEPARATE if sharing == "separate" else SHARED):
+        for when in ("before", "after"):
+            where = f"{when} the commit of {point}"
+            old = move_figures(shop, round_ * 2 + (when == "after"))
+            nth = 2 if point in IN_BATCHES else 1
+            killed = await shop.killed("once", point=point, when=when, nth=nth)
+            assert killed.code == -9, f"{where} was not reached: {killed}"
+            move_on(shop, old)
+            await recover(shop, where)
+            await check_ledger(shop, where, exactly_once=sharing == "shared")
     ended = await shop.command("once", "--json")
     assert (ended.code, ended.json[0]["counts"]["applied"]) == (0, 0), "all is known: nothing is written again"
 
@@ -40,17 +39,16 @@ async def test_without_intents_the_same_kill_would_leave_a_wrong_figure_for_good
     open_shop: Callable[..., Any],
 ) -> None:
     shop = await open_shop(products=8, settings={"target": {"batch_size": 4}})
-    async with forge(shop) as commands:
-        assert (await commands.command("once")).code == 0
-        await watch(shop.target)
-        old = move_figures(shop, 1)
-        killed = await commands.command("once", point="write", when="after", nth=2, blind=True)
-        assert killed.code == -9
-        move_on(shop, old)
-        await shop.expire_lease()
-        for _ in range(2):
-            assert (await commands.command("once")).code == 0
-        assert not await shop.equal(), "the matrix can fail"
+    assert (await shop.command("once")).code == 0
+    await watch(shop.target)
+    old = move_figures(shop, 1)
+    killed = await shop.killed("once", point="write", when="after", nth=2, blind=True)
+    assert killed.code == -9
+    move_on(shop, old)
+    await shop.expire_lease()
+    for _ in range(2):
+        assert (await shop.command("once")).code == 0
+    assert not await shop.equal(), "the matrix can fail"
 
 
 def move_figures(shop: Shop, number: int) -> dict[tuple[int, int], Any]:
@@ -70,10 +68,10 @@ def move_on(shop: Shop, old: dict[tuple[int, int], Any]) -> None:
             shop.set(product, place, shop.catalogue.figures()[product, place] + 500)
 
 
-async def recover(shop: Shop, commands: Forge, where: str) -> None:
+async def recover(shop: Shop, where: str) -> None:
     await shop.expire_lease()
     for _ in range(2):
-        ended = await commands.command("once")
+        ended = await shop.command("once")
         assert ended.code == 0, f"{where}: {ended}"
         if await shop.equal():
             break

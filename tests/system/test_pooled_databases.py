@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from servers import PgBouncer, Server
-from system_shop import forge, sql, until
+from system_shop import sql, until
 
 from stocksync.sqlengine import open_engine, reading
 
@@ -32,14 +32,13 @@ async def test_state_and_target_behind_pgbouncer_in_transaction_mode(
     open_shop: Callable[..., Any], target: str
 ) -> None:
     shop = await open_shop("pgbouncer", target, products=5)
-    async with forge(shop) as typed:
-        check = await typed.command("check", "--json")
-        assert check.code == 0, check.out
-        for figure in (70, 71, 72):
-            shop.set(2, 3, figure)
-            once = await typed.command("once", "--json")
-            assert (once.code, json.loads(once.out)[0]["outcome"]) == (0, "done"), once.out + once.err
-            assert await shop.equal()
+    check = await shop.command("check", "--json")
+    assert check.code == 0, check.out
+    for figure in (70, 71, 72):
+        shop.set(2, 3, figure)
+        once = await shop.command("once", "--json")
+        assert (once.code, json.loads(once.out)[0]["outcome"]) == (0, "done"), once.out + once.err
+        assert await shop.equal()
     await nothing_left_behind(shop.target)
     await nothing_left_behind(shop.state)
 
@@ -70,10 +69,9 @@ async def test_types_of_the_table_s_own_are_learned_behind_the_pooler(
     shop = await open_shop("pgbouncer", "pgbouncer", products=3, settings=settings)
     await sql(shop.target, "CREATE SCHEMA shop")
     await sql(shop.target, "CREATE TABLE shop.stock (sku text, place uuid, on_hand int, PRIMARY KEY (sku, place))")
-    async with forge(shop) as typed:
-        for _ in range(2):
-            once = await typed.command("once")
-            assert once.code == 0, once.out + once.err
+    for _ in range(2):
+        once = await shop.command("once")
+        assert once.code == 0, once.out + once.err
     assert await sql(shop.target, "SELECT count(*), sum(on_hand) FROM shop.stock") == [(6, 132)]
 
 

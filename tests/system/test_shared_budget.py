@@ -17,7 +17,7 @@ async def test_daemons_and_commands_spend_one_budget_through_kill_9_and_429s(ope
     shop: Shop = await open_shop("postgresql", "postgresql", products=8, settings=paced)
     log = shop.simulator.requests
     daemon, standby = await shop.run(), await shop.run()
-    planning = asyncio.create_task(shop.command("plan"))
+    planning = asyncio.create_task(shop.typed("plan"))
     await until(lambda: len(log) >= 30, "all of them ask", within=STARTS_WITHIN)
     shop.simulator.faults.add("all=429x2:retry=2")
     daemon.send(signal.SIGKILL)
@@ -32,6 +32,6 @@ async def test_daemons_and_commands_spend_one_budget_through_kill_9_and_429s(ope
 
 async def test_the_first_request_of_an_idle_budget_does_not_wait(open_shop: Callable[..., Any]) -> None:
     shop: Shop = await open_shop("sqlite", "sqlite", settings={"poll": {"requests_per_minute": 2}})
-    ended = await asyncio.wait_for(shop.command("stock", "P-01", "--json"), 30)
+    ended = await asyncio.wait_for(shop.typed("stock", "P-01", "--json"), 30)
     assert ended.code == 0, ended.err
     assert len(shop.simulator.requests) == 1
