@@ -84,7 +84,7 @@ async def test_a_service_manager_hears_of_a_whole_life_and_a_faulty_file_changes
         assert [each for each in manager.heard if each.startswith("STATUS=") and "account" in each]
     well, words = await ask_whether_it_turns(HttpConfig(listen=shop.http))
     assert not well
-    assert words.startswith(f"no daemon at http://{shop.http}: ")
+    assert words == f"no daemon at http://{shop.http} (connection refused); does `stocksync run` listen there?"
 
 
 def test_nobody_is_told_without_a_service_manager_and_a_deaf_one_stops_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Asking the daemon that is the writer: it alone may push what it finds."""
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -56,7 +57,8 @@ async def ask_whether_it_turns(http: HttpConfig) -> tuple[bool, str]:
     except TimeoutError:
         return False, f"nothing answers at {root} within {_SOON.total:g} s: its event loop does not turn"
     except aiohttp.ClientConnectionError as error:
-        return False, f"no daemon at {root}: {error}; is it `stocksync run` with this http.listen?"
+        why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
+        return False, f"no daemon at {root} ({why}); does `stocksync run` listen there?"
     except (aiohttp.ClientError, ValueError, KeyError, TypeError):
         return False, f"what answers at {root} is not stocksync"
 
