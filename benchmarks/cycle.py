@@ -205,6 +205,8 @@ async def cycle(bench: Bench, runtime: Runtime, lease: Any) -> Measured:  # noqa
         began = time.process_time()
         seconds, report = await timed(Cycle(account, lease).run())
         ours = time.process_time() - began
+    if watch.longest > watch.limit:
+        print(*watch.lines(), sep="\n", flush=True)
     check(report)
     to_target = 0 if shared else target.total()
     return Measured(

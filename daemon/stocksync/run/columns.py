@@ -21,6 +21,8 @@ _AT_ONCE = 100
 
 async def retry_columns(writer: Writer, prepared: CyclePlan, now: datetime) -> None:
     """Try again the columns that are due; what the target says to that never ends a cycle."""
+    if not prepared.snapshot.quarantine:
+        return
     due = sorted(_due(prepared, now), key=lambda one: one[0])[:_AT_ONCE]
     if not due:
         return

@@ -19,6 +19,7 @@ from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.prepare import CyclePlan
 from stocksync.run.writer import WriteResult
+from stocksync.threads import off_loop
 
 _FIRST_RETRY = timedelta(minutes=1)
 _LAST_RETRY = timedelta(hours=6)
@@ -64,17 +65,24 @@ async def remember_outcome(
     """Record what a push changed in the quarantine, and what it left unrecorded; say what the target altered."""
     _name_altered(prepared.snapshot, pushed)
     _name_waiting(pushed)
-    refused = list(_set_aside(pushed, prepared.snapshot, account.clock.now()))
+    seen = await off_loop(prepared.size, _outcome, prepared, pushed, account.clock.now())
+    if seen is not None:
+        await account.state.observe(lease, cycle_id, seen)
+
+
+def _outcome(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> SnapshotUpdate | None:
+    refused = list(_set_aside(pushed, prepared.snapshot, now))
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *pushed.completed, *_settled(prepared)])
     released: list[tuple[int, str | None]] = [cell for cell in well if cell in prepared.snapshot.quarantine]
     written = {change.cell: change.after for change in pushed.applied}
     done = {cell.product_id for cell in written} - {entry.product_id for entry in refused}
     settled = {key: one for key, one in _settled_products(prepared, written).items() if key in done} if done else {}
-    if refused or released or settled or pushed.unrecorded:
-        seen = SnapshotUpdate(cells=pushed.unrecorded, quarantined=refused, released=released)
-        seen.settled, seen.rules = settled, prepared.focus.rules
-        await account.state.observe(lease, cycle_id, seen)
+    if not (refused or released or settled or pushed.unrecorded):
+        return None
+    seen = SnapshotUpdate(cells=pushed.unrecorded, quarantined=refused, released=released)
+    seen.settled, seen.rules = settled, prepared.focus.rules
+    return seen
 
 
 def _settled_products(prepared: CyclePlan, written: Mapping[Cell, Figure]) -> dict[int, SettledProduct]:

@@ -14,6 +14,7 @@ from stocksync.core.model import Cell, Change, Figure, SourceFigures
 from stocksync.errors import RowsLocked, RowsRefused, TargetConflict, TargetError, TargetUnavailable
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
@@ -74,8 +75,7 @@ class Writer:
     async def observe(self, seen: SnapshotUpdate, changes: Sequence[Change]) -> None:
         """Record what was read; of `changes`, which are pushed next, with their intents: one commit for both."""
         if not self._account.shared:
-            cells = (change.cell for change in changes if change.cell not in seen.replacing)
-            self.pushed.unrecorded = {cell: seen.cells.pop(cell) for cell in cells if cell in seen.cells}
+            self.pushed.unrecorded = await off_loop(len(changes), _with_intents, seen, changes)
         await self._account.state.observe(self._lease, self._cycle_id, seen)
 
     async def push(self, changes: Sequence[Change]) -> None:
@@ -229,6 +229,12 @@ class Writer:
         self.pushed.waiting += [(change, "") for change in written.waiting]
         self.pushed.left_out |= written.left_out
         self.pushed.altered |= written.altered
+
+
+def _with_intents(seen: SnapshotUpdate, changes: Sequence[Change]) -> dict[Cell, tuple[SourceFigures, datetime]]:
+    """Take out what is recorded together with its intent."""
+    cells = (change.cell for change in changes if change.cell not in seen.replacing)
+    return {cell: seen.cells.pop(cell) for cell in cells if cell in seen.cells}
 
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:

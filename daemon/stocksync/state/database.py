@@ -60,6 +60,7 @@ from stocksync.state.near_skus import near_skus
 from stocksync.state.private import keep_private
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
 from stocksync.state.slices import in_slices
+from stocksync.threads import off_loop
 
 T = TypeVar("T")
 
@@ -210,7 +211,8 @@ class Database:
 
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
-        for part in in_slices(seen, _AT_ONCE):
+        rows = len(seen.cells) + len(seen.products) + len(seen.settled)
+        for part in await off_loop(rows, in_slices, seen, _AT_ONCE):
             await self._observe(lease, cycle_id, part)
 
     async def _observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
