@@ -70,8 +70,10 @@ def test_the_pace_never_falls_below_a_sixteenth_and_recovers_a_tenth_a_minute_af
     for n in range(1, 121):
         row, _ = reserve(row, calm + n * SECOND // 2, Pace.of(180), 1)
     assert row.share == pytest.approx(LOWEST + FULL // 10, rel=0.001)
-    row, _ = reserve(row, calm + 3600 * SECOND, Pace.of(180), 1)
+    row, reserved = reserve(row, calm + 3600 * SECOND, Pace.of(180), 1)
     assert row.share == FULL
+    halved = forbid(row, calm + 3600 * SECOND, SECOND)
+    assert all(isinstance(value, int) for value in (*row, *reserved, *halved)), "the state's columns hold whole numbers"
 
 
 @settings(deadline=None)
