@@ -137,3 +137,13 @@ def test_a_place_bears_the_names_of_all_locations_that_feed_it():
     assert places.names(named) == {"MAIN": "Jeddah + Riyadh", "SHOP": "Outlet"}
     assert places.names({3: "", 9: "Outlet"}) == {"SHOP": "Outlet"}
     assert LocationMap().names({3: "Jeddah"}) == {"3": "Jeddah"}
+
+
+@pytest.mark.parametrize("raw", ["0", "0.5", "3"])
+def test_a_figure_that_is_not_below_zero_is_held_by_no_rule_about_negatives(raw):
+    assert not settle(D(raw), Policy(negative=Negative.HOLD, buffer=D("0.25"), scale=0)).held
+
+
+def test_a_figure_that_is_refused_is_told_as_it_is():
+    refused = settle(D("0.5"), Policy(scale=0, rounding=Rounding.REJECT))
+    assert (refused.figure, bool(refused.refused)) == (D("0.5"), True)
