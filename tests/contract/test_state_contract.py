@@ -335,6 +335,37 @@ async def test_a_sku_of_any_length_and_with_control_characters_stops_nothing(sta
     assert set((await state.snapshot("main")).products) == {1, 2}
 
 
+async def test_text_of_many_rows_comes_back_as_it_went_in(state, lease) -> None:
+    odd = [
+        '"',
+        "\\",
+        '\\"',
+        "a,b",
+        "{x}",
+        "NULL",
+        "null",
+        "",
+        " a",
+        "a ",
+        "a\nb",
+        "\t",
+        "'",
+        "%s",
+        ":x",
+        "قميص",
+        "\U0001f600",
+    ]
+    products = {number: known(sku, name=f"{sku}{sku}") for number, sku in enumerate(odd, 1)}
+    changes = [change(number, sku or "-", sku) for number, sku in enumerate(odd, 1)]
+    await state.observe(lease, "c1", SnapshotUpdate(products=products))
+    await state.intend(lease, "c1", changes)
+    await state.acknowledge(lease, "c1", BatchResult(applied=changes))
+    snapshot = await state.snapshot("main")
+    assert snapshot.products == products
+    assert {cell: one.sku for cell, one in snapshot.cells.items()} == {one.cell: one.sku for one in changes}
+    assert [(await state.history("main", one.product_id, 9))[0].change for one in changes] == changes
+
+
 async def test_first_contact_adopts_what_the_target_held_once(state, lease) -> None:
     seen = seen_at(T0)
     seen.adopted[CELL] = (Decimal("7.5"), "BW-001")

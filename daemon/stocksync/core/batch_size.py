@@ -2,7 +2,7 @@
 
 _GROWTH = 8
 """Times the configured size, at most."""
-_QUICK = 0.25
+_QUICK = 0.4
 _SLOW = 1.0
 """Seconds that a batch takes: others who want its rows, or the account, wait for as long."""
 
