@@ -29,6 +29,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Columns = dict[str, Sequence[Any]]
 """Values for many rows, by the keys of the columns that take them."""
+_BETWEEN = "\x1f"
+"""What stands between values for a moment: ASCII's own separator, which no text of a shop holds."""
 _GIVEN = "given_"
 """Before the name of a parameter: SQLAlchemy keeps the columns' own names for itself."""
 
@@ -79,11 +81,22 @@ def _numbers_text(values: Sequence[int | None]) -> str:
 
 def array_text(values: Sequence[Any]) -> str:
     """Write an array as PostgreSQL reads it."""
-    texts = [None if value is None else value if type(value) is str else _text(value) for value in values]
-    known = "".join(filter(None, texts))
-    if '"' in known or "\\" in known:
-        texts = [text and text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
-    return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"
+    try:
+        joined = _BETWEEN.join(values)
+    except TypeError:  # not all of them are text
+        return _mixed_text(values)
+    if joined.count(_BETWEEN) != len(values) - 1:  # one of them holds that letter, or there is none
+        return _mixed_text(values)
+    return '{"' + _escaped(joined).replace(_BETWEEN, '","') + '"}'
+
+
+def _mixed_text(values: Sequence[Any]) -> str:
+    texts = ["NULL" if value is None else f'"{_escaped(_text(value))}"' for value in values]
+    return "{" + ",".join(texts) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _text(value: object) -> str:

@@ -352,6 +352,7 @@ async def test_text_of_many_rows_comes_back_as_it_went_in(state, lease) -> None:
         "'",
         "%s",
         ":x",
+        "a\x1fb",
         "قميص",
         "\U0001f600",
     ]
