@@ -137,6 +137,45 @@ async def test_a_trigger_that_makes_another_figure_of_ours_is_told_before_the_fi
     assert "A @ MAIN: nothing → 9: the target makes 0 of it" in told(trials, blocks=False)
 
 
+SIGNAL = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'frozen until noon'"
+REFUSES_UPDATES = {
+    "sqlite": ("CREATE TRIGGER frozen BEFORE UPDATE ON stock BEGIN SELECT RAISE(ABORT, 'frozen until noon'); END",),
+    "mariadb": ("CREATE TRIGGER frozen BEFORE UPDATE ON stock FOR EACH ROW " + SIGNAL,),
+    "postgresql": (
+        "CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'frozen until noon'; END$$",
+        "CREATE TRIGGER frozen BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION frozen()",
+    ),
+}
+
+
+@pytest.mark.parametrize("stands", [0, 1])
+async def test_a_trigger_that_refuses_each_update_fails_though_hardly_a_row_is_there(
+    engine: AsyncEngine, stands: int
+) -> None:
+    rows = ["INSERT INTO stock VALUES (1, 'MAIN', 5)"][:stands]
+    await run(engine, TABLE, *rows, *REFUSES_UPDATES[engine.url.get_backend_name()])
+    trials = await target(engine).rehearse([KNOWN, NEW, change(3, D(7))])
+    assert "UPDATE would fail: frozen until noon" in told(trials)
+    assert await run(engine, "SELECT COUNT(*) FROM stock") == [(stands,)]
+
+
+async def test_a_policy_that_lets_nobody_write_is_told_with_the_policy(
+    postgresql_server: Server, postgresql: AsyncEngine
+) -> None:
+    await run(
+        postgresql,
+        TABLE,
+        "ALTER TABLE stock ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY seen ON stock FOR SELECT USING (true)",
+    )
+    clerk = Served(postgresql_server, postgresql).clerk("ALL")
+    refused = told(await target(clerk).rehearse([KNOWN, NEW]))
+    assert "INSERT would fail" in refused
+    assert "CREATE POLICY stocksync ON stock FOR INSERT TO clerk WITH CHECK (true)" in refused
+    assert "GRANT" not in refused
+    await clerk.dispose()
+
+
 async def test_what_only_a_made_up_row_meets_is_no_refusal(engine: AsyncEngine) -> None:
     await run(
         engine,
@@ -300,6 +339,15 @@ async def test_a_parameter_may_be_cast_as_postgresql_does(postgresql: AsyncEngin
     ready = target(postgresql, statements=Statements(write, read))
     assert await ready.rehearse([change(1, D(7), "3")]) == []
     assert "`write` would fail" in told(await ready.rehearse([change(1, D(7), "MAIN")]))
+
+
+async def test_a_parameter_of_another_type_fails_with_the_cast(engine: AsyncEngine) -> None:
+    await run(engine, TABLE.replace("place VARCHAR(20)", "place INTEGER"), "INSERT INTO stock VALUES (1, 3, 5)")
+    on_postgresql = engine.url.get_backend_name() == "postgresql"
+    where = "WHERE product_id = :product_id AND place = " + (":location" if on_postgresql else ":location::int")
+    own = Statements(f"UPDATE stock SET quantity = :quantity {where}", f"SELECT quantity FROM stock {where}")
+    refused = told(await target(engine, statements=own).rehearse([change(1, D(7), "3")]))
+    assert ("cast the parameter" if on_postgresql else "elsewhere it is CAST(:location AS INTEGER)") in refused
 
 
 async def test_a_sqlite_file_of_somebody_else_keeps_its_journal(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from scenario_shop import Shop
 
 from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
+from stocksync.run.explain import explain
 
 LIMITED = (
     "CREATE TABLE stock_levels (product_id BIGINT NOT NULL, sku TEXT, location_id VARCHAR(60) NOT NULL,"
@@ -93,6 +94,10 @@ async def test_with_missing_skip_rows_that_others_have_not_made_are_counted_and_
         assert report.counts.ignored == 14
         assert (await shop.status()).oldest_unpushed is None
         assert (await shop.audit()).cells == {}, "no row was ever there: nothing is on its way, and nothing drifted"
+    looked_up = {place.place: place.remark for place in (await shop.look_up(sku="P-01")).places}
+    (explained,) = await explain(shop.account, shop.house.state, "P-01")
+    for told in (looked_up, {cell.place: cell.remark for cell in explained.cells}):
+        assert told == {"1": "", "3": 'the target has no row of it, and target.missing = "skip" makes none'}
     await shop.sql("INSERT INTO stock_levels (product_id, location_id, quantity) VALUES (5, '1', 0)")
     await shop.cycle()
     assert await shop.rows() == {(1, "1"): "11", (2, "3"): "23", (5, "1"): "51"}

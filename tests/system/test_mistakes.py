@@ -286,6 +286,15 @@ def reader_on_mariadb(stage: Stage) -> None:
     stage.environ["TARGET_URL"] = stage.target.replace("root@", "novice@")
 
 
+def reader_of_columns_on_mariadb(stage: Stage) -> None:
+    assert stage.server is not None
+    name = stage.target.rsplit("/", 1)[1]
+    columns = "(qoyod_id, wh, qty)"
+    rights = f"SELECT {columns}, INSERT {columns}, UPDATE (qty)"
+    stage.server.sql(f"CREATE OR REPLACE USER novice@'%'; GRANT {rights} ON {name}.legacy TO novice@'%'")
+    stage.environ["TARGET_URL"] = stage.target.replace("root@", "novice@")
+
+
 async def state_to_read(stage: Stage) -> None:
     assert stage.server is not None
     await migrate(stage.target)
@@ -478,7 +487,7 @@ MISTAKES = [
     Mistake(
         "25 words for an integer column",
         1,
-        ("✗  main: target", "no figure of 'MAIN' can be written", "locations.map"),
+        ("✗  main: target", "no figure of 'MAIN' can be written", "(MAIN is Main Warehouse)", "locations.map"),
         account=merged(MAPPED, {"locations": WORDS}),
         sql=(LEGACY.replace("wh VARCHAR(20)", "wh INTEGER"),),
     ),
@@ -527,6 +536,15 @@ MISTAKES = [
         on="mariadb",
         sql=(LEGACY,),
         spoil=reader_on_mariadb,
+    ),
+    Mistake(
+        "26 rights on the columns alone on MariaDB, which shows them to nobody with less than the table",
+        1,
+        ("✗  main: target", "SHOW command denied", "GRANT SELECT on the whole table to novice"),
+        account=MAPPED,
+        on="mariadb",
+        sql=(LEGACY,),
+        spoil=reader_of_columns_on_mariadb,
     ),
     Mistake(
         "26 a server that takes no writes",
@@ -584,6 +602,13 @@ MISTAKES = [
         account=statements("INSERT INTO legacy VALUES (:product_id::bigint, :location::text, :quantity::int)"),
         on="postgresql",
         sql=(LEGACY,),
+    ),
+    Mistake(
+        "28 own SQL that reads nothing back",
+        2,
+        ("accounts.main.target.statements.read: is needed",),
+        ("audit sees nothing",),
+        account=statements("UPDATE legacy SET qty = :quantity WHERE qoyod_id = :product_id AND wh = :location", ""),
     ),
     Mistake(
         "29 an interval that cannot be kept",
@@ -876,8 +901,8 @@ async def test_a_sqlite_file_of_somebody_else_keeps_its_journal(stage: Stage) ->
     """Write-ahead, once chosen, is kept in the file, and who may only read it can no longer do so."""
     file = stage.folder / "shop.db"
     before = file.read_bytes()
-    for command in ("check", "plan"):
-        assert (await typed(stage, command)).code == 0
+    for command in (("check",), ("plan",), ("once", "--dry-run")):
+        assert (await typed(stage, *command)).code == 0
     assert file.read_bytes() == before
 
 

@@ -77,7 +77,7 @@ class Opening:
                 f"lets user {user} not into database {database}",
                 f"GRANT SELECT, INSERT, UPDATE ON {database}.* TO {user}",
             ),
-            _DENIED: (f"refuses user {user}: {words}", f"let an administrator grant it to {user}"),
+            _DENIED: (f"refuses user {user}: {words}", _right(words, str(user))),
             _BY_HOST: ("lets nobody in from this machine", f"allow user {user} from here"),
             _READ_ONLY: (
                 f"takes no writes: {words}",
@@ -121,6 +121,12 @@ def driver_missing(url: URL) -> tuple[str, str]:
     """Say which driver is missing."""
     backend = url.get_backend_name()
     return f"the {_NAMES[backend]} driver is not installed", f"pip install 'stocksync[{_EXTRAS[backend]}]'"
+
+
+def _right(words: str, user: str) -> str:
+    if words.startswith("SHOW command denied"):
+        return f"GRANT SELECT on the whole table to {user}: MariaDB shows its columns to nobody with less"
+    return f"let an administrator grant it to {user}"
 
 
 def _code(error: BaseException) -> object:

@@ -165,7 +165,8 @@ def _remarks(status: AccountStatus) -> list[str]:
     """Give what a person should know of an account, well or not."""
     remarks = []
     if status.consecutive_failures:
-        remarks.append(f"the last {_count(status.consecutive_failures, 'poll')} failed")
+        polls = "poll" if status.consecutive_failures == 1 else f"{status.consecutive_failures:,} polls"
+        remarks.append(f"the last {polls} failed")
     for plan in status.waiting:
         waits = f"{_count(len(plan.changes), 'change')} {'waits' if len(plan.changes) == 1 else 'wait'} for a person"
         remarks.append(f"{waits}: {headline(plan)}; stocksync plan")

@@ -54,6 +54,8 @@ class Trial:
     todo: str = ""
     blocks: bool = True
     """False: figures are written all the same."""
+    places: tuple[str, ...] = ()
+    """Location values that it names."""
 
 
 @dataclass(slots=True)

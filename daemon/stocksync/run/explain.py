@@ -8,7 +8,7 @@ from stocksync.core.policy import steps
 from stocksync.errors import NotFound
 from stocksync.ports import Snapshot, StateQueries
 from stocksync.run.account import Account
-from stocksync.run.remarks import ago, remark_on, times_in
+from stocksync.run.remarks import ago, remark_on, remark_on_no_row, times_in
 from stocksync.run.target_row import read_live
 
 
@@ -33,6 +33,7 @@ async def _explain(account: Account, register: StateQueries, product_id: int) ->
         for cell, remembered in snapshot.cells.items()
     ]
     live, error = await read_live(account, refs)
+    creates = bool(error) or (await account.shape()).creates
     cells = [
         _cell(
             account,
@@ -42,6 +43,7 @@ async def _explain(account: Account, register: StateQueries, product_id: int) ->
             known=known,
             snapshot=snapshot,
             error=error,
+            creates=creates,
         )
         for cell, remembered in sorted(snapshot.cells.items())
     ]
@@ -63,10 +65,14 @@ def _cell(
     known: SnapshotProduct,
     snapshot: Snapshot,
     error: str,
+    creates: bool,
 ) -> CellExplanation:
     policy = account.rules.policy
     names = snapshot.locations
     confirmed_at, changed_at = times_in(snapshot, cell)
+    remark = remark_on(account, cell, snapshot)
+    if live is None and not error and not remark:
+        remark = remark_on_no_row(remembered, snapshot.last_complete, creates=creates)
     return CellExplanation(
         place=cell.place,
         parts=remembered.parts,
@@ -77,7 +83,7 @@ def _cell(
         acked=remembered.acked,
         live=live,
         live_error=error,
-        remark=remark_on(account, cell, snapshot),
+        remark=remark,
         sent=remembered.sent,
         locations={location: names.get(location, "") for location, _ in remembered.parts},
         confirmed_at=confirmed_at,

@@ -21,7 +21,7 @@ from stocksync.errors import (
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_found
-from stocksync.run.remarks import remark_on, times_in
+from stocksync.run.remarks import remark_on, remark_on_no_row, times_in
 from stocksync.run.target_row import read_live
 
 _SILENCES: Mapping[type[Exception], str] = {
@@ -183,7 +183,10 @@ async def _places(
     live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
     places = [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells]
     if not remark:
-        places = [replace(place, in_target=cell in live) for cell, place in zip(cells, places, strict=True)]
+        creates = (await account.shape()).creates
+        places = [
+            _in_target(place, snapshot, cell, live, creates=creates) for cell, place in zip(cells, places, strict=True)
+        ]
     if product is not None:
         # It was asked for just now; what it shows no longer keeps the time at which it was last seen.
         places = [
@@ -192,6 +195,16 @@ async def _places(
             for cell, place in zip(cells, places, strict=True)
         ]  # fmt: skip
     return places, remark
+
+
+def _in_target(
+    place: LocationStock, snapshot: Snapshot, cell: Cell, live: Mapping[Cell, TargetRow], *, creates: bool
+) -> LocationStock:
+    """Tell whether the target has a row, and if not, why there will be none."""
+    remembered, remark = snapshot.cells.get(cell), place.remark
+    if cell not in live and remembered is not None and not remark:
+        remark = remark_on_no_row(remembered, snapshot.last_complete, creates=creates)
+    return replace(place, in_target=cell in live, remark=remark)
 
 
 def _parts_now(account: Account, product: Product) -> dict[Cell, SourceFigures]:

@@ -31,7 +31,8 @@ def remark_on(account: Account, cell: Cell, snapshot: Snapshot) -> str:
         return f"unknown: Qoyod no longer shows it, since {ago(account, remembered.unknown_since)}"
     entry = snapshot.quarantine.get(cell) or snapshot.quarantine.get((cell.product_id, None))
     if entry is not None:
-        return f"quarantined ({entry.side}, {entry.attempts} attempts): {entry.reason}"
+        times = f"{entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"
+        return f"quarantined ({entry.side}, {times}): {entry.reason}"
     for plan in snapshot.plans:
         for held in plan.changes:
             if held.change.cell == cell:
@@ -42,6 +43,16 @@ def remark_on(account: Account, cell: Cell, snapshot: Snapshot) -> str:
         made = f"{show(remembered.sent)} was written, and the target made {show(remembered.acked)} of it"
         return f"{Cause.ALTERED_BY_TARGET.value}: {made} (a trigger, or the column's type)"
     return ""
+
+
+def remark_on_no_row(remembered: SnapshotCell, last_complete: datetime | None, *, creates: bool) -> str:
+    """Say why the target has no row and will get none; "" where the next cycle makes it, or somebody deleted it."""
+    if remembered.acked is not None or remembered.intent is not None:
+        return ""
+    if not creates:
+        return 'the target has no row of it, and target.missing = "skip" makes none'
+    tried = last_complete is not None and remembered.source_at <= last_complete
+    return "the target has no row of it, and the `write` statement made none" if tried else ""
 
 
 def _held(account: Account, plan: HeldPlan, held: HeldChange) -> str:

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -35,6 +36,8 @@ from stocksync.targets.trials import CREATE, LOCK, Attempts, is_expected
 _UPDATES = 3
 _INSERTS = 12
 _OF_ONE_PLACE = 2
+_ENOUGH = 2
+"""Rows that tell a refusal of every row from one of theirs."""
 _LISTED = 5
 
 
@@ -110,7 +113,9 @@ def _places(layout: Layout, settings: TargetSettings, sample: Iterable[Change]) 
     name = "" if column is None else column.column.name
     for why, places in refused.items():
         named = ", ".join(map(repr, places[:_LISTED])) + (", …" if len(places) > _LISTED else "")
-        yield Trial(f"no figure of {named} can be written: column {name!r}: {why}", cure)
+        yield Trial(
+            f"no figure of {named} can be written: column {name!r}: {why}", cure, places=tuple(places[:_LISTED])
+        )
 
 
 def _misfits(batch: Batch) -> Iterator[Trial]:
@@ -144,38 +149,58 @@ class _Rehearsal:
         if not await self.attempts.run("SELECT", look_up):
             return self.attempts.found()
         there = {key: row.rows for key, row in found.items()}
-        await self._updated(figures, there)
-        await self._inserted([order for order in figures if order.key not in there])
+        updated = await self._updated(figures, there)
+        inserted = await self._inserted([order for order in figures if order.key not in there])
+        if updated < _ENOUGH:
+            await self._updated_anew(inserted[:_ENOUGH])
         for order in removals:
-            await self._executed("UPDATE" if order.sets else "DELETE", order, there=1, made_up=True)
+            await self._executed("UPDATE" if order.sets else "DELETE", order, 1, made_up=True)
         left_out = [
             Trial(f"column {name!r} would be left out of some rows: {words}", blocks=False)
             for name, words in self.left_out.items()
         ]
         return [*self.attempts.found(), *self._of_rows(figures, there), *left_out]
 
-    async def _updated(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> None:
-        """Lock and update rows that are there; where there is none, the statements alone say what is allowed."""
+    async def _updated(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> int:
+        """Lock and update rows that are there, and count them; without any, the statements say what is allowed."""
         chosen = _spread([order for order in figures if there.get(order.key) == 1]) or figures[:1]
         batch = Batch(list(chosen))
         await self.attempts.run(LOCK, lambda: rows.lock(self.connection, self.layout, batch, patient=True))
         for order in chosen:
-            await self._executed("UPDATE", order, there=1, made_up=not there.get(order.key))
+            await self._executed("UPDATE", order, 1, made_up=not there.get(order.key))
+        return sum(order.key in there for order in chosen)
 
-    async def _inserted(self, new: Sequence[RowChange]) -> None:
-        """Insert rows for each place: of products of Qoyod's, and one made up only where all of those have rows."""
+    async def _inserted(self, new: Sequence[RowChange]) -> list[RowChange]:
+        """Insert rows for each place, and give those that were taken.
+
+        They are of products of Qoyod's, and one is made up only where all of those have rows.
+        """
         if self.settings.missing is not Missing.INSERT:
-            return
+            return []
         chosen: dict[str, list[RowChange]] = {}
-        for order in sorted(new, key=lambda order: order.change.cause == MADE_UP):
+        for order in sorted(new, key=_is_made_up):
             of_place = chosen.setdefault(order.change.place, [])
-            if len(of_place) < _OF_ONE_PLACE and not (of_place and order.change.cause == MADE_UP):
+            if len(of_place) < _OF_ONE_PLACE and not (of_place and _is_made_up(order)):
                 of_place.append(order)
-        for order in [order for of_place in chosen.values() for order in of_place][:_INSERTS]:
-            await self._executed("INSERT", order, there=0, made_up=order.change.cause == MADE_UP)
+        tried = [order for of_place in chosen.values() for order in of_place][:_INSERTS]
+        return [order for order in tried if await self._executed("INSERT", order, 0, made_up=_is_made_up(order))]
 
-    async def _executed(self, step: str, order: RowChange, *, there: int, made_up: bool) -> None:
-        await self.attempts.run(step, lambda: self._write_and_read(order, there, made_up=made_up), made_up=made_up)
+    async def _updated_anew(self, inserted: Sequence[RowChange]) -> None:
+        """Update rows that were just inserted: a trigger refuses no UPDATE that meets no row."""
+        # To another figure, as a trigger may mind only what changes: the last one's, which is known to be taken.
+        changes = [replace(order.change, after=inserted[-1].change.after) for order in inserted]
+        anew = arrange(self.layout, self.settings.match_by, changes, datetime.now(UTC))
+        for first, then in zip(inserted, anew.orders, strict=True):
+
+            async def insert_and_update(first: RowChange = first, then: RowChange = then) -> None:
+                await self._execute(first, 0)
+                await self._write_and_read(then, 1, made_up=_is_made_up(then))
+
+            await self.attempts.run("UPDATE", insert_and_update, made_up=_is_made_up(first))
+
+    async def _executed(self, step: str, order: RowChange, there: int, *, made_up: bool) -> bool:
+        write = partial(self._write_and_read, order, there, made_up=made_up)
+        return await self.attempts.run(step, write, made_up=made_up)
 
     async def _write_and_read(self, order: RowChange, there: int, *, made_up: bool) -> None:
         work = await self._execute(order, there)
@@ -211,7 +236,7 @@ class _Rehearsal:
     def _of_rows(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> Iterator[Trial]:
         real = [order for order in figures if order.change.cause != MADE_UP]
         for what in self.altered:
-            yield Trial(what, "see the table's triggers and the quantity's type", blocks=False)
+            yield Trial(what, "see the table's triggers and policies and the quantity's type", blocks=False)
         several = sum(there.get(order.key, 0) > 1 for order in real)
         if several:
             what = f"{several} of {len(real)} figures tried would be set aside: several rows match"
@@ -220,6 +245,10 @@ class _Rehearsal:
             what = f'the table has no row for any of the {len(real)} figures tried, and missing = "skip" makes none'
             by = "sku" if self.settings.match_by is MatchBy.PRODUCT_ID else "product_id"
             yield Trial(what, f'is match_by = "{by}" meant, or missing = "insert"?', blocks=False)
+
+
+def _is_made_up(order: RowChange) -> bool:
+    return order.change.cause == MADE_UP
 
 
 def _spread(orders: Sequence[RowChange]) -> list[RowChange]:

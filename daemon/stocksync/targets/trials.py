@@ -25,6 +25,8 @@ _NEEDS_VALUE = {"23502", 1364, 1048}
 _MISSING_PARENT = {"23503", 1216, 1452}
 _OF_ITS_VALUES = {*_MISSING_PARENT, "23505", "23514", 1062, 4025}
 _OF_ITS_VALUES_ON_SQLITE = re.compile(r"(UNIQUE|FOREIGN KEY|CHECK) constraint failed")
+_OF_ANOTHER_TYPE = {"42883", "42804"}
+_POSTGRESQL_CAST = re.compile(r":\w+::")
 _DUPLICATE_COLUMN = {1060}
 _WRITES = ("UPDATE", "INSERT", "`write`")
 
@@ -98,6 +100,8 @@ class Attempts:
 
     def _cure(self, words: str, code: object, steps: list[str]) -> str:
         where, table = self.settings.where, self.settings.table
+        if "row-level security" in words:
+            return f"let an administrator of the database run: {self._policy(steps)}"
         if code in _DENIED or "permission denied" in words:
             return f"let an administrator of the database run: {self._grant(words, steps)}"
         if _needs_value(code, words):
@@ -105,8 +109,22 @@ class Attempts:
         if code in _MISSING_PARENT or "FOREIGN KEY" in words:
             return f"make the rows it refers to first, or correct accounts.{self.settings.account}.locations.map"
         if self.settings.statements is not None:
-            return f"correct {where}.statements"
+            return self._of_statements(code)
         return f"correct {where} or the table {table}"
+
+    def _of_statements(self, code: object) -> str:
+        own = f"correct {self.settings.where}.statements"
+        if code in _OF_ANOTHER_TYPE:
+            return f"{own}: cast the parameter to the column's type, as in :location::int"
+        if self.connection.dialect.name != "postgresql" and _POSTGRESQL_CAST.search(str(self.settings.statements)):
+            return f"{own}: only PostgreSQL knows :location::int; elsewhere it is CAST(:location AS INTEGER)"
+        return own
+
+    def _policy(self, steps: list[str]) -> str:
+        user, table = self.connection.engine.url.username or "the user", self.settings.table
+        kind = steps[0] if len(steps) == 1 and steps[0] in {"INSERT", "UPDATE", "DELETE"} else "ALL"
+        clause = "USING (true)" if kind in {"UPDATE", "DELETE", "ALL"} else "WITH CHECK (true)"
+        return f"CREATE POLICY stocksync ON {table} FOR {kind} TO {user} {clause}"
 
     def _grant(self, words: str, steps: list[str]) -> str:
         user = self.connection.engine.url.username or "the user"
