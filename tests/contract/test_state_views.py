@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
+from structlog.testing import capture_logs
 
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state import schema
@@ -36,7 +37,9 @@ FILLED = (
 
 @pytest.fixture
 async def engine(database_url):
-    await migrate(database_url)
+    with capture_logs() as told:
+        await migrate(database_url)
+    assert told == []
     opened = open_engine(database_url, "test")
     async with writing(opened) as connection:
         for statement in FILLED:
