@@ -98,6 +98,10 @@ class LeaseLost(StateError):
     """Another writer took the account over, or the lease has run out: nothing more may be written."""
 
 
+class OutputFailed(StocksyncError):
+    """What was found out could not be written to where it was to go: the disk is full, the device is gone."""
+
+
 class InvariantBroken(StocksyncError):
     """A promise was found broken at run time; please report it."""
 

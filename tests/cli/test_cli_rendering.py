@@ -134,6 +134,9 @@ def test_status_shows_health_held_plans_quarantine_and_drift():
     quiet = text(account.status([(fresh, replace(health, well=True, lag=None, word="fresh"))], NOW))
     assert "nobody" in quiet
     assert "not audited yet" in quiet
+    assert quiet.startswith("✓ main")
+    waits = account.status([(replace(fresh, held=HELD), replace(health, well=True, word="fresh"))], NOW)
+    assert text(waits).startswith("! main"), "no green mark above what waits for a person"
     failed = replace(fresh, audit=replace(audit, error="target away"))
     assert "audit failed" in text(account.status([(failed, health)], NOW))
 

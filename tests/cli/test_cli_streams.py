@@ -163,6 +163,17 @@ def test_a_reader_that_has_gone_is_no_fault(typed, capfd, arguments):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("check",), ("levels", "--csv")])
+def test_a_full_disk_is_told_and_is_no_mistake_of_ours(typed, capfd, arguments):
+    asyncio.run(a_state())
+    out = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115  to close it is to write what it holds
+    code = typed(*arguments, out=out)
+    with suppress(OSError):
+        out.close()
+    assert (code, capfd.readouterr().err) == (1, "error: the output cannot be written: No space left on device\n")
+
+
 async def a_state():
     await (await open_state("sqlite:///stocksync.db", timedelta(days=1))).close()
 

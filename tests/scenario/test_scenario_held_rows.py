@@ -94,6 +94,9 @@ async def test_one_locked_row_waits_and_says_for_whom_and_all_others_are_written
         report = await shop.cycle()
         assert (report.outcome, report.error) == (Outcome.DONE, "")
         assert (report.counts.applied, report.counts.quarantined, report.counts.unpushed) == (29, 1, 0)
+        assert report.refusal.startswith("1 cell waits: "), report.refusal
+        assert "waits for session" in report.refusal
+        assert not report.unwell
         others = {key: figure for key, figure in shop.truth().items() if key != (7, "1")}
         assert await shop.rows() == {**others, (7, "1"): "0"}
         (entry,) = (await shop.status()).quarantine

@@ -213,9 +213,10 @@ async def test_a_renamed_sku_moves_to_its_new_row_and_the_old_one_is_reported_as
     await shop.cycle()
     found = dict(await shop.sql("SELECT code, stock FROM goods"))
     assert (found["P-02"], found["NEW-02"]) == (21, 5)
+    await shop.sql("INSERT INTO goods (code, branch, stock) VALUES ('P-01', 'attic', 4)")
     report = await shop.audit()
-    assert report.cells == {"renamed": 1}
-    assert [difference.key for difference in report.examples] == ["P-02 @ 1"]
+    assert report.cells == {"renamed": 1, "unmapped": 1}, "P-01 bears its SKU still: only the place is nobody's"
+    assert sorted(difference.key for difference in report.examples) == ["P-01 @ attic", "P-02 @ 1"]
     assert {row.change.cause for row in await shop.ledger(2)} == {"poll", "renamed"}
 
 

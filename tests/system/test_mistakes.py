@@ -688,6 +688,13 @@ MISTAKES = [
         spoil=stateless("notes.txt", b"dear diary" * 999),
     ),
     Mistake(
+        "39 a state that is no database, in once",
+        2,
+        ("state.url: ", "notes.txt is not a SQLite database", "name another file"),
+        spoil=stateless("notes.txt", b"dear diary" * 999),
+        command=("once",),
+    ),
+    Mistake(
         "40 a target's folder that is not there",
         1,
         ("✗  main: target", "no/such does not exist"),

@@ -15,7 +15,7 @@ from stocksync.cli.format import product
 from stocksync.cli.format.elements import clean, clock, figure, located, many, table, zone
 from stocksync.cli.program import Account, AsJson, ConfigFile, Debug, known, settings, wait_for
 from stocksync.cli.stream import as_json as encodable
-from stocksync.cli.terminal import note, out, print_json
+from stocksync.cli.terminal import note, out, print_json, print_raw
 from stocksync.core.jsonable import dumps, instant
 from stocksync.core.model import show
 from stocksync.ports import LedgerRow, Level
@@ -89,8 +89,7 @@ def _instant(text: str | None) -> datetime | None:
 
 async def _print_lines(rows: AsyncIterator[LedgerRow]) -> None:
     async for row in rows:
-        sys.stdout.write(encodable(dumps(row).decode("utf-8"), sys.stdout.encoding) + "\n")
-        sys.stdout.flush()
+        print_raw(encodable(dumps(row).decode("utf-8"), sys.stdout.encoding) + "\n")
 
 
 async def _print_rows(rows: AsyncIterator[LedgerRow], *, follow: bool) -> None:
@@ -123,5 +122,4 @@ def _print_csv(found: Sequence[tuple[Level, str]]) -> None:
     for level, name in found:
         since = "" if level.since is None else instant(level.since)
         writer.writerow([level.account, level.product_id, level.sku, level.place, name, show(level.quantity), since])
-    sys.stdout.write(text.getvalue())
-    sys.stdout.flush()
+    print_raw(text.getvalue())

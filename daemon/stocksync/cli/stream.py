@@ -4,8 +4,11 @@ import json
 import os
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
+
+from stocksync.errors import OutputFailed
 
 GLUE = "\ue000"
 """Stands for a blank at which no line is broken."""
@@ -29,7 +32,13 @@ class Stream:
 
     def write(self, text: str) -> int:
         """Write, without the blanks that tables end their lines with."""
-        return self._real.write(writable(_TRAILING.sub(r"\1", text.replace(GLUE, " ")), self._real.encoding))
+        with told():
+            return self._real.write(writable(_TRAILING.sub(r"\1", text.replace(GLUE, " ")), self._real.encoding))
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with told():
+            self._real.flush()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a text stream has
         """Be the real stream in everything else."""
@@ -38,6 +47,17 @@ class Stream:
     @property
     def _real(self) -> TextIO:
         return sys.stderr if self._stderr else sys.stdout
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell a full disk from a mistake of ours; a reader that has gone stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(f"the output cannot be written: {error.strerror or error}") from error
 
 
 def writable(text: str, encoding: str | None) -> str:
@@ -72,7 +92,7 @@ def finish() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             # Python would flush once more at its end, and print what it thinks of that.
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

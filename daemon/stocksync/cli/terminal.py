@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stocksync.cli.commands_whole import whole
 from stocksync.cli.format.elements import clean
-from stocksync.cli.stream import Stream, as_json
+from stocksync.cli.stream import Stream, as_json, told
 from stocksync.core.jsonable import dumps
 
 _UNBOUNDED = 10_000
@@ -67,8 +67,19 @@ def note(line: str) -> None:
 
 def print_json(value: object) -> None:
     """Print a result for machines."""
-    sys.stdout.write(as_json(dumps(value, indent=2).decode("utf-8"), sys.stdout.encoding) + "\n")
-    sys.stdout.flush()
+    print_raw(as_json(dumps(value, indent=2).decode("utf-8"), sys.stdout.encoding) + "\n")
+
+
+def print_raw(text: str) -> None:
+    """Print a result as it stands, at once.
+
+    Raises:
+        OutputFailed: it cannot be written.
+
+    """
+    with told():
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 @contextmanager

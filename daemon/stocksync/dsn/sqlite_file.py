@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+_MAGIC = b"SQLite format 3\0"
+
 
 def file_of(url: URL) -> Path | None:
     """Give the file of a parsed URL; None where it names a server, or memory."""
@@ -25,7 +27,17 @@ def obstacle(file: Path) -> str | None:
     for barred, rights in ((folder, os.W_OK | os.X_OK), (file, os.R_OK | os.W_OK)):
         if barred.exists() and not os.access(barred, rights, effective_ids=True):
             return _barred(barred)
-    return None
+    return None if _may_be_sqlite(file) else f"{file} is not a SQLite database: name another file"
+
+
+def _may_be_sqlite(file: Path) -> bool:
+    """Whether a file is SQLite's, or is still to be made one: https://www.sqlite.org/fileformat.html, 1.3."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(len(_MAGIC))
+    except OSError:
+        return True
+    return start in {b"", _MAGIC}
 
 
 def _barred(barred: Path) -> str:

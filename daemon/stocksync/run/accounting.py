@@ -84,9 +84,16 @@ def _judge(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits
     """Say how much is set aside, and whether it is too much. A product that was never read counts as one cell."""
     known = {cell.product_id for cell in prepared.snapshot.cells}
     bare = sum(row.product_id not in known for row in prepared.reading.bad_rows)
-    refused, cells = report.counts.quarantined + bare, report.counts.read + bare
-    report.refusal = refused_in_words(refused, cells, _usual_refusal(prepared, pushed)) if refused else ""
+    refused, cells = report.counts.quarantined + bare - len(pushed.waiting), report.counts.read + bare
+    said = refused_in_words(refused, cells, _usual_refusal(prepared, pushed)) if refused else ""
+    report.refusal = "; ".join(filter(None, (said, _waiting_in_words(pushed))))
     report.unwell = too_many_refused(refused, cells, limits.quarantined, limits.minimum_cells)
+
+
+def _waiting_in_words(pushed: WriteResult) -> str:
+    """Say what is not refused and yet not written: the next cycle tries it at once."""
+    number = len(pushed.waiting)
+    return f"{number:,} cell{' waits' if number == 1 else 's wait'}: {pushed.waiting[0][1]}" if number else ""
 
 
 def _usual_refusal(prepared: CyclePlan, pushed: WriteResult) -> str:

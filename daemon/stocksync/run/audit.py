@@ -234,9 +234,16 @@ async def _find_strangers(account: Account, found: _Found) -> None:
         for match, place, live in strange:
             if (match, place) in known:
                 continue
-            renamed = found.by_sku and await found.register.products_with(account.name, match)
+            renamed = found.by_sku and await _is_borne_no_more(account, found, match)
             cause = Cause.RENAMED if renamed else Cause.UNMAPPED
             found.note(cause, (match, place), ("no cell of ours", live), units_between(None, live))
+
+
+async def _is_borne_no_more(account: Account, found: _Found, sku: str) -> bool:
+    """Whether a product of ours bore the SKU, and none does: a row of one that does stands at a place of nobody's."""
+    bearers = await found.register.products_with(account.name, sku)
+    known = (await account.state.snapshot(account.name, bearers)).products
+    return bool(bearers) and all(one.sku != sku for one in known.values())
 
 
 async def _known_meanwhile(

@@ -100,10 +100,11 @@ class Attempts:
 
     def _cure(self, words: str, code: object, steps: list[str]) -> str:
         where, table = self.settings.where, self.settings.table
-        if "row-level security" in words:
-            return f"let an administrator of the database run: {self._policy(steps)}"
         if code in _DENIED or "permission denied" in words:
-            return f"let an administrator of the database run: {self._grant(words, steps)}"
+            allowed = self._policy(steps) if "row-level security" in words else self._grant(words, steps)
+            return f"let an administrator of the database run: {allowed}"
+        if "replica identity" in words:
+            return f"give {table} a primary key, or run: ALTER TABLE {table} REPLICA IDENTITY FULL"
         if _needs_value(code, words):
             return give_a_value(self.lacking)
         if code in _MISSING_PARENT or "FOREIGN KEY" in words:

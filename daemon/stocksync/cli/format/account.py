@@ -56,7 +56,7 @@ def status(values: Sequence[tuple[AccountStatus, Health]], now: datetime) -> Ren
 def _account(value: AccountStatus, health: Health, now: datetime) -> RenderableType:
     lag = "no complete cycle yet" if health.lag is None else f"{in_words(health.lag)} behind"
     said = lag if health.word in _LAGGING else f"{health.word}, {lag}"
-    mark, style = (WELL, GOOD) if health.well else (FAILS, BAD)
+    mark, style = (WAITS if value.waiting else WELL, GOOD) if health.well else (FAILS, BAD)
     title = Text.assemble((f"{mark} ", style), (clean(value.account), "bold"), ("  ", ""), (said, style))
     title.append(f"  (limit {in_words(health.limit)})", style=FAINT)
     worry = WARN if health.well else BAD
