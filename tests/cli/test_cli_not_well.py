@@ -61,6 +61,22 @@ async def test_a_few_refused_rows_are_named_and_leave_the_account_well(command, 
     assert "cells refused: " in ended.out
 
 
+@pytest.mark.parametrize("lost", ["no figure", "not tracked"])
+async def test_a_cycle_after_which_most_is_unknown_is_not_called_done(command, configured, qoyod, lost):
+    configured()
+    assert (await command("once")).code == 0
+    one = next(item.id for item in qoyod.catalogue.items.values() if item.tracked and item.stock)
+    for item in list(qoyod.catalogue.items.values()):
+        if item.tracked and lost == "not tracked":
+            qoyod.catalogue.untrack(item.id)
+        item.stock.clear()
+        qoyod.catalogue._touch(item)
+    once, stock = await command("once"), await command("stock", "--id", str(one), "--json")
+    assert once.code == 1, once.out
+    assert once.out.startswith("✗ main  Qoyod no longer ")
+    assert all(name for place in stock.json[0]["places"] for name in place["locations"].values())
+
+
 async def test_a_revoked_key_is_the_first_word_and_comes_with_what_to_do(command, configured):
     configured("[accounts.poll]\ncross_check = 0\n")
     assert (await command("once")).code == 0

@@ -71,6 +71,7 @@ async def test_what_cannot_be_asked_is_not_said_to_be_missing_nor_away(shop: Sho
     shop.simulator.faults.add("auth=revoke")
     refused = await shop.look_up("P-02")
     assert refused.note.startswith("Qoyod refuses the credential")
+    assert "make a key in Qoyod" in refused.note
     assert refused.places[0].in_target is True
     shop.simulator.faults.clear()
     await shop.sql("DELETE FROM stock_levels WHERE product_id = 2 AND location_id = '1'")

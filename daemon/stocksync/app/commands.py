@@ -15,8 +15,9 @@ from stocksync.config import AccountConfig, Config
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
+from stocksync.core.health import losses
 from stocksync.core.held_plan import Decision, HeldPlan, headline
-from stocksync.core.report import CycleReport
+from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import NotFound, StateInUse, Unanswered
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
@@ -53,7 +54,17 @@ async def once(
 
 async def _one_cycle(house: Runtime, account: Account, progress: AccountProgress | None, *, full: bool) -> CycleReport:
     async with lead(account, house.owner) as lease:
-        return await Cycle(account, lease, _for(account, progress), full=full).run()
+        report = await Cycle(account, lease, _for(account, progress), full=full).run()
+    return await _judged(house, report)
+
+
+async def _judged(house: Runtime, report: CycleReport) -> CycleReport:
+    """Call a cycle not well after which most of what was managed is unknown, as health does."""
+    if report.outcome in {Outcome.DONE, Outcome.HELD} and not report.unwell:
+        (status,) = await house.state.status([report.account])
+        if lost := losses(status):
+            report.unwell, report.refusal = True, lost[0][1]
+    return report
 
 
 async def plan(

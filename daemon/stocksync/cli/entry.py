@@ -58,7 +58,8 @@ def end_of(error: Exception) -> int:
         return code
     for line in lines:
         complain(line)
-    if isinstance(error, Unauthorized) or isinstance(error.__cause__, Unauthorized):
+    refused = isinstance(error, Unauthorized) or isinstance(error.__cause__, Unauthorized)
+    if refused and NEW_KEY not in words:
         note(f"→ {NEW_KEY}")
     if debugging():
         sys.stderr.write(hidden("".join(traceback.format_exception(error))))

@@ -63,8 +63,8 @@ def once(
 ) -> None:
     """Run one cycle now and tell how it went.
 
-    Ends with 1 where a cycle failed, not all could be read, or more figures were refused than guards.quarantined
-    allows; with 3 where a guard holds part of it.
+    Ends with 1 where a cycle failed, not all could be read, more figures were refused than guards.quarantined allows,
+    or Qoyod no longer shows most of them; with 3 where a guard holds part of it.
 
     $ stocksync once
     $ stocksync once --account main --dry-run

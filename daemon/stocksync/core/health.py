@@ -68,7 +68,7 @@ class Watched:
             *_credential(status, now),
             *self._staleness(status, lag, now),
             *self._refusals(status),
-            *_losses(status),
+            *losses(status),
         ]
 
     def _staleness(self, status: AccountStatus, lag: timedelta | None, now: datetime) -> list[Fault]:
@@ -151,7 +151,7 @@ def _credential(status: AccountStatus, now: datetime) -> list[Fault]:
     return [("credential refused", f"{refused}: {NEW_KEY}")]
 
 
-def _losses(status: AccountStatus) -> list[Fault]:
+def losses(status: AccountStatus) -> list[Fault]:
     """Tell where Qoyod no longer shows most of what was managed: the target's figures grow old unseen."""
     told = status.cells - status.untracked
     if status.cells and told <= 0:

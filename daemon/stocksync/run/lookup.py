@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from stocksync.core.answers import LocationStock, StockAnswer
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
+from stocksync.core.health import NEW_KEY
 from stocksync.core.model import BadRow, Cell, Product, RowLocator, SnapshotCell, SourceFigures, TargetRow
 from stocksync.core.policy import settle, total_of
 from stocksync.errors import (
@@ -78,7 +79,7 @@ async def look_up(
     return StockAnswer(
         account.name, product.id, product.sku, product.name, product.tracked,
         fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
-        confirmed_at=product.read_at if product.stock else None, changed_at=_newest(places),
+        confirmed_at=product.read_at if product.stock else _oldest(places), changed_at=_newest(places),
     )  # fmt: skip
 
 
@@ -88,7 +89,8 @@ async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceEr
         found = await _find(account, query)
     except SourceError as error:
         words = next(words for kind, words in _SILENCES.items() if isinstance(error, kind))
-        return None, type(error)(f"{words}: {error}")
+        cure = f"; {NEW_KEY}" if isinstance(error, Unauthorized) else ""
+        return None, type(error)(f"{words}: {error}{cure}")
     if found is None:
         raise NotFound(f"Qoyod knows no product with {query}")
     if isinstance(found, BadRow):
@@ -156,12 +158,16 @@ async def _remembered(
     places, remark = await _places(account, known.sku, None, replace(snapshot, cells=cells))
     # The answer as a whole is as old as its oldest figure.
     note = "" if silence is None else f"{silence} (this is the snapshot)"
-    confirmed = min((place.confirmed_at for place in places if place.confirmed_at), default=None)
+    confirmed = _oldest(places)
     return StockAnswer(
         account.name, product_id, known.sku, known.name, known.tracked,
         fresh=False, at=confirmed, places=places, note="; ".join(filter(None, (note, remark))),
         confirmed_at=confirmed, changed_at=_newest(places),
     )  # fmt: skip
+
+
+def _oldest(places: list[LocationStock]) -> datetime | None:
+    return min((place.confirmed_at for place in places if place.confirmed_at), default=None)
 
 
 def _newest(places: list[LocationStock]) -> datetime | None:
@@ -224,9 +230,10 @@ def _place(
     if total is not None and not is_retired(known):
         desired = settle(total, policy).figure
     confirmed_at, changed_at = times_in(snapshot, cell) if remembered else (None, None)
+    feeding = parts or (remembered.parts if remembered else ())
     return LocationStock(
         place=cell.place,
-        locations={location: snapshot.locations.get(location, "") for location, _ in parts or ()},
+        locations={location: snapshot.locations.get(location, "") for location, _ in feeding},
         source=total,
         desired=desired,
         snapshot=remembered.acked if remembered else None,
