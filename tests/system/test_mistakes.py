@@ -690,7 +690,7 @@ MISTAKES = [
     Mistake(
         "39 a state that is no database, in once",
         2,
-        ("state.url: ", "notes.txt is not a SQLite database", "name another file"),
+        ("state.url: ", "notes.txt is not a database", "name another file"),
         spoil=stateless("notes.txt", b"dear diary" * 999),
         command=("once",),
     ),

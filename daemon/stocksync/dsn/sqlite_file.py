@@ -27,7 +27,7 @@ def obstacle(file: Path) -> str | None:
     for barred, rights in ((folder, os.W_OK | os.X_OK), (file, os.R_OK | os.W_OK)):
         if barred.exists() and not os.access(barred, rights, effective_ids=True):
             return _barred(barred)
-    return None if _may_be_sqlite(file) else f"{file} is not a SQLite database: name another file"
+    return None if _may_be_sqlite(file) else f"{file} is not a database: name another file"
 
 
 def _may_be_sqlite(file: Path) -> bool:
