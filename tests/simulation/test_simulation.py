@@ -12,7 +12,7 @@ from planted import CAUGHT, PLANTED, RARE, Plant
 from states import NAMED
 from world import live, live_in_sqlite
 
-CHUNKS, SEEDS_PER_CHUNK = 8, 20
+CHUNKS, SEEDS_PER_CHUNK = 5, 16
 ENOUGH = 250
 """Seeds within which a broken promise must show, and every named state must be reached."""
 IN_SQLITE = (1, 4)
