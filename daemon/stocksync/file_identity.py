@@ -25,6 +25,12 @@ def identity_of(file: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
+def replaced(file: Path, *, pinned: bool = True) -> FileReplaced:
+    """Say that a file is no longer the one that was opened."""
+    cure = ": stop stocksync, put the file in its place, start it again" if pinned else ""
+    return FileReplaced(f"{file} was removed or replaced while it was in use{cure}")
+
+
 class FileIdentity:
     """Watches an engine's file; a commit to a file that nobody will ever find fails.
 
@@ -94,5 +100,4 @@ class FileIdentity:
             )
 
     def _error(self) -> FileReplaced:
-        cure = ": stop stocksync, put the file in its place, start it again" if self._pinned else ""
-        return FileReplaced(f"{self._file} was removed or replaced while it was in use{cure}")
+        return replaced(self._file, pinned=self._pinned)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stocksync.errors import StateInUse, StateUnavailable
 from stocksync.file_identity import FileReplaced
 from stocksync.sqlengine import open_engine, reading, writing
+from stocksync.state.commit_count import CommitCount
 from stocksync.state.database import Database, open_state
 from stocksync.state.lockfile import LockFile
 
@@ -91,6 +92,16 @@ async def test_a_removal_in_the_middle_of_a_transaction_undoes_it(state: Databas
     with pytest.raises(StateUnavailable):
         async with state.transaction(lease):
             (tmp_path / "state.db").rename(tmp_path / "elsewhere.db")
+
+
+async def test_a_removal_between_the_two_looks_of_a_commit_is_told_in_the_same_words(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    opened = await open_state(f"sqlite:///{file}", KEPT)
+    await opened.close()
+    count = CommitCount(file)
+    file.unlink()  # the identity of the file was confirmed a moment before
+    with pytest.raises(FileReplaced, match=WORDS):
+        count._count_in_file()
 
 
 async def test_who_opens_a_new_state_at_the_same_place_is_the_only_writer(state: Database, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ neither ever goes back.
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, Engine
 
-from stocksync.file_identity import FileReplaced
+from stocksync.file_identity import FileReplaced, replaced
 from stocksync.sqlengine import READ_ONLY
 from stocksync.state.schema import commits
 
@@ -60,15 +61,15 @@ class CommitCount:
         # https://www.sqlite.org/howtocorrupt.html, section 2.2
         where = f"file:{quote(str(self._file))}?mode=ro&immutable=1"
         for _ in range(_TRIES):  # another process's checkpoint may be under way
-            beside = sqlite3.connect(where, uri=True)
             try:
-                found = beside.execute(str(_COUNT)).fetchone()
+                with closing(sqlite3.connect(where, uri=True)) as beside:
+                    found = beside.execute(str(_COUNT)).fetchone()
             except sqlite3.DatabaseError as error:
+                if not self._file.exists():  # since it was looked at a moment ago
+                    raise replaced(self._file) from error
                 if "no such table" in str(error):  # all of it is in the log still
                     return 0
                 continue
-            finally:
-                beside.close()
             return int(found[0]) if found else 0
         raise self._overwritten()
 
