@@ -138,10 +138,18 @@ PLANTED: list[Plant] = [
     releases_a_destruction_that_has_grown,
 ]
 CAUGHT: dict[Plant, int] = {
-    writes_without_intents: 3,
-    takes_absence_for_zero: 124,
-    asks_no_fence: 37,
-    deletes_what_one_reading_lacks: 10,
+    writes_without_intents: 13,
+    takes_absence_for_zero: 34,
+    asks_no_fence: 28,
+    deletes_what_one_reading_lacks: 19,
     writes_what_the_cross_check_distrusts: 46,
+    holds_no_removals_when_the_catalogue_falls: 9,
+    never_weighs_zeroes: 4,
+    never_weighs_deletions: 13,
+    acknowledges_before_the_target_is_written: 0,
+    uses_an_approval_up_by_the_attempt: 1,
+    lets_a_part_of_a_reading_end_decisions: 4,
+    writes_other_figures_than_were_approved: 11,
+    releases_a_destruction_that_has_grown: 8,
 }
 """A world in which each was noticed: looked at first, as to find it takes a minute. A change may make it another."""

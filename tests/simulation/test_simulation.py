@@ -19,7 +19,7 @@ IN_SQLITE = (1, 4)
 """Worlds that a run of the tests lives through with our own SQL; the second has state and target in one file."""
 SQL_EVERY = 50
 """One in so many worlds of the soak is lived through with our own SQL too, which takes ten times as long."""
-TELLING = (3, 5, 8, 17, 10, 12, 14, 19)
+TELLING = (8, 6, 3, 57, 14, 42, 68, 33, 63, 55)
 """Worlds that together came through every named state: looked at first, as all others may be needed after a change."""
 ONCE_BROKEN = (179, 467, 492, 536)
 """Worlds in which a promise was once broken, each by another fault of ours."""
@@ -78,7 +78,7 @@ def test_a_seed_is_the_same_life_whatever_the_hash_seed():
 
 def _digest(hash_seed):
     path = os.pathsep.join([str(_HERE), str(_HERE.parent), os.environ.get("PYTHONPATH", "")])
-    script = "from world import live; print([live(seed).digest for seed in range(6)])"
+    script = "from world import live; print([live(seed).digest for seed in range(3)])"
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     return done.stdout
