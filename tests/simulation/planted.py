@@ -142,7 +142,7 @@ CAUGHT: dict[Plant, int] = {
     takes_absence_for_zero: 34,
     asks_no_fence: 28,
     deletes_what_one_reading_lacks: 19,
-    writes_what_the_cross_check_distrusts: 46,
+    writes_what_the_cross_check_distrusts: 152,
     holds_no_removals_when_the_catalogue_falls: 9,
     never_weighs_zeroes: 4,
     never_weighs_deletions: 13,
