@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -72,12 +73,32 @@ async def killed(shop: Shop, what: str, say: Print) -> None:
 
 
 async def asked_to_end(shop: Shop, say: Print) -> None:
+    """Restart as an upgrade does, the new one up before the old is stopped: nothing is lost, nothing written twice."""
     leader, standby = await two_daemons(shop)
+    trading = asyncio.create_task(trade(shop))
+    await until(lambda: len(shop.shown[FIRST]) > 3, "trade has begun")
     at = time.monotonic()
     assert await leader.end(signal.SIGTERM) == 0
     _, seconds = await taken_over(standby, at)
     say(f"take-over after SIGTERM: {seconds:.1f} s")
     assert seconds < TAKE_OVER_SECONDS / 2, "the lease is given back"
+    trading.cancel()
+    shop.set(1, 1, NEWEST)
+    await until(shop.equal, "the new one wrote what was traded meanwhile")
+    told: dict[Any, list[str]] = {}
+    for entry in await shop.entries():
+        told.setdefault((entry.product_id, entry.place), []).append(entry.after)
+    for cell, stood in (await witnessed(shop.target)).items():
+        assert stood == told[cell][-len(stood) :], f"{cell} was written and not told, or told and not written"
+        assert all(one != other for one, other in pairwise(stood)), f"{cell} was written twice"
+        assert set(stood) <= shop.shown[cell]
+
+
+async def trade(shop: Shop) -> None:
+    """Sell for as long as the story lasts."""
+    for figure in range(1000, 0, -1):
+        shop.set(1, 1, figure)
+        await asyncio.sleep(0.3)
 
 
 async def test_when_the_writer_dies_the_other_takes_over_within_15_seconds_and_at_once_when_it_was_asked_to_end(
