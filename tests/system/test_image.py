@@ -11,29 +11,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from machines import AUTHORITIES, ROOT, run, until
 from servers import free_port
 
-ROOT = Path(__file__).parents[2]
 NEEDED = ("dockerd", "docker", "mmdebstrap")
 TIGHT = ("--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
-AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 MEGABYTE = 1_000_000
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
-
-
-def until(condition: Callable[[], Any], what: str, within: float = 180) -> Any:
-    deadline = time.monotonic() + within
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
-        time.sleep(0.5)
-    return found
 
 
 @dataclass
@@ -44,19 +35,14 @@ class Engine:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {**os.environ, "DOCKER_HOST": f"unix://{self.folder}/sock", "DOCKER_BUILDKIT": "1"}
+        return {"DOCKER_HOST": f"unix://{self.folder}/sock", "DOCKER_BUILDKIT": "1"}
 
     def docker(self, *arguments: str | Path, check: bool = True, within: float = 1800) -> str:
         program = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
         return self.run(program, *arguments, check=check, within=within)
 
     def run(self, *command: str | Path, check: bool = True, within: float = 1800, **environ: str) -> str:
-        done = subprocess.run(
-            list(map(str, command)), cwd=ROOT, env={**self.environ, **environ},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=within, check=False,
-        )  # fmt: skip
-        assert not check or done.returncode == 0, f"{command}: {done.stdout[-3000:]}"
-        return done.stdout
+        return run(*command, check=check, within=within, environ={**self.environ, **environ})
 
     def inspected(self, name: str, what: str) -> str:
         return self.docker("inspect", "-f", f"{{{{{what}}}}}", name).strip()
@@ -147,10 +133,10 @@ def test_read_only_and_without_capabilities_it_polls_into_a_volume_and_drains(
     mounts = ("-v", "shop:/var/lib/stocksync", "-v", f"{tmp_path}:/etc/stocksync:ro")
     engine.docker("run", "-d", "--name=qoyod", *TIGHT, image, "simulator", f"--port={qoyod}", "--products=20")
     engine.docker("run", "-d", "--name=daemon", "--health-interval=2s", *TIGHT, *mounts, image)
-    until(lambda: ready(http), "it is fresh")
-    until(lambda: engine.inspected("daemon", ".State.Health.Status") == "healthy", "it is healthy")
+    until(lambda: ready(http), "it is fresh", 180)
+    until(lambda: engine.inspected("daemon", ".State.Health.Status") == "healthy", "it is healthy", 180)
     engine.docker("stop", "qoyod")
-    until(lambda: not ready(http), "Qoyod is missed")
+    until(lambda: not ready(http), "Qoyod is missed", 180)
     engine.docker("exec", "daemon", "stocksync", "healthcheck")
     assert engine.inspected("daemon", ".State.Health.Status") == "healthy", "an outage is no reason to restart"
     engine.docker("stop", "--time=45", "daemon")
@@ -224,7 +210,7 @@ def test_compose_brings_up_database_migration_simulator_and_daemon(engine: Engin
     )
     told = engine.run(*ask, "logs", check=False, STOCKSYNC_FILES=str(files))
     try:
-        until(lambda: ready(http), f"it is fresh: {up} {told}")
+        until(lambda: ready(http), f"it is fresh: {up} {told}", 180)
         assert engine.inspected("stocksync-migrate-1", ".State.ExitCode") == "0"
         assert "at head" in engine.docker("logs", "stocksync-migrate-1")
         query = (

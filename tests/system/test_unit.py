@@ -8,40 +8,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from machines import AUTHORITIES, ROOT, run, until
 from servers import free_port
 
-ROOT = Path(__file__).parents[2]
-AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,procps"
 SECRET = "sim-key-nobody-may-see"
 FASTER = "[Service]\nWatchdogSec=5\nTimeoutAbortSec=5\n"
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
-
-
-def run(*command: str | Path, within: float = 1800) -> str:
-    done = subprocess.run(
-        list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=within, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}"
-    return done.stdout
-
-
-def until(condition: Callable[[], Any], what: str, within: float = 90) -> Any:
-    deadline = time.monotonic() + within
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
-        time.sleep(0.3)
-    return found
 
 
 @dataclass
@@ -99,13 +79,13 @@ def install(tree: Path) -> None:
     """Install as docs/deployment.md says, from the lock."""
     if AUTHORITIES.exists():
         shutil.copy(AUTHORITIES, tree / str(AUTHORITIES).lstrip("/"))
-    wheels = tree / "root/wheels"
+    wheels = tree / "srv/wheels"
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels)
-    shutil.copy(ROOT / "deploy/docker/requirements.lock", tree / "root/requirements.lock")
+    shutil.copy(ROOT / "deploy/docker/requirements.lock", tree / "srv/requirements.lock")
     pip = ("chroot", tree, "/opt/stocksync/bin/pip", "install", "-q", "--no-deps", "--disable-pip-version-check")
     run("chroot", tree, "python3", "-m", "venv", "/opt/stocksync")
-    run(*pip, "--require-hashes", "-r", "/root/requirements.lock")
-    run(*pip, "--force-reinstall", f"/root/wheels/{next(wheels.glob('*.whl')).name}")
+    run(*pip, "--require-hashes", "-r", "/srv/requirements.lock")
+    run(*pip, "--force-reinstall", f"/srv/wheels/{next(wheels.glob('*.whl')).name}")
     shutil.copy(ROOT / "deploy/systemd/stocksync.service", tree / "etc/systemd/system/stocksync.service")
     (tree / "etc/stocksync").mkdir(exist_ok=True)
     key = tree / "etc/stocksync/qoyod-key"
