@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
+from stocksync.app.daemon_client import url_here
 from stocksync.config import Config
 from stocksync.core.answers import CheckResult, CheckState
 
@@ -81,12 +82,11 @@ def _bind(host: str, port: int) -> None:
 
 
 async def _is_ours(host: str, port: int) -> bool:
-    reached = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else host  # noqa: S104
     timeout = aiohttp.ClientTimeout(total=_ASK_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"http://{reached}:{port}/metrics") as answer,
+            session.get(f"{url_here(host, port)}/metrics") as answer,
         ):
             return "stocksync_build_info" in await answer.text()
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):

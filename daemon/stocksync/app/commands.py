@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,8 +10,8 @@ import structlog
 
 from stocksync.app.daemon_client import ask_daemon
 from stocksync.app.suggestions import hint_for_sku, nobody_knows
-from stocksync.app.wiring import Runtime, accounts_of, open_runtime, watch
-from stocksync.config import AccountConfig, Config
+from stocksync.app.wiring import Runtime, accounts_of, names_of_places, open_runtime, watch
+from stocksync.config import Config
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
@@ -183,7 +183,7 @@ async def history(config: Config, account: str | None, sku: str, limit: int) -> 
             raise await _unknown(state, config, list(accounts), sku)
         rows: list[LedgerRow] = []
         for name, product_id in ids:
-            places = await _places(state, accounts[name])
+            places = await names_of_places(state, accounts[name])
             found = await state.history(name, product_id, limit)
             rows += [replace(row, location=places.get(row.change.place, "")) for row in found]
     finally:
@@ -256,12 +256,7 @@ async def held(config: Config, account: str | None) -> list[HeldPlan]:
 
 async def _located(state: Database, config: Config, plan: HeldPlan) -> HeldPlan:
     one = config.account(plan.account)
-    return plan if one is None else plan.located(await _places(state, one))
-
-
-async def _places(state: Database, one: AccountConfig) -> Mapping[str, str]:
-    """Give the names that people know an account's location values by."""
-    return watch(one).places.names((await state.snapshot(one.name, [])).locations)
+    return plan if one is None else plan.located(await names_of_places(state, one))
 
 
 async def decide(config: Config, shown: HeldPlan, decision: Decision, by: str, guard: Guard | None = None) -> HeldPlan:

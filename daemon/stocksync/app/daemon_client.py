@@ -27,7 +27,7 @@ async def ask_daemon(config: Config, account: str, query: Query) -> StockAnswer 
         NotFound: it says that Qoyod knows no such product.
 
     """
-    return await ask_at(_root(config.http), config, account, query)
+    return await ask_at(url_here(*config.http.address), config, account, query)
 
 
 async def ask_at(root: str, config: Config, account: str, query: Query) -> StockAnswer | None:
@@ -42,7 +42,7 @@ async def ask_at(root: str, config: Config, account: str, query: Query) -> Stock
 
 async def ask_whether_it_turns(http: HttpConfig) -> tuple[bool, str]:
     """Ask the daemon on this machine whether its event loop turns; give that, and what a person is told."""
-    root = _root(http)
+    root = url_here(*http.address)
     if not http.address[1]:
         return False, f"http.listen is {http.listen}: with port 0 nobody knows where to ask; name a port"
     try:
@@ -63,10 +63,14 @@ async def ask_whether_it_turns(http: HttpConfig) -> tuple[bool, str]:
         return False, f"what answers at {root} is not stocksync"
 
 
-def _root(http: HttpConfig) -> str:
-    host, port = http.address
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+def url_of(host: str, port: int) -> str:
+    """Give the address of a daemon that listens on a host, an IPv6 one in brackets."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def url_here(host: str, port: int) -> str:
+    """As `url_of`, as it is reached from the machine that it listens on."""
+    return url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  compared, not bound
 
 
 def _headers(config: Config) -> dict[str, str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from stocksync.app.wiring import accounts_of, watch
+from stocksync.app.wiring import accounts_of, names_of_places
 from stocksync.config import AccountConfig, Config
 from stocksync.errors import ConfigurationError, StateUnavailable
 from stocksync.ports import LedgerRow, Level
@@ -56,7 +56,7 @@ async def levels(config: Config, account: str | None, at: datetime | None) -> li
     found: list[tuple[Level, str]] = []
     try:
         for one in accounts_of(config, account):
-            names = await _names(state, one)
+            names = await names_of_places(state, one)
             stood = await state.levels_at(one.name, at or datetime.now(UTC))
             found += [(level, names.get(level.place, "")) for level in stood]
     finally:
@@ -75,15 +75,11 @@ def _only(config: Config, account: str | None) -> AccountConfig:
 async def _next(state: Database, one: AccountConfig, after: int, *, follow: bool) -> list[LedgerRow]:
     while True:
         try:
-            names = await _names(state, one)
             rows = await state.changes_after(one.name, after, _AT_ONCE)
+            names = await names_of_places(state, one) if rows else {}
             return [replace(row, location=names.get(row.change.place, "")) for row in rows]
         except StateUnavailable as error:
             if not follow:
                 raise
             log.warning("state_unavailable", error=str(error), again_every_seconds=_AWAY_SECONDS)
             await asyncio.sleep(_AWAY_SECONDS)
-
-
-async def _names(state: Database, one: AccountConfig) -> dict[str, str]:
-    return dict(watch(one).places.names((await state.snapshot(one.name, [])).locations))

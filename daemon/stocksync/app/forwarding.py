@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from stocksync.app.daemon_client import ask_at
+from stocksync.app.daemon_client import ask_at, url_of
 from stocksync.app.wiring import Runtime
 from stocksync.core.answers import StockAnswer
 from stocksync.errors import StateError
@@ -20,8 +20,7 @@ _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104  compared, not bound
 
 def address_of(host: str, port: int) -> str:
     """Give what others are told of an address that is listened on."""
-    host = socket.gethostname() if host in _WILDCARDS else host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return url_of(socket.gethostname() if host in _WILDCARDS else host, port)
 
 
 async def ask_writer(house: Runtime, account: str, query: Query) -> StockAnswer | None:

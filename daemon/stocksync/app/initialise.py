@@ -1,11 +1,14 @@
 """`init`: look at a Qoyod account and at a database, and write the configuration that joins them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.app.check_limits import TRIES, TRY_SECONDS, ThrottleListener
 from stocksync.app.wiring import Tries, open_runtime, without_target
@@ -69,11 +72,8 @@ async def look_at_target(url: str) -> list[Proposal]:
     file = file_of(parse(url, _WHERE))
     if file is not None and not file.exists():
         return []
-    engine = open_engine(url, _WHERE)
-    try:
+    async with _opened(url) as engine:
         return propose_tables(await survey(engine, _WHERE), _OWN)
-    finally:
-        await close_engine(engine)
 
 
 async def map_for(url: str, proposal: Proposal, locations: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
@@ -85,12 +85,18 @@ async def map_for(url: str, proposal: Proposal, locations: Mapping[int, str]) ->
     """
     if "location" not in proposal.columns:
         return {}, []
+    async with _opened(url) as engine:
+        values = await values_of(engine, _WHERE, proposal.table, proposal.columns["location"])
+    return propose_map(locations, values), values
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_engine(url, _WHERE)
     try:
-        values = await values_of(engine, _WHERE, proposal.table, proposal.columns["location"])
+        yield engine
     finally:
         await close_engine(engine)
-    return propose_map(locations, values), values
 
 
 def sections_for(proposal: Proposal | None) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -108,6 +108,11 @@ def accounts_of(config: Config, name: str | None) -> list[AccountConfig]:
         known = ", ".join(account.name for account in config.accounts)
         raise ConfigurationError(f"--account: there is no account {name!r}; there are: {known}")
     return chosen
+
+
+async def names_of_places(state: Database, one: AccountConfig) -> Mapping[str, str]:
+    """Give the names that people know an account's location values by."""
+    return watch(one).places.names((await state.snapshot(one.name, [])).locations)
 
 
 def without_target(one: AccountConfig) -> AccountConfig:

@@ -86,7 +86,7 @@ def reference() -> str:
 
 def _table(title: str, path: str, section: type[BaseModel]) -> str:
     rows = [
-        f"| `{name}` | {_default_cell(path, section, name, field)} | {_sentence(field)} |"
+        f"| `{name}` | {_default_cell(path, section, name, field)} | {sentence_of(field)} |"
         for name, field in _keys(section)
     ]
     return "\n".join([f"## {title}\n", f"{_about(section)}\n", "| key | default | |", "|---|---|---|", *rows])
@@ -107,7 +107,7 @@ def _keys(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _entry(path: str, section: type[BaseModel], name: str, field: FieldInfo, prefix: str) -> Iterator[str]:
     required = f"{path}.{name}" in _REQUIRED
-    yield from (f"# {line}" for line in _wrapped(("REQUIRED. " if required else "") + _sentence(field)))
+    yield from (f"# {line}" for line in _wrapped(("REQUIRED. " if required else "") + sentence_of(field)))
     value = _EXAMPLES.get(f"{path}.{name}", _default(section, name))
     optional = section.model_fields[name].default is None and section is not ColumnsConfig
     yield f"{prefix or ('# ' if optional else '')}{name} = {_toml(value)}"
@@ -140,7 +140,8 @@ def _toml(value: Any) -> str:  # noqa: ANN401  the value of any key
     return json.dumps(value, ensure_ascii=False)
 
 
-def _sentence(field: FieldInfo) -> str:
+def sentence_of(field: FieldInfo) -> str:
+    """Give the sentence that a key is declared with, in one line."""
     return " ".join((field.description or "").split())
 
 

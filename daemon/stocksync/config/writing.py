@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from stocksync.config.account import AccountConfig
 from stocksync.config.model import Config
+from stocksync.config.rendering import sentence_of
 from stocksync.config.section import section_in
 
 _WIDTH = 98
@@ -26,7 +27,7 @@ def document(values: Mapping[str, Any], head: str) -> str:
 def _section(section: type[BaseModel], values: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         if name in values and not section_in(field.annotation):
-            yield from (f"# {line}" for line in textwrap.wrap(" ".join((field.description or "").split()), _WIDTH))
+            yield from (f"# {line}" for line in textwrap.wrap(sentence_of(field), _WIDTH))
             yield f"{name} = {_value(values[name])}"
     for name, field in section.model_fields.items():
         inner = section_in(field.annotation)

@@ -224,11 +224,11 @@ def _readable_again(prepared: CyclePlan) -> Iterator[tuple[int, str | None]]:
 
 def _settled(prepared: CyclePlan) -> Iterator[Cell]:
     """Quarantined cells that no longer want anything, of products that were read or that are gone."""
+    if not prepared.snapshot.quarantine:
+        return
     attempted = {change.cell for change in (*prepared.found.changes, *prepared.found.negative)}
     attempted |= {change.cell for change, _ in prepared.found.refused}
     attempted |= {*prepared.found.waiting, *prepared.desires.unknown}
-    if not prepared.snapshot.quarantine:
-        return
     looked_at = prepared.reading.products.keys() | _gone(prepared)
     for (product_id, place), entry in prepared.snapshot.quarantine.items():
         # A column that was refused is tried again with the next figure: until then nothing says that it is well.

@@ -9,6 +9,7 @@ from aiohttp import web
 from stocksync.errors import ConfigurationError, CursorLost, StateError
 from stocksync.ports import LedgerRow
 from stocksync.web.access import answer, problem
+from stocksync.web.query import refuse_unknown, whole_number
 
 ChangesAfter = Callable[[str, int, int], Awaitable[list[LedgerRow]]]
 """Called with (account, cursor, at most so many): as StateQueries.changes_after."""
@@ -16,7 +17,6 @@ ChangesAfter = Callable[[str, int, int], Awaitable[list[LedgerRow]]]
 _LOOK_SECONDS = 1.0
 _MOST, _USUAL = 1000, 100
 _LONGEST_WAIT = 30
-_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class Feed:
 
 
 def _asked(query: Mapping[str, str], accounts: Collection[str]) -> _Question:
-    if unknown := sorted(set(query) - {"account", "after", "limit", "wait"}):
-        raise ConfigurationError(f"unknown parameter {unknown[0][:40]!r}; there are account, after, limit and wait")
+    refuse_unknown(query, "account", "after", "limit", "wait")
     names = ", ".join(sorted(accounts))
     account = query.get("account") or (names if len(accounts) == 1 else "")
     if account not in accounts:
@@ -73,6 +72,7 @@ def _asked(query: Mapping[str, str], accounts: Collection[str]) -> _Question:
 
 def _number(query: Mapping[str, str], name: str, usual: int) -> int:
     text = query.get(name) or str(usual)
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+    number = whole_number(text)
+    if number is None:
         raise ConfigurationError(f"{name}: a whole number (got {text[:40]!r})")
-    return int(text)
+    return number

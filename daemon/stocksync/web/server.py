@@ -25,6 +25,7 @@ from stocksync.web import page, waiting
 from stocksync.web.access import OPEN_PATHS, Access, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 from stocksync.web.feed import ChangesAfter, Feed
+from stocksync.web.query import refuse_unknown, whole_number
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -37,7 +38,6 @@ _ANSWER_SECONDS = 120.0
 """What an answer may take: whoever asked has mostly gone by then, or never ends the question."""
 _MOST_CHANGES = 100
 _LONGEST_SKU = 255
-_MOST_DIGITS = 18
 _KEPT = ("WWW-Authenticate", "Retry-After")
 _SECURITY = {
     "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
@@ -305,9 +305,7 @@ def _plan(plan: HeldPlan, places: Mapping[str, str]) -> dict[str, Any]:
 
 def _asked(request: web.Request, accounts: dict[str, Watched]) -> tuple[str | None, str | None, int | None, bool]:
     query = request.query
-    unknown = sorted(set(query) - {"sku", "id", "account", "fresh"})
-    if unknown:
-        raise ConfigurationError(f"unknown parameter {unknown[0]!r}; there are sku, id, account and fresh")
+    refuse_unknown(query, "sku", "id", "account", "fresh")
     sku, number = query.get("sku") or None, query.get("id") or None
     if (sku is None) == (number is None):
         raise ConfigurationError("give either sku or id")
@@ -322,9 +320,10 @@ def _asked(request: web.Request, accounts: dict[str, Watched]) -> tuple[str | No
 def _number(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
+    number = whole_number(text)
+    if not number:
         raise ConfigurationError(f"id: a positive number (got {text[:40]!r})")
-    return int(text)
+    return number
 
 
 def _truth(text: str) -> bool:
