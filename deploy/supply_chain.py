@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = frozenset({"postgresql", "mysql"})
+EXTRAS = frozenset({"postgresql", "mysql", "notify"})
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+?)(?P<marker> ;.*)? \\$")
 
 
@@ -72,7 +72,7 @@ def _part(what: str, names: list[str]) -> str:
 
 
 def sbom() -> str:
-    """Give the CycloneDX 1.6 document of what runs: stocksync with its database drivers."""
+    """Give the CycloneDX 1.6 document of what runs: stocksync with its database drivers and what sends notices."""
     names = needed("stocksync", extras=EXTRAS)
     ours = distribution("stocksync")
     document = {
