@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = frozenset({"postgresql", "mysql", "notify"})
+EXTRAS = frozenset({"postgresql", "mysql", "temporal", "notify"})
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+?)(?P<marker> ;.*)? \\$")
 
 
@@ -127,7 +127,12 @@ _SPDX = {
     "ISC License (ISCL)": "ISC",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
-_WRITTEN = {"Apache 2.0": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "Apache-2": "Apache-2.0"}
+_WRITTEN = {
+    "Apache 2.0": "Apache-2.0",
+    "Apache License 2.0": "Apache-2.0",
+    "Apache-2": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
+}
 
 
 def _licence(one: Distribution) -> str:
