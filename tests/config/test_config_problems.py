@@ -1,5 +1,6 @@
 """What cannot work: every problem at once, each with its place, and what to do."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -328,3 +329,42 @@ def test_a_condition_that_would_break_a_statement_is_named(minimal, problems, li
 )
 def test_a_condition_of_any_sound_form_is_taken(minimal, loaded, live):
     loaded(minimal.replace('url = "sqlite:///shop.db"', f'url = "sqlite:///shop.db"\nlive = "{live}"'))
+
+
+def _with_after_batch(minimal, statement):
+    given = f"after_batch = {json.dumps(statement)}"
+    return minimal.replace('url = "sqlite:///shop.db"', f'url = "sqlite:///shop.db"\ntable = "shop.stock"\n{given}')
+
+
+@pytest.mark.parametrize(
+    ("statement", "flaw"),
+    [
+        ("COMMIT", "begins with COMMIT"),
+        ("-- hello\nDROP TABLE outbox", "begins with DROP"),
+        ("SELECT 1; SELECT 2", "holds a ; and must be one statement"),
+        ("SELECT pg_notify('stock', :acount)", "binds :acount; did you mean :account?"),
+        ("SELECT :x", "there are :account :cycle_id :applied"),
+        ("SELECT 'open", "opens ' and does not close it"),
+        ("UPDATE stock SET quantity = 0", "writes to shop.stock"),
+        ('insert or replace into shop . "stock" values (1)', "writes to shop.stock"),
+        ("WITH gone AS (DELETE FROM ONLY Stock RETURNING 1) SELECT 1", "writes to shop.stock"),
+    ],
+)
+def test_a_statement_that_would_break_the_batch_is_named(minimal, problems, statement, flaw):
+    told = problems(_with_after_batch(minimal, statement))
+    assert len([line for line in told if line.startswith("accounts.main.target.after_batch: ") and flaw in line]) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "",
+        "SELECT pg_notify('stock; :x', :account || ' ' || :applied::text);",
+        "/* ours */ INSERT INTO stock_outbox SELECT :cycle_id FROM shop.stock LIMIT 1",
+        "UPDATE outbox SET n = n + :applied WHERE stock = 'update stock'",
+        "NOTIFY stock",
+        "CALL tell(:account)",
+    ],
+)
+def test_a_statement_of_any_sound_form_is_taken(minimal, loaded, statement):
+    loaded(_with_after_batch(minimal, statement))

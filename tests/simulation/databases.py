@@ -234,15 +234,13 @@ class CrashingTarget:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def write(
-        self, changes: Iterable[Change], fence: Fence, transaction: Any = None, *, patient: bool = True
-    ) -> BatchResult:
+    async def write(self, changes: Iterable[Change], fence: Fence, transaction: Any = None, **how: Any) -> BatchResult:
         async def fence_and_crash() -> None:
             await fence()
             if transaction is None:
                 self._crash("before write")
 
-        written: BatchResult = await self._inner.write(changes, fence_and_crash, transaction, patient=patient)
+        written: BatchResult = await self._inner.write(changes, fence_and_crash, transaction, **how)
         if transaction is None:
             self._crash("after write")
         return written

@@ -118,6 +118,7 @@ class MemoryTarget:
         transaction: Any = None,
         *,
         patient: bool = True,  # noqa: ARG002  nobody else holds rows in memory
+        cycle_id: str = "",  # noqa: ARG002  for a statement of the user's
     ) -> BatchResult:
         if not changes:
             return BatchResult()

@@ -97,9 +97,7 @@ class SimulatedTarget:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def write(
-        self, changes: Sequence[Change], fence: Fence, transaction: Any = None, *, patient: bool = True
-    ) -> BatchResult:
+    async def write(self, changes: Sequence[Change], fence: Fence, transaction: Any = None, **how: Any) -> BatchResult:
         world, clock = self._world, self._world.clock
         began = clock.monotonic()
 
@@ -115,7 +113,7 @@ class SimulatedTarget:
                 world.oracle.reached.add("idle transaction rolled back")
                 raise TargetUnavailable("the server ended the idle transaction")
 
-        written: BatchResult = await self._inner.write(changes, fence_then_idle, transaction, patient=patient)
+        written: BatchResult = await self._inner.write(changes, fence_then_idle, transaction, **how)
         if transaction is not None:
             self._joined += written.applied
         else:

@@ -317,6 +317,7 @@ def _target_settings(one: AccountConfig) -> TargetSettings:
         missing=Missing(target.missing),
         live=condition_of(target.live),
         statements=_statements(one),
+        after_batch=target.after_batch.strip(),
     )
 
 

@@ -157,6 +157,8 @@ class TargetConfig(DatabaseSection):
     """skip: rows the target does not know are reported, not created."""
     live: str = ""
     """A condition of yours that live rows meet: "deleted_at IS NULL"; all other rows are left alone."""
+    after_batch: str = ""
+    """One statement of yours in each batch's transaction, with :account :cycle_id :applied bound: to fill an outbox."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Rows per transaction to begin with: up to eight times as many while that is quick and nothing is refused."""
     columns: ColumnsConfig | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stocksync.config.account import AccountConfig, TargetConfig, longest_deadline
-from stocksync.config.conditions import flaws
+from stocksync.config.conditions import flaws, statement_flaws
 from stocksync.config.model import Config
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection
@@ -19,6 +19,7 @@ from stocksync.errors import ConfigurationError
 
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)\b", re.IGNORECASE)
 _BOUND = ("product_id", "sku", "location", "quantity")
+AFTER_BATCH_BINDS = ("account", "cycle_id", "applied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,9 @@ def _database(loc: Loc, section: DatabaseSection) -> Iterator[Problem]:
 
 def _target(target: TargetConfig) -> Iterator[Problem]:
     yield from _database(("target",), target)
+    table = target.table if target.statements is None else ""
+    for flaw in statement_flaws(target.after_batch, AFTER_BATCH_BINDS, table):
+        yield Problem(("target", "after_batch"), f'{flaw} (got "{target.after_batch}")')
     if target.statements is not None:
         yield from _statements(target)
         return

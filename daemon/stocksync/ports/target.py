@@ -116,11 +116,13 @@ class Target(Protocol):
         transaction: Any = None,  # noqa: ANN401
         *,
         patient: bool = True,
+        cycle_id: str = "",
     ) -> BatchResult:
         """Write a batch in one transaction, calling `fence` inside it, and read back what it made of the figures.
 
         With `transaction` (the state's, where both are one database) it joins that one and does not commit. Rows that
         another transaction holds are waited for, with all others of the batch, or left out of it where not `patient`.
+        The user's own `after_batch` statement, if any, is told `cycle_id` and runs in the same transaction.
 
         Raises:
             RowsRefused: the batch was rolled back because of its data; nothing of it was written.

@@ -209,13 +209,15 @@ class Writer:
             async for attempt in attempts:
                 with attempt:
                     return await self._commit_in_one(batch, patient=patient)
-        written = await self._account.target.write(batch, self._fence, patient=patient)
+        written = await self._account.target.write(batch, self._fence, patient=patient, cycle_id=self._cycle_id)
         await self._account.state.acknowledge(self._lease, self._cycle_id, written)
         return written
 
     async def _commit_in_one(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
         async with self._account.state.transaction(self._lease) as transaction:
-            written = await self._account.target.write(batch, _no_fence, transaction, patient=patient)
+            written = await self._account.target.write(
+                batch, _no_fence, transaction, patient=patient, cycle_id=self._cycle_id
+            )
             await transaction.acknowledge(self._cycle_id, written)
         return written
 

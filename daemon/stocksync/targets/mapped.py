@@ -14,6 +14,7 @@ from stocksync.errors import ConfigurationError, RowsRefused, TargetUnavailable
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 from stocksync.sqlengine import close_engine, rehearsing, writing
 from stocksync.targets import dialects, rows
+from stocksync.targets.after_batch import AfterBatch
 from stocksync.targets.batch import Batch, BatchStatements, Row, arrange, lesser, row_key, sort_out
 from stocksync.targets.bisected import bisected
 from stocksync.targets.codecs import UnsuitableValue
@@ -40,6 +41,7 @@ class MappedTarget:
         self._owned = owned
         self._known: Layout | None = None
         self._refused_columns = RefusedColumns()
+        self._after_batch = AfterBatch(settings, self._live)
 
     async def inspect(self) -> Capabilities:
         """Reflect the table anew and check the mapping."""
@@ -72,7 +74,9 @@ class MappedTarget:
         async with self._patiently(), rehearsing(self._engine) as connection:
             patience = rehearsed(self._settings.patience)
             await dialects.guard(connection, patience, patience.lock)
-            return await rehearse_table(connection, self._settings, sample)
+            trials = await rehearse_table(connection, self._settings, sample)
+        async with self._patiently():
+            return trials + await self._after_batch.rehearse(self._engine, sample)
 
     async def make(self) -> None:
         """Make our own table, where it is asked for and not there."""
@@ -120,6 +124,7 @@ class MappedTarget:
         transaction: Any = None,  # noqa: ANN401  opaque to the port
         *,
         patient: bool = True,
+        cycle_id: str = "",
     ) -> BatchResult:
         """Write a batch in one transaction."""
         if not changes:
@@ -127,7 +132,9 @@ class MappedTarget:
 
         async def write() -> BatchResult:
             async with fenced(self._settings, self._engine, fence, transaction, patient=patient) as connection:
-                return await self._apply(connection, changes, patient=patient)
+                result = await self._apply(connection, changes, patient=patient)
+                await self._after_batch.run(connection, cycle_id, result)
+                return result
 
         joins = transaction is not None
         with self._known_anew():
@@ -201,6 +208,13 @@ class MappedTarget:
             _refuse_vanished(layout, work, live)
             work.written.read_back({order.change.cell: live[order.key] for order in work.touched if order.key in live})
             return work.written
+
+    async def _live(self, connection: AsyncConnection, changes: Sequence[Change]) -> dict[Cell, TargetRow]:
+        if self._known is None:
+            return {}
+        wanted = self._findable(self._known, [change.ref for change in changes])
+        found = await rows.look_up(connection, self._known, [finds for _, finds in wanted.values()], lambda: None)
+        return {ref.cell: found[key] for ref, (key, _) in wanted.items() if key in found}
 
     def _findable(self, layout: Layout, refs: Sequence[RowLocator]) -> dict[RowLocator, tuple[RowKey, Row]]:
         findable = {}

@@ -88,6 +88,8 @@ class TargetSettings:
     """The condition, in the database's own SQL, that live rows meet; "" where all are."""
     statements: Statements | None = None
     """In place of table and columns."""
+    after_batch: str = ""
+    """The user's own statement in each batch's transaction, with `:account :cycle_id :applied` bound; "" for none."""
     patience: Timeouts = field(default_factory=Timeouts)
 
     @property

@@ -1,13 +1,11 @@
 """A target that no mapping fits: the user's own SQL."""
 
-import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import BigInteger, Numeric, Text, TextClause, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import BigInteger, Numeric, Text, TextClause, bindparam
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import NullType, TypeEngine
 
 from stocksync.core.model import Cell, Change, RowLocator, TargetRow
@@ -15,15 +13,15 @@ from stocksync.errors import ConfigurationError
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 from stocksync.sqlengine import close_engine, rehearsing
 from stocksync.targets import dialects
+from stocksync.targets.after_batch import AfterBatch
 from stocksync.targets.bisected import bisected
 from stocksync.targets.faults import attempt, attempt_to_read, patiently
+from stocksync.targets.own_sql import clause_of, unknown_names
 from stocksync.targets.settings import Statements, TargetSettings, rehearsed
 from stocksync.targets.statement_batch import StatementBatch, statement_for
 from stocksync.targets.statement_rehearsal import rehearse_statements
 from stocksync.targets.transaction import fenced, written
 
-_CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
-"""PostgreSQL's own cast of a bound parameter, which SQLAlchemy takes for neither."""
 _NAMES = ("product_id", "sku", "location", "quantity")
 
 
@@ -41,6 +39,7 @@ class StatementsTarget:
         self._engine = engine
         self._owned = owned
         self._texts = _parsed(statements, settings, engine.dialect.name)
+        self._after_batch = AfterBatch(settings, self._live)
 
     async def inspect(self) -> Capabilities:
         """Connect, and tell what the statements offer."""
@@ -67,7 +66,9 @@ class StatementsTarget:
         async with self._patiently(), rehearsing(self._engine) as connection:
             patience = rehearsed(self._settings.patience)
             await dialects.guard(connection, patience, patience.lock)
-            return await rehearse_statements(connection, self._settings, self._texts, sample)
+            trials = await rehearse_statements(connection, self._settings, self._texts, sample)
+        async with self._patiently():
+            return trials + await self._after_batch.rehearse(self._engine, sample)
 
     async def make(self) -> None:
         """Make nothing: own statements have a table of their own."""
@@ -107,6 +108,7 @@ class StatementsTarget:
         transaction: Any = None,  # noqa: ANN401  opaque to the port
         *,
         patient: bool = True,
+        cycle_id: str = "",
     ) -> BatchResult:
         """Write a batch in one transaction; a `write` that finds no row is a skipped change."""
         if not changes:
@@ -115,11 +117,11 @@ class StatementsTarget:
         explained = [self._with_nothing(name) for name in sorted(used)]
 
         async def write() -> BatchResult:
-            async with (
-                fenced(self._settings, self._engine, fence, transaction, patient=patient) as connection,
-                attempt(connection, self._settings.where, explained) if len(changes) == 1 else nullcontext(),
-            ):
-                return await StatementBatch(connection, self._texts).write(changes)
+            async with fenced(self._settings, self._engine, fence, transaction, patient=patient) as connection:
+                async with attempt(connection, self._settings.where, explained) if len(changes) == 1 else nullcontext():
+                    result = await StatementBatch(connection, self._texts).write(changes)
+                await self._after_batch.run(connection, cycle_id, result)
+                return result
 
         joins = transaction is not None
         return await written(self._settings, self._engine, changes, write, lambda: explained, joins=joins)
@@ -132,6 +134,13 @@ class StatementsTarget:
     ) -> dict[Cell, str]:
         """Do nothing: an own statement leaves nothing out."""
         return {}
+
+    async def _live(self, connection: AsyncConnection, changes: Sequence[Change]) -> dict[Cell, TargetRow]:
+        if "read" not in self._texts:
+            return {}
+        batch = StatementBatch(connection, self._texts)
+        found = {change.cell: await batch.read_one(change.ref) for change in changes}
+        return {cell: row for cell, row in found.items() if row is not None}
 
     def _with_nothing(self, name: str) -> TextClause:
         return self._texts[name].bindparams(**dict.fromkeys(self._binds(name)))
@@ -151,22 +160,13 @@ class StatementsTarget:
 def _parsed(statements: Statements, settings: TargetSettings, dialect: str) -> dict[str, TextClause]:
     given = {name: getattr(statements, name) for name in ("write", "read", "deactivate", "delete")}
     problems = [] if given["write"] else [f"{settings.where}.statements.write: it is needed"]
-    texts = {name: text(_CAST.sub(r":\1\\:\\:", sql.strip().rstrip(";"))) for name, sql in given.items() if sql}
+    texts = {name: clause_of(sql) for name, sql in given.items() if sql}
     for name, clause in texts.items():
-        problems += _unknown(f"{settings.where}.statements.{name}", clause, quantity=name == "write")
+        offered = _NAMES if name == "write" else _NAMES[:-1]
+        problems += unknown_names(f"{settings.where}.statements.{name}", clause, offered)
     if problems:
         raise ConfigurationError(problems)
     return {name: _typed(clause, dialect) for name, clause in texts.items()}
-
-
-def _unknown(where: str, clause: TextClause, *, quantity: bool) -> list[str]:
-    offered = _NAMES if quantity else _NAMES[:-1]
-    problems = []
-    for bound in sorted(set(clause.compile().params) - set(offered)):
-        close = get_close_matches(bound, offered, n=1)
-        hint = f", did you mean :{close[0]}?" if close else rf"; where it is text, write \:{bound}"
-        problems.append(f"{where}: :{bound} is not bound{hint} (there is: {', '.join(f':{name}' for name in offered)})")
-    return problems
 
 
 def _typed(clause: TextClause, dialect: str) -> TextClause:

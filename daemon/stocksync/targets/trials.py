@@ -18,6 +18,7 @@ from stocksync.targets.settings import TargetSettings
 
 CREATE = "CREATE TABLE"
 LOCK = "SELECT … FOR UPDATE"
+AFTER_BATCH = "`after_batch`"
 
 _DENIED = {"42501", 1044, 1142, 1143, 1227, 1370}
 _DENIED_OBJECT = re.compile(r'permission denied for (sequence|schema|function|view) "?([^"\s]+)')
@@ -99,10 +100,14 @@ class Attempts:
         )
 
     def _cure(self, words: str, code: object, steps: list[str]) -> str:
-        where, table = self.settings.where, self.settings.table
+        where = self.settings.where
         if code in _DENIED or "permission denied" in words:
             allowed = self._policy(steps) if "row-level security" in words else self._grant(words, steps)
             return f"let an administrator of the database run: {allowed}"
+        return f"correct {where}.after_batch" if steps == [AFTER_BATCH] else self._correction(words, code)
+
+    def _correction(self, words: str, code: object) -> str:
+        where, table = self.settings.where, self.settings.table
         if "replica identity" in words:
             return f"give {table} a primary key, or run: ALTER TABLE {table} REPLICA IDENTITY FULL"
         if _needs_value(code, words):
@@ -137,7 +142,7 @@ class Attempts:
             return f"GRANT {right} ON {kind.upper()} {name} TO {user}" if right else f"GRANT SELECT ON {name} TO {user}"
         if steps == [CREATE]:
             return f"GRANT CREATE ON {self.connection.engine.url.database}.* TO {user}"
-        if self.settings.statements is not None:
+        if self.settings.statements is not None or AFTER_BATCH in steps:
             return f"GRANT the rights that this statement needs TO {user}"
         rights = [right for right in ("SELECT", "UPDATE", "INSERT", "DELETE") if any(right in step for step in steps)]
         # A row lock asks for the right to update, of one column at least.
