@@ -13,9 +13,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "simulation"))
 
-from memory_state import MemoryState, MemoryStore
 from servers import Server
 
+from stocksync.memory import MemoryState, MemoryStore
 from stocksync.state.database import Database, open_state
 from stocksync.state.migrate import migrate
 from stocksync.state.schema import metadata

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 from leasing import claim
-from memory_state import MemoryState
 
 from stocksync.core.model import Cell, Change
+from stocksync.memory import MemoryState
 from stocksync.ports import BatchResult
 
 CHANGE = Change(11, "MAIN", "BW-001", None, Decimal(5), ((3, Decimal(5)),))

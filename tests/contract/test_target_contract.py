@@ -7,12 +7,12 @@ from decimal import Decimal as D
 from typing import Any, Protocol
 
 import pytest
-from memory_target import MemoryRow, MemoryTable, MemoryTarget
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, TargetRow
 from stocksync.errors import LeaseLost, RowsRefused
+from stocksync.memory import MemoryRow, MemoryTable, MemoryTarget
 from stocksync.ports import Target
 from stocksync.sqlengine import open_engine, writing
 from stocksync.targets import Columns, MatchBy, Missing, TargetSettings, open_target

@@ -16,8 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 from unittest.mock import patch
 
-from memory_state import MemoryCell, MemoryState, MemoryStore
-from memory_target import MemoryRow, MemoryTable, MemoryTarget
 from sqlalchemy import Connection, create_engine, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -26,6 +24,7 @@ from virtual_time import EPOCH, LoopClock
 
 from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import Cell, Change, SnapshotCell, figure_of
+from stocksync.memory import MemoryCell, MemoryRow, MemoryState, MemoryStore, MemoryTable, MemoryTarget
 from stocksync.ports import BatchResult, Fence, Lease, LedgerRow
 from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state import approvals, cells, cycles

@@ -5,13 +5,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import memory_state
 import pytest
-from memory_state import MemoryState
 
 from stocksync.core import absence, cycle_plan, desired_state, guards
 from stocksync.core.desired_state import DesiredCell
 from stocksync.core.model import Kind
+from stocksync.memory import MemoryState
+from stocksync.memory import changes as effects
 from stocksync.qoyod import paging
 from stocksync.qoyod.wire import Page
 from stocksync.run import prepare, verification, writer
@@ -83,7 +83,7 @@ def uses_an_approval_up_by_the_attempt(patch: pytest.MonkeyPatch) -> None:
     async def spend(self: MemoryState, lease: Any, cycle_id: str, changes: Any, read: Any) -> None:
         await intend(self, lease, cycle_id, changes, read)
         for change in changes:
-            memory_state._use_up(self.store.of(lease.account), change)
+            effects.use_up(self.store.of(lease.account), change)
 
     patch.setattr(MemoryState, "intend", spend)
 

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 from leasing import claim
-from memory_target import MemoryTarget
 from process import Daemon
 from virtual_time import LoopClock, virtually
 from world import World
 
 from stocksync.core.model import TargetRow
 from stocksync.errors import LeaseLost
+from stocksync.memory import MemoryTarget
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle
 from stocksync.run.writer import Writer

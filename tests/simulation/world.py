@@ -14,8 +14,6 @@ from unittest.mock import patch
 
 import structlog
 from databases import Databases, InMemory, InSqlite, in_sqlite
-from memory_state import MemoryStore
-from memory_target import MemoryRow, MemoryTable
 from oracle import Began, Oracle
 from process import INTERVAL, PER_MINUTE, Daemon, Person, digest_of
 from virtual_time import LoopClock, virtually
@@ -24,6 +22,7 @@ from weather import draw
 from stocksync.core import absence
 from stocksync.core.model import Cell, Removal
 from stocksync.core.report import CycleReport, Outcome
+from stocksync.memory import MemoryRow, MemoryStore, MemoryTable
 from stocksync.simulator.api import Api
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.credentials import Credentials

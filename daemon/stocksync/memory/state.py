@@ -3,35 +3,30 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import chain
-
-from memory_status import counted, oldest_named
 
 from stocksync.core import budget as budgeting
-from stocksync.core.budget import SECOND, BudgetRow, Pace, Reservation
+from stocksync.core.budget import SECOND, Pace, Reservation
 from stocksync.core.completeness import PageSpans
-from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
-from stocksync.core.held_plan import Decision, HeldPlan, by_urgency, plan_for
+from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.look_alike import folded
 from stocksync.core.model import (
     Cell,
     Change,
-    Figure,
     RowLocator,
-    SettledProduct,
     SnapshotCell,
-    SnapshotProduct,
-    SourceFigures,
 )
 from stocksync.core.near_sku import KnownSku, pieces
 from stocksync.core.recognition import Catalogue
-from stocksync.core.report import CycleReport, orphaned_by
+from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost, PlanChanged
+from stocksync.memory import changes as effects
+from stocksync.memory.status import by_start, status_of
+from stocksync.memory.store import LONG_AGO, MemoryAccount, MemoryCell, MemoryConnection, MemoryStore, MemoryTransaction
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
@@ -41,95 +36,12 @@ from stocksync.ports import (
     Lease,
     LeaseHolder,
     LedgerRow,
-    Quarantined,
     Snapshot,
     SnapshotUpdate,
     Transaction,
 )
 
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _SWEEP_EVERY = timedelta(hours=1)
-
-
-@dataclass(slots=True)
-class MemoryCell:
-    """One row of the snapshot."""
-
-    parts: SourceFigures = ()
-    source_at: datetime = _LONG_AGO
-    acked: Figure | None = None
-    intent: Figure | None = None
-    intended_at: datetime | None = None
-    sku: str = ""
-    former_sku: str = ""
-    unknown_since: datetime | None = None
-    sent: Figure | None = None
-
-    def remembered(self) -> SnapshotCell:
-        figures = self.acked, self.intent
-        return SnapshotCell(self.parts, self.source_at, *figures, self.sku, self.unknown_since, self.sent)
-
-
-@dataclass(slots=True)
-class MemoryAccount:
-    """All that is stored of one account."""
-
-    owner: str = ""
-    epoch: int = 0
-    expires_at: datetime = _LONG_AGO
-    address: str = ""
-    last_attempt: datetime | None = None
-    last_complete: datetime | None = None
-    last_push: datetime | None = None
-    failures: int = 0
-    cells: dict[Cell, MemoryCell] = field(default_factory=dict)
-    products: dict[int, SnapshotProduct] = field(default_factory=dict)
-    settled: dict[int, SettledProduct] = field(default_factory=dict)
-    rules: bytes = b""
-    quarantine: dict[tuple[int, str | None], Quarantined] = field(default_factory=dict)
-    ledger: list[LedgerRow] = field(default_factory=list)
-    cycles: dict[str, CycleReport] = field(default_factory=dict)
-    plans: list[HeldPlan] = field(default_factory=list)
-    decisions: list[HeldPlan] = field(default_factory=list)
-    audit: AuditReport | None = None
-    token: str | None = None
-    layout: str | None = None
-    target: str | None = None
-    weighed: bool = False
-    looked_up: list[Change] = field(default_factory=list)
-    locations: dict[int, str] = field(default_factory=dict)
-    checked_up_to: int = 0
-    unauthorized_since: datetime | None = None
-    target_contact: datetime | None = None
-
-
-@dataclass(slots=True)
-class MemoryStore:
-    """What survives the process: hand it to the next one's MemoryState."""
-
-    accounts: dict[str, MemoryAccount] = field(default_factory=dict)
-    budgets: dict[str, BudgetRow] = field(default_factory=dict)
-
-    def of(self, account: str) -> MemoryAccount:
-        return self.accounts.setdefault(account, MemoryAccount())
-
-
-@dataclass(slots=True)
-class MemoryConnection:
-    """What a target joins: what it defers happens at the commit, or not at all."""
-
-    deferred: list[Callable[[], None]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class MemoryTransaction:
-    """An open transaction that the target may join."""
-
-    connection: MemoryConnection
-    acknowledged: list[tuple[str, BatchResult]] = field(default_factory=list)
-
-    async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
-        self.acknowledged.append((cycle_id, written))
 
 
 def _survive(_point: str) -> None:
@@ -199,13 +111,13 @@ class MemoryState:
         mine = self.store.of(lease.account)
         if (mine.owner, mine.epoch) == (lease.owner, lease.epoch):
             self.crash_points("before release")
-            mine.owner, mine.expires_at = "", _LONG_AGO
+            mine.owner, mine.expires_at = "", LONG_AGO
             self.crash_points("after release")
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         mine = self.store.of(account)
         wanted = None if product_ids is None else set(product_ids)
-        totals = [total for r in _by_start(mine) if (total := r.usual_total) is not None]
+        totals = [total for r in by_start(mine) if (total := r.usual_total) is not None]
         return Snapshot(
             cells={cell: row.remembered() for cell, row in mine.cells.items() if _in(cell.product_id, wanted)},
             products={key: known for key, known in mine.products.items() if _in(key, wanted)},
@@ -238,14 +150,14 @@ class MemoryState:
         self.crash_points("before meet")
         forgotten = 0
         if mine.target not in {None, target}:
-            forgotten = _forget(mine)
+            forgotten = effects.forget(mine)
         mine.target = target
         self.crash_points("after meet")
         return forgotten
 
     async def left_unread(self, account: str) -> PageSpans:
-        read = [cycle for cycle in self.store.of(account).cycles.values() if cycle.verdict is not None]
-        return max(read, key=lambda cycle: cycle.started_at).unread if read else ()
+        done = [cycle for cycle in self.store.of(account).cycles.values() if cycle.verdict is not None]
+        return max(done, key=lambda cycle: cycle.started_at).unread if done else ()
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         mine = self._fenced(lease)
@@ -257,7 +169,7 @@ class MemoryState:
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:  # noqa: ARG002
         mine, now = self._fenced(lease), self.clock.now()
         self.crash_points("before observe")
-        _observe(mine, seen, now)
+        effects.observe(mine, seen, now)
         self.crash_points("after observe")
 
     async def intend(
@@ -274,7 +186,7 @@ class MemoryState:
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
             row.intended_at = now if row.intent is None else row.intended_at
             row.intent = change.after
-        _read(mine, read or {}, now)
+        effects.read(mine, read or {}, now)
         self.crash_points("after intend")
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
@@ -306,7 +218,7 @@ class MemoryState:
     ) -> None:
         mine = self._fenced(lease)
         self.crash_points("before hold")
-        _hold(mine, plan, lapsed, cause)
+        effects.hold(mine, plan, lapsed, cause)
         self.crash_points("after hold")
 
     async def end(self, lease: Lease, report: CycleReport) -> None:
@@ -344,7 +256,7 @@ class MemoryState:
 
     def _status_since(self, account: str, before: AccountStatus | None) -> AccountStatus:
         """Count nothing anew where no cycle has begun or ended."""
-        now = self._status(account)
+        now = status_of(account, self.store.of(account), self.clock.now())
         ended = before is not None and list(before.cycles) == list(now.cycles) != []
         same = ended and now.last_attempt == now.cycles[0].started_at
         return replace(now, cells=before.cells) if before is not None and same else now
@@ -393,10 +305,15 @@ class MemoryState:
         ]
 
     async def offer(self, plan: HeldPlan) -> HeldPlan | None:
-        return _hold(self.store.of(plan.account), plan, (), plan.cause)
+        return effects.hold(self.store.of(plan.account), plan, (), plan.cause)
 
     async def decide(
-        self, plan_id: str, approved: bool, by: str, fingerprint: str | None = None, guard: Guard | None = None
+        self,
+        plan_id: str,
+        approved: bool,  # noqa: FBT001
+        by: str,
+        fingerprint: str | None = None,
+        guard: Guard | None = None,
     ) -> HeldPlan:
         found = plan_for(await self.held(), plan_id, None, guard)
         if fingerprint not in {None, found.fingerprint}:
@@ -440,7 +357,7 @@ class MemoryState:
         self.crash_points("after forbid")
 
     def _micros(self) -> int:
-        return (self.clock.now() - _LONG_AGO) // timedelta(microseconds=1)
+        return (self.clock.now() - LONG_AGO) // timedelta(microseconds=1)
 
     def _fenced(self, lease: Lease, margin: timedelta = timedelta(0)) -> MemoryAccount:
         mine = self.store.of(lease.account)
@@ -460,7 +377,7 @@ class MemoryState:
             row.sku = change.sku
             mine.ledger.append(LedgerRow(now, cycle_id, lease.epoch, change, altered))
             mine.looked_up += [change] if cycle_id.startswith("lookup-") else []
-            _use_up(mine, change)
+            effects.use_up(mine, change)
             mine.last_push = now
         for change in (*written.applied, *written.skipped, *(change for change, _ in written.ambiguous)):
             closing = mine.cells.get(change.cell)
@@ -474,145 +391,6 @@ class MemoryState:
         self._swept[account] = now
         mine.ledger = [row for row in mine.ledger if row.at >= now - self._keep]
         mine.cycles = {key: report for key, report in mine.cycles.items() if report.started_at >= now - self._keep}
-
-    def _status(self, account: str) -> AccountStatus:
-        mine = self.store.of(account)
-        leased = mine.owner != "" and mine.expires_at > self.clock.now()
-        unknown = [row.unknown_since for row in mine.cells.values() if row.unknown_since is not None]
-        refused = {key for key, entry in mine.quarantine.items() if entry.side == "target"}
-        open_ = {cell: row.intended_at for cell, row in mine.cells.items() if row.intended_at is not None}
-        intended = [at for cell, at in open_.items() if cell not in refused]
-        oldest = oldest_named(mine.quarantine, mine.products)
-        recent = deepcopy([report for report in _by_start(mine) if report.ended_at is not None][::-1][:10])
-        return AccountStatus(
-            account=account,
-            owner=mine.owner if leased else "",
-            epoch=mine.epoch,
-            leased_until=mine.expires_at if leased else None,
-            last_attempt=mine.last_attempt,
-            last_complete=mine.last_complete,
-            last_push=mine.last_push,
-            oldest_unpushed=min(intended, default=None),
-            consecutive_failures=mine.failures,
-            cycles=recent,
-            held=next(iter(by_urgency(mine.plans)), None),
-            held_too=by_urgency(mine.plans)[1:],
-            quarantine=oldest[:100],
-            quarantined=len(oldest),
-            unknown=len(unknown),
-            oldest_unknown=min(unknown, default=None),
-            cells=len(mine.cells),
-            products=len(mine.products),
-            audit=deepcopy(mine.audit),
-            orphaned=orphaned_by(recent),
-            altered=sum(row.sent is not None for row in mine.cells.values()),
-            unauthorized_since=mine.unauthorized_since,
-            target_contact=mine.target_contact,
-            locations=dict(mine.locations),
-            **counted(mine.cells, mine.products, mine.quarantine),
-        )
-
-
-def _forget(mine: MemoryAccount) -> int:
-    """Forget what another target has acknowledged."""
-    forgotten = sum(row.acked is not None for row in mine.cells.values())
-    for row in mine.cells.values():
-        row.acked = row.sent = row.intent = row.intended_at = None
-        row.sku = row.former_sku = ""
-    mine.quarantine = {key: entry for key, entry in mine.quarantine.items() if entry.side != "target"}
-    mine.plans, mine.weighed = [], False
-    return forgotten
-
-
-def _correct(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    for cell, found in seen.corrected.items():
-        row = mine.cells.setdefault(cell, MemoryCell())
-        row.acked, row.sent = found, None
-
-
-def _hold(mine: MemoryAccount, plan: HeldPlan | None, lapsed: Sequence[HeldPlan], cause: str) -> HeldPlan | None:
-    ended = {(one.plan_id, cell) for one in lapsed for cell in one.cells}
-    waits = [one for one in mine.plans if one.cause == cause and one.decision is Decision.WAITING]
-    others = [one for one in mine.plans if one not in waits]
-    others = [one.only(cell for cell in one.cells if (one.plan_id, cell) not in ended) for one in others]
-    decided = {(held.change.cell, held.change.after) for one in others if one.cause == cause for held in one.changes}
-    if plan is not None:
-        plan = plan.only(
-            held.change.cell for held in plan.changes if (held.change.cell, held.change.after) not in decided
-        )
-        before = next((one for one in waits if plan.continues(one)), None)
-        plan = plan if before is None else plan.as_episode_of(before)
-    mine.plans = [one for one in (*([plan] if plan else []), *others) if one.changes]
-    return plan if plan is not None and plan.changes else None
-
-
-def _use_up(mine: MemoryAccount, done: Change) -> None:
-    left = [
-        one
-        if one.decision is Decision.WAITING
-        else replace(
-            one, changes=tuple(h for h in one.changes if (h.change.cell, h.change.after) != (done.cell, done.after))
-        )
-        for one in mine.plans
-    ]
-    mine.plans = [one for one in left if one.changes]
-
-
-def _give_up(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    for cell in seen.given_up:
-        row = mine.cells[cell]
-        row.acked = row.sent = row.intent = row.intended_at = None
-
-
-def _unsettle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    cells = chain(seen.cells, seen.corrected, seen.adopted, seen.unknown, seen.given_up)
-    entries = {entry.product_id for entry in seen.quarantined} | {product_id for product_id, _ in seen.released}
-    for product_id in chain(seen.unsettled, seen.products, entries, (cell.product_id for cell in cells)):
-        mine.settled.pop(product_id, None)
-
-
-def _settle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    if seen.rules:
-        kept = mine.settled if mine.rules == seen.rules else {}
-        mine.rules = seen.rules
-        mine.settled = kept | {key: one for key, one in seen.settled.items() if key in mine.products}
-
-
-def _read(mine: MemoryAccount, figures: FiguresRead, now: datetime, replacing: frozenset[Cell] = frozenset()) -> None:
-    for cell, (parts, at) in figures.items():
-        row = mine.cells.setdefault(cell, MemoryCell())
-        newer = at >= row.source_at or row.source_at > now + CLOCK_SKEW
-        if newer or cell in replacing:
-            row.parts, row.source_at = parts, at if newer else row.source_at
-
-
-def _observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
-    _unsettle(mine, seen)
-    if seen.layout is not None:
-        mine.layout = seen.layout
-        for row in mine.cells.values():
-            row.sent = None
-    _read(mine, seen.cells, now, seen.replacing)
-    _correct(mine, seen)
-    for cell, (figure, sku) in seen.adopted.items():
-        row = mine.cells.setdefault(cell, MemoryCell())
-        if row.acked is None:
-            row.acked, row.sku = figure, sku
-    for cell, since in seen.unknown.items():
-        if cell in mine.cells:
-            mine.cells[cell].unknown_since = since
-    mine.products |= seen.products
-    _give_up(mine, seen)
-    mine.checked_up_to = seen.checked_up_to or mine.checked_up_to
-    mine.locations = mine.locations if seen.locations is None else dict(seen.locations)
-    for key in seen.released:
-        mine.quarantine.pop(key, None)
-    mine.quarantine |= {(entry.product_id, entry.place): entry for entry in seen.quarantined}
-    _settle(mine, seen)
-
-
-def _by_start(mine: MemoryAccount) -> list[CycleReport]:
-    return sorted(mine.cycles.values(), key=lambda report: report.started_at)
 
 
 def _ref(mine: MemoryAccount, cell: Cell) -> RowLocator:

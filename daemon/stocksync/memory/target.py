@@ -89,7 +89,7 @@ class MemoryTarget:
     async def stale(self) -> bool:
         return False
 
-    async def retry_columns(self, *_given: Any) -> dict[Cell, str]:
+    async def retry_columns(self, *_given: object) -> dict[Cell, str]:
         return {}
 
     async def make(self) -> None:
@@ -115,7 +115,7 @@ class MemoryTarget:
         self,
         changes: Sequence[Change],
         fence: Fence,
-        transaction: Any = None,
+        transaction: Any = None,  # noqa: ANN401  whatever the state opened
         *,
         patient: bool = True,  # noqa: ARG002  nobody else holds rows in memory
         cycle_id: str = "",  # noqa: ARG002  for a statement of the user's
