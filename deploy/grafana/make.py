@@ -11,8 +11,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "dashboards"
 RUNBOOK = "${runbook}"
-RUNBOOK_PLACE = "https://docs.example/stocksync/operations.md"
-"""Where you publish docs/operations.md: the variable `runbook` of both dashboards."""
+RUNBOOK_PLACE = "https://docs.example/stocksync/runbook.md"
+"""Where you publish docs/runbook.md: the variable `runbook` of both dashboards."""
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
 OK, WARN, BAD = "green", "yellow", "red"
@@ -283,6 +283,9 @@ ACCOUNT = [
           Query(newest("last_target_contact"), "since the target answered")],
           "Seconds since the last complete poll, attempt, write and answer of the target.",
           "s", alerts=("StocksyncStale", "StocksyncTargetAway"), overrides=(_DASHED,)),
+    Panel("Target", "state-timeline", [Query(gauge("target_answers"), "answers")],
+          "1 where the target answered the last poll that came as far as asking it.", height=4, width=24,
+          steps=((None, BAD), (1, OK)), alerts=("StocksyncTargetAway",)),
     Panel("Where a cycle's time goes", "timeseries",
           [Query(f"{rate('cycle_duration_seconds_sum', 'phase', PHASES)}"
                  f" / {rate('cycle_duration_seconds_count', 'phase', PHASES)}", "{{phase}}")],

@@ -11,7 +11,7 @@ from stocksync.core.guards import Guard
 from stocksync.core.health import Watched, in_one_line, in_words, limit_of
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
-from stocksync.core.report import CycleReport
+from stocksync.core.report import CycleReport, Outcome
 from stocksync.core.status import AccountStatus
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
@@ -162,3 +162,22 @@ def test_all_accounts_in_one_line():
     assert in_one_line([fresh]) == "1 account fresh; lag 4 min of at most 40 min"
     assert in_one_line([fresh, old]) == "1 of 2 accounts not well; jeddah: stale; lag 50 min of at most 40 min (jeddah)"
     assert in_one_line([health("main", "never complete", None)]).endswith("; no poll has been complete yet")
+
+
+@pytest.mark.parametrize(
+    ("given", "answered"),
+    [
+        ({"outcome": Outcome.DONE}, True),
+        ({"outcome": Outcome.FAILED, "target_contact": NOW}, True),
+        ({"outcome": Outcome.FAILED, "target_failed": True}, False),
+        ({"outcome": Outcome.DEADLINE, "phases": {"read": 1.0, "write": 9.0}}, False),
+        ({"outcome": Outcome.DEADLINE, "phases": {"read": 10.0}}, None),
+        ({"outcome": Outcome.FAILED}, None),
+        ({"outcome": Outcome.UNAUTHORIZED}, None),
+    ],
+)
+def test_a_target_is_judged_by_the_last_cycle_that_came_as_far_as_asking_it(given, answered):
+    cycle = CycleReport("main", "c", NOW, **given)
+    assert cycle.target_answered is answered
+    before = CycleReport("main", "b", NOW, outcome=Outcome.FAILED, target_failed=True)
+    assert replace(STATUS, cycles=(cycle, before)).target_answers is (answered or False)

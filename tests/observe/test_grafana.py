@@ -15,7 +15,7 @@ from stocksync.observe.declared import METRICS
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/grafana/dashboards"
 NAMES = ("account", "overview")
-RUNBOOK = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
 ALERTS = re.findall(r"^### (Stocksync\w+)$", RUNBOOK, re.MULTILINE)
 register_default_plugins()
 

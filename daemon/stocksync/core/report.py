@@ -93,6 +93,8 @@ class CycleReport:
     """Phase to seconds."""
     target_contact: datetime | None = None
     """When the target last answered this cycle."""
+    target_failed: bool = False
+    """Whether it was the target that ended the cycle."""
     plan_id: str = ""
     """Of the plan that waits for a person, if one does."""
     effect: str = ""
@@ -113,6 +115,14 @@ class CycleReport:
     def complete(self) -> bool:
         """Whether the account may call itself fresh after this cycle."""
         return self.outcome in _WORKED and self.verdict is Verdict.COMPLETE
+
+    @property
+    def target_answered(self) -> bool | None:
+        """Whether the target answered; None where the cycle did not come as far as asking it."""
+        if self.target_contact is not None or self.outcome in _WORKED:
+            return True
+        hung = self.outcome is Outcome.DEADLINE and "write" in self.phases
+        return False if self.target_failed or hung else None
 
     @property
     def usual_total(self) -> int | None:

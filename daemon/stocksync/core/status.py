@@ -111,3 +111,8 @@ class AccountStatus:
     def waiting(self) -> list[HeldPlan]:
         """The plans that wait for a person."""
         return [plan for plan in self.plans if plan.decision is Decision.WAITING]
+
+    @property
+    def target_answers(self) -> bool | None:
+        """Whether the target answered the last cycle that came as far as asking it; None where none of these did."""
+        return next((answer for cycle in self.cycles if (answer := cycle.target_answered) is not None), None)

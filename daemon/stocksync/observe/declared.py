@@ -38,6 +38,7 @@ METRICS: tuple[Declared, ...] = (
     _gauge("last_complete_cycle_timestamp_seconds", "When a complete cycle last ended: the lag is now minus this."),
     _gauge("last_push_timestamp_seconds", "When a cycle that wrote to the target last ended."),
     _gauge("last_target_contact_timestamp_seconds", "When the target last answered a cycle, changes or not."),
+    _gauge("target_answers", "1 where the target answered the last cycle that came as far as asking it, else 0."),
     _gauge(
         "oldest_unpushed_timestamp_seconds",
         "Since when the oldest figure is on its way; absent: none. What the target refuses is in quarantine instead.",

@@ -155,6 +155,8 @@ class Metrics:
         self._instant_or_none("oldest_quarantined_timestamp_seconds", account, set_aside)
         self._set("consecutive_failures", status.consecutive_failures, account)
         self._instant("last_target_contact_timestamp_seconds", account, status.target_contact)
+        if (answers := status.target_answers) is not None:
+            self._set("target_answers", int(answers), account)
         self._fill("products", account, status.catalogue)
         self._fill("cells", account, _cells(status))
         self._fill("account_unwell", account, self._faults(status, at))

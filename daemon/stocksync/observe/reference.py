@@ -15,7 +15,7 @@ the usual `process_*` and `python_*` series. Instants are exported as Unix times
 holds a product or a SKU. An account that leaves the configuration takes its series with it.
 
 Timestamps, held plans and drift come from the state database, so every process that shares it reports them, the
-stand-by too; aggregate with `max by (account)`. What to do when one looks wrong: [operations.md](operations.md).
+stand-by too; aggregate with `max by (account)`. What to do when one looks wrong: [runbook.md](runbook.md).
 
 | metric | type | labels | meaning |
 |---|---|---|---|

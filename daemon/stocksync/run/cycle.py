@@ -89,6 +89,7 @@ class Cycle:
         self.report.outcome = outcomes.get(type(error), Outcome.FAILED)
         self.report.error = str(error)
         if isinstance(error, TargetError):
+            self.report.target_failed = True
             self._account.forget_shape()
         if isinstance(error, InvariantBroken):
             log.error("invariant_broken", error=str(error))
