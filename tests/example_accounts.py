@@ -24,6 +24,7 @@ from stocksync.errors import NotFound, StocksyncError
 from stocksync.observe.heartbeat import Heartbeat, StateView, running
 from stocksync.observe.metrics import Metrics
 from stocksync.ports import LedgerRow
+from stocksync.web.access import Token
 from stocksync.web.server import Web, serve
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
@@ -189,7 +190,7 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(*statuses, host="127.0.0.1", token="", watched=(MAIN,), now=lambda: NOW):
+async def opened(*statuses, host="127.0.0.1", token="", reading="", guarded=False, watched=(MAIN,), now=lambda: NOW):
     shelf = Shelf({status.account: status for status in statuses or (make_status(),)})
     counter, metrics = Counter(), Metrics(watched)
     heartbeat = Heartbeat(metrics, now)
@@ -198,7 +199,8 @@ async def opened(*statuses, host="127.0.0.1", token="", watched=(MAIN,), now=lam
     web = Web(
         accounts=watched, statuses=view.get, changes=ledger.changes_after, lookup=counter, loop_age=heartbeat.age,
         render=metrics.render, now=now,
-        token=token,
+        tokens=[Token(value, refreshes=value == token) for value in (token, reading) if value],
+        metrics_need_token=guarded,
     )  # fmt: skip
     async with (
         serve(web, host, 0) as (_, port),

@@ -128,5 +128,14 @@ class Unanswered(NotFound):
     exit_code = 1
 
 
+class AskedTooOften(StocksyncError):
+    """Look-ups have spent their share of the request budget; `seconds` tells when it is worth asking again."""
+
+    def __init__(self, seconds: float) -> None:
+        """Take the seconds to wait."""
+        self.seconds = seconds
+        super().__init__(f"look-ups have spent their share of the request budget; ask again in {seconds:.0f} s")
+
+
 class PlanChanged(StocksyncError):
     """A held plan no longer is what the person who decides on it was shown."""

@@ -368,3 +368,18 @@ def test_a_statement_that_would_break_the_batch_is_named(minimal, problems, stat
 )
 def test_a_statement_of_any_sound_form_is_taken(minimal, loaded, statement):
     loaded(_with_after_batch(minimal, statement))
+
+
+def test_tokens_are_many_each_with_its_role_and_told_where_they_are_wrong(minimal, loaded, problems):
+    tokens = (
+        '[http]\nmetrics_need_token = true\n[[http.tokens]]\nname = "desk"\nrole = "refresh"\nsecret_env = "DESK"\n'
+    )
+    http = loaded(tokens + '[[http.tokens]]\nsecret_env = "DESK"\n' + minimal, DESK="one").http
+    assert [(secret.read(), refreshes) for secret, refreshes in http.granted] == [("one", True), ("one", False)]
+    assert (http.token.read(), http.metrics_need_token) == ("one", True)
+    faulty = '[[http.tokens]]\nrole = "admin"\nsecret_env = "DESK"\n[[http.tokens]]\n'
+    faulty += '[[http.tokens]]\nsecret_env = "NOWHERE"\n'
+    told = "\n".join(problems(faulty + minimal, DESK="one"))
+    assert 'http.tokens[0].role: must be one of read, refresh (got "admin")' in told, told
+    assert "http.tokens[1].secret_env: the token is needed" in told
+    assert "http.tokens[2].secret_env: the environment variable NOWHERE is not set" in told

@@ -12,7 +12,7 @@ from stocksync.app import service
 from stocksync.config import build
 from stocksync.core.model import Cell, show
 from stocksync.core.report import Outcome
-from stocksync.errors import LeaseLost, NotFound, Unanswered
+from stocksync.errors import AskedTooOften, LeaseLost, NotFound, Unanswered
 from stocksync.ports import Priority
 from stocksync.run.explain import explain
 from stocksync.run.leases import lead
@@ -296,21 +296,23 @@ async def test_the_daemon_answers_over_http_pushes_and_knows_404(open_shop: Any)
             answer = await response.json()
             assert (response.status, answer["fresh"], answer["places"][0]["source"]) == (200, False, "21")
         async with web.get(url, params={"sku": "P-02", "fresh": "true"}) as response:
+            assert response.status == 405
+        refresh = url.replace("stock", "refresh")
+        async with web.post(refresh, params={"sku": "P-02"}) as response:
             answer = await response.json()
             assert (response.status, answer["fresh"], answer["pushed"]) == (200, True, 1)
         assert (await shop.rows())[2, "1"] == "5"
         shop.catalogue.stock_take(2, 1, 6)
-        refresh = url.replace("stock", "refresh")
         async with web.post(refresh, params={"sku": "P-02"}, headers={"Sec-Fetch-Site": "cross-site"}) as response:
             assert response.status == 403
         async with web.post(refresh, params={"sku": "P-02"}) as response:
             answer = await response.json()
             assert (response.status, answer["fresh"], answer["pushed"]) == (200, True, 1)
         assert (await shop.rows())[2, "1"] == "6"
-        async with web.get(url, params={"sku": "NO-SUCH", "fresh": "true"}) as response:
+        async with web.post(refresh, params={"sku": "NO-SUCH"}) as response:
             assert response.status == 404
         await shop.simulator.stop()
-        async with web.get(url, params={"id": "2", "fresh": "true"}) as response:
+        async with web.post(refresh, params={"id": "2"}) as response:
             answer = await response.json()
             assert (response.status, answer["fresh"]) == (200, False)
             assert "Qoyod does not answer" in answer["note"]
@@ -339,3 +341,14 @@ async def test_a_question_that_is_dropped_at_any_moment_leaves_no_half_push(shop
     await shop.expire_lease()
     await shop.cycle()
     assert await shop.rows() == shop.truth()
+
+
+async def test_a_flood_of_look_ups_is_refused_before_it_has_spent_what_polls_need(shop: Shop) -> None:
+    await shop.cycle()
+    tasks = [asyncio.create_task(shop.look_up("P-02", lead_it=False)) for _ in range(60)]
+    done, waiting = await asyncio.wait(tasks, timeout=2)
+    assert sum(isinstance(task.exception(), AskedTooOften) for task in done) == 40
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await shop.cycle()).outcome is Outcome.DONE

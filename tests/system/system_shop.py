@@ -92,11 +92,15 @@ class Daemon:
         line: dict[str, Any] = await until(look, f"{event} {fields or ''}; it said: {self.raw[-3000:]}", within)
         return line
 
-    async def get(self, path: str) -> tuple[int, str]:
+    async def get(self, path: str, method: str = "GET", **how: Any) -> tuple[int, str]:
         """Ask its HTTP server."""
         root = (await self.says("serving"))["page"].rstrip("/")
-        async with aiohttp.ClientSession() as session, session.get(root + path) as response:
+        async with aiohttp.ClientSession() as session, session.request(method, root + path, **how) as response:
             return response.status, await response.text()
+
+    async def post(self, path: str, **how: Any) -> tuple[int, str]:
+        """Have its HTTP server do something."""
+        return await self.get(path, "POST", **how)
 
     async def json(self, path: str) -> Any:
         """Ask its HTTP server for a document."""

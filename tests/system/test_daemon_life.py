@@ -116,7 +116,7 @@ async def _a_revoked_key_is_the_first_word(shop: Any, daemon: Daemon) -> None:
     mark = len(daemon.lines)
     shop.simulator.faults.add("auth=revoke")
     await daemon.says("unauthorized", since=mark)
-    code, body = await daemon.get("/api/stock?sku=NO-SUCH&fresh=true")
+    code, body = await daemon.post("/api/refresh?sku=NO-SUCH")
     assert (code, "Qoyod refuses the credential" in body) == (503, True), "that it does not exist is not known"
     await until(lambda: _is_refused(daemon), "the credential is refused on /readyz")
     _, page = await daemon.get("/")

@@ -80,11 +80,58 @@ async def test_on_loopback_a_foreign_host_name_is_refused(site):
         assert (await site.get("/api/status", {"Host": host})).status == 200
 
 
-async def test_another_site_cannot_spend_the_request_budget_through_a_visitors_browser(site):
-    elsewhere = {"Sec-Fetch-Site": "cross-site"}
-    assert (await site.get("/api/stock?sku=BW-001&fresh=true", elsewhere)).status == 403
+@pytest.mark.parametrize(
+    ("headers", "passes"),
+    [
+        ({}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Origin": "http://127.0.0.1:{port}"}, True),
+        ({"Origin": "http://127.0.0.1:1"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        # A proxy that changes Host: the browser's own word counts.
+        ({"Origin": "https://stock.example", "Sec-Fetch-Site": "same-origin"}, True),
+    ],
+)
+async def test_another_site_cannot_spend_the_request_budget_through_a_visitors_browser(site, headers, passes):
+    port = site.url.rpartition(":")[2]
+    sent = {name: value.replace("{port}", port) for name, value in headers.items()}
+    for path in ("/api/refresh?sku=BW-001", "/stock?sku=BW-001"):
+        assert (await site.get(path, sent, "POST")).status == (200 if passes else 403)
+    assert len(site.counter.asked) == (2 if passes else 0)
+    assert (await site.get("/", sent)).status == 200
+
+
+async def test_qoyod_is_asked_by_post_alone(site):
+    for path in ("/api/stock?sku=BW-001&fresh=true", "/stock?sku=BW-001&fresh=true", "/api/refresh?sku=BW-001"):
+        answer = await site.get(path)
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     assert site.counter.asked == []
-    assert (await site.get("/", elsewhere)).status == 200
+    for path in ("/api/stock?sku=BW-001", "/stock?sku=BW-001"):
+        assert (await site.get(path)).status == 200
+    assert {asked[-1] for asked in site.counter.asked} == {False}
+
+
+async def test_a_token_that_reads_looks_at_everything_and_has_nothing_asked(ex):
+    async with ex.opened(host="0.0.0.0", token="may-refresh", reading="may-read") as site:
+        read, refresh = ({"Authorization": f"Bearer {token}"} for token in ("may-read", "may-refresh"))
+        for path in ("/", "/api/status", "/api/stock?sku=BW-001", "/stock?sku=BW-001"):
+            assert (await site.get(path, read)).status == 200
+        for path in ("/api/refresh?sku=BW-001", "/stock?sku=BW-001"):
+            refused = await site.get(path, read, "POST")
+            assert refused.status == 403
+            assert 'role = "refresh"' in (await refused.text()).replace("\\", "")
+            assert (await site.get(path, refresh, "POST")).status == 200
+
+
+async def test_metrics_may_be_put_behind_the_token_and_health_never_is(ex):
+    async with ex.opened(host="0.0.0.0", token=TOKEN, guarded=True) as site:
+        assert (await site.get("/metrics")).status == 401
+        assert (await site.get("/metrics", basic(TOKEN))).status == 200
+        assert [(await site.get(path)).status for path in ("/healthz", "/livez", "/readyz")] == [200] * 3
 
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from stocksync.errors import ConfigurationError, SourceUnavailable, StateUnavailable
+from stocksync.errors import AskedTooOften, ConfigurationError, SourceUnavailable, StateUnavailable
 from stocksync.web.server import serve
 
 
@@ -144,7 +144,7 @@ async def test_many_readers_cost_the_state_one_query_a_second(site):
 
 
 async def test_one_product_is_looked_up_by_sku_or_by_id(site):
-    by_sku = await site.get("/api/stock?sku=BW-001&fresh=true&account=main")
+    by_sku = await site.get("/api/refresh?sku=BW-001&account=main", method="POST")
     assert by_sku.status == 200
     told = await body_of(by_sku)
     figures = {"source": "120.5", "desired": "120", "snapshot": "118", "target": "120", "sent": None}
@@ -165,7 +165,6 @@ async def test_one_product_is_looked_up_by_sku_or_by_id(site):
         ("?id=-3", "id: a positive number"),
         ("?id=%D9%A3", "id: a positive number"),
         ("?id=" + "9" * 5000, "id: a positive number"),
-        ("?sku=a&fresh=maybe", "fresh: true or false (got 'maybe')"),
         ("?sku=a&account=nobody", "account: there are main (got 'nobody')"),
         ("?sku=a&warehouse=3", "unknown parameter 'warehouse'"),
         ("?sku=" + "x" * 300, "sku: at most 255 characters"),
@@ -191,6 +190,13 @@ async def test_a_lookup_that_fails_is_503_with_its_sentence(site, error):
     answer = await site.get("/api/stock?sku=BW-001")
     assert answer.status == 503
     assert str(error) in (await body_of(answer))["error"]
+
+
+async def test_who_asks_too_often_is_told_when_to_ask_again(site):
+    site.counter.error = AskedTooOften(3.2)
+    answer = await site.get("/api/refresh?sku=BW-001", method="POST")
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "4")
+    assert "their share of the request budget" in (await body_of(answer))["error"]
 
 
 async def test_nothing_can_be_posted(site):

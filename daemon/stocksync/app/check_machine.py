@@ -43,9 +43,11 @@ async def http_result(config: Config) -> CheckResult:
         holder = holder_of(port)
         what = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}{holder}"
         return CheckResult("http", CheckState.FAILED, what, "end that process, or choose another http.listen")
-    if not config.http.token and not _is_loopback(host):
+    if not config.http.granted and not _is_loopback(host):
         what = f"{address} can be reached from other machines and no token is set: the page and /api/ will be refused"
-        return CheckResult("http", CheckState.WARNING, what, "set http.token_env, or listen on 127.0.0.1")
+        return CheckResult(
+            "http", CheckState.WARNING, what, "set http.token_env or [[http.tokens]], or listen on 127.0.0.1"
+        )
     return CheckResult("http", CheckState.WELL, f"{address} is free")
 
 

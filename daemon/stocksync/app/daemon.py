@@ -30,7 +30,7 @@ from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Service as Loop
 from stocksync.state.database import Database
 from stocksync.web.access import is_loopback
-from stocksync.web.server import Lookup
+from stocksync.web.lookups import Lookup
 
 log = structlog.get_logger(__name__)
 
@@ -86,11 +86,11 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
     async with serving(config) as endpoint:
         host, port = endpoint.address
         root = f"http://{host}:{port}"
-        if config.http.token or is_loopback(config.http.address[0]):
+        if config.http.granted or is_loopback(config.http.address[0]):
             log.info("serving", page=f"{root}/", metrics=f"{root}/metrics")
         else:
             log.info("serving", metrics=f"{root}/metrics")
-            log.warning("page_refused_to_others", todo="set http.token_env, or listen on 127.0.0.1")
+            log.warning("page_refused_to_others", todo="set http.token_env or [[http.tokens]], or listen on 127.0.0.1")
         reload = Reload(config, endpoint, systemd, relog, problem=tell_refused(config))
         endpoint.metrics.reloaded(well=not reload.problem)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.asked.set)

@@ -32,10 +32,10 @@ async def ask_daemon(config: Config, account: str, query: Query) -> StockAnswer 
 
 async def ask_at(root: str, config: Config, account: str, query: Query) -> StockAnswer | None:
     """As `ask_daemon`, of the daemon at an address, which knows the same token."""
-    url = f"{root}/api/stock"
+    url = f"{root}/api/refresh"
     try:
         async with aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session:
-            return await _get(session, url, {"account": account, "fresh": "true", **_asked(query)}, query)
+            return await _post(session, url, {"account": account, **_asked(query)}, query)
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
         return None
 
@@ -81,8 +81,10 @@ def _asked(query: Query) -> dict[str, str]:
     return {"sku": query.sku} if query.sku is not None else {"id": str(query.product_id)}
 
 
-async def _get(session: aiohttp.ClientSession, url: str, params: Mapping[str, str], query: Query) -> StockAnswer | None:
-    async with session.get(url, params=params, allow_redirects=False) as response:
+async def _post(
+    session: aiohttp.ClientSession, url: str, params: Mapping[str, str], query: Query
+) -> StockAnswer | None:
+    async with session.post(url, params=params, allow_redirects=False) as response:
         if response.status == _NOT_FOUND:
             raise NotFound(f"Qoyod knows no product with {query}")
         return _answer(await response.json()) if response.status == _OK else None

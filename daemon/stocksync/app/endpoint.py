@@ -12,7 +12,9 @@ from stocksync.core.health import Watched
 from stocksync.errors import StateUnavailable
 from stocksync.observe import heartbeat, standard_error
 from stocksync.observe.metrics import Metrics
-from stocksync.web.server import Lookup, Web, serve
+from stocksync.web.access import Token
+from stocksync.web.lookups import Lookup
+from stocksync.web.server import Web, serve
 
 
 @dataclass(slots=True)
@@ -75,11 +77,12 @@ async def serving(config: Config) -> AsyncIterator[Endpoint]:
     endpoint.site = Web(
         accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, lookup=endpoint.lookup,
         loop_age=beat.age, complaints=endpoint.complaints,
-        render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, token=_token(config),
+        render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=_tokens(config),
+        metrics_need_token=config.http.metrics_need_token,
     )  # fmt: skip
     async with serve(endpoint.site, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
         yield endpoint
 
 
-def _token(config: Config) -> str:
-    return config.http.token.read() if config.http.token else ""
+def _tokens(config: Config) -> list[Token]:
+    return [Token(secret.read(), refreshes=refreshes) for secret, refreshes in config.http.granted]

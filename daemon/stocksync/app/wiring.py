@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stocksync.config import AccountConfig, Config
 from stocksync.config.conditions import condition_of
 from stocksync.config.tenancy import fingerprint_of, same_table, sync_groups
+from stocksync.core.allowance import Allowance
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.health import Watched
@@ -192,6 +193,7 @@ class _Builder:
     _engines: dict[URL, AsyncEngine] = field(default_factory=dict)
     _writing: dict[tuple[str, ...], asyncio.Lock] = field(default_factory=dict)
     _turns: Turns = field(default_factory=Turns)
+    _allowances: dict[str, Allowance] = field(default_factory=dict)
 
     def accounts(self, config: Config) -> dict[str, Account]:
         plans = _Plan.all_of(config)
@@ -227,6 +229,7 @@ class _Builder:
             publish=self.publish,
             writing=self._writing.setdefault(tuple(sorted((one.name, *plan.siblings))), asyncio.Lock()),
             turns=self._turns,
+            allowance=self._allowances.setdefault(plan.tenant, Allowance.of(one.poll.requests_per_minute)),
             siblings=plan.siblings,
             together=plan.together,
             target_id=fingerprint_of(one.target),

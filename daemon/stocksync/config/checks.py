@@ -34,7 +34,7 @@ class Problem:
 def check(config: Config) -> Iterator[Problem]:
     """Find all that does not fit together."""
     yield from _database(("state",), config.state)
-    yield from _readable(("http", "token_env"), config.http.token)
+    yield from _tokens(config)
     if not config.accounts:
         yield Problem(("accounts",), "at least one [[accounts]] with a name, a credential and a target is needed")
     yield from _names(config)
@@ -55,6 +55,14 @@ def _names(config: Config) -> Iterator[Problem]:
         elif account.name in seen:
             yield Problem(("accounts", index, "name"), f'is given {times[account.name]} times (got "{account.name}")')
         seen.add(account.name)
+
+
+def _tokens(config: Config) -> Iterator[Problem]:
+    own = config.http.secret_at("token")
+    if own:
+        yield from _secret(("http", "token"), own, "")
+    for index, token in enumerate(config.http.tokens):
+        yield from _secret(("http", "tokens", index, "secret"), token.secret_at("secret"), "the token is needed")
 
 
 def _tenants(config: Config) -> Iterator[Problem]:

@@ -39,7 +39,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda given: f"must be at most {given['max_length']} characters long",
     "string_too_short": lambda _: "must not be empty",
     "string_type": lambda _: "must be text in quotes",
-    "tuple_type": lambda _: "must be a list: [[accounts]] in double brackets",
+    "tuple_type": lambda _: "must be a list: [[{name}]] in double brackets",
     "value_error": lambda given: str(given["error"]),
 }
 
@@ -49,7 +49,7 @@ def path_of(loc: Loc, data: Any) -> str:  # noqa: ANN401  the raw configuration,
     parts = [part for part in loc if part != "[key]"]
     if len(parts) > 1 and parts[0] == "accounts" and isinstance(parts[1], int):
         parts[0:2] = [f"accounts.{_name(parts[1], data)}"] if _name(parts[1], data) else [f"accounts[{parts[1]}]"]
-    return ".".join(str(part) for part in parts)
+    return re.sub(r"^(http\.tokens)\.(\d+)", r"\1[\2]", ".".join(str(part) for part in parts))
 
 
 def text_of(error: ErrorDetails) -> str:
@@ -58,6 +58,7 @@ def text_of(error: ErrorDetails) -> str:
         return 'must be the id of a Qoyod location: write { 1 = "MAIN" }, Qoyod\'s id first' + _got(error)
     word = _TEXTS.get(error["type"])
     text = word(error.get("ctx", {})) if word else error["msg"]
+    text = text.replace("{name}", ".".join(map(str, error["loc"])))
     return text + _got(error)
 
 

@@ -16,7 +16,7 @@ from stocksync.config.account import AccountConfig
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection, Section
 from stocksync.config.tenancy import tenants_of
-from stocksync.config.values import DatabaseUrl, Listen, PositiveDuration, Variable, split_listen
+from stocksync.config.values import DatabaseUrl, Listen, OptionalWord, PositiveDuration, Variable, split_listen
 
 # systemd starts a service in /, where it may write nothing; several directories are separated by colons.
 _RELATIVE_SQLITE = re.compile(r"^(sqlite[\w+]*:///)(?=[^/:?])(?!file:)", re.IGNORECASE)
@@ -41,13 +41,37 @@ class StateConfig(DatabaseSection):
         return _RELATIVE_SQLITE.sub(rf"\g<1>/{folder.lstrip('/')}/", super().dsn()) if folder else super().dsn()
 
 
+class TokenConfig(Section):
+    """A token of its own for each program or person that asks over HTTP: each can be taken back alone."""
+
+    name: OptionalWord = ""
+    """Who uses it, for your eyes."""
+    role: Literal["read", "refresh"] = "read"
+    """read: look at everything; refresh: also have Qoyod asked, which may write a figure."""
+    secret_env: Variable = ""
+    """Name of the environment variable that holds the token."""
+    secret_file: str = ""
+    """A file that holds the token."""
+
+
 class HttpConfig(Section):
     """What people and Prometheus look at."""
 
     listen: Listen = "127.0.0.1:9464"
     """host:port of /metrics, /livez, /healthz, /readyz, /api/… and the status page."""
     token_env: Variable = ""
-    """Name of an environment variable with the token that all but metrics and health ask for beyond loopback."""
+    """Name of an environment variable with the token that all but metrics and health ask for; its role is refresh."""
+    token_file: str = ""
+    """A file that holds that token."""
+    metrics_need_token: bool = False
+    """true: /metrics asks for a token too; health never does."""
+    tokens: tuple[TokenConfig, ...] = ()
+
+    def bind(self, path: str, environ: Mapping[str, str]) -> None:
+        """Tell the tokens too where they stand."""
+        super().bind(path, environ)
+        for index, token in enumerate(self.tokens):
+            token.bind(f"{path}.tokens[{index}]", environ)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -56,8 +80,16 @@ class HttpConfig(Section):
 
     @property
     def token(self) -> SecretRef:
-        """Where the token stands; false where none is asked for."""
-        return self.secret_at("token")
+        """Where the token stands by which daemons and commands ask each other; false where there is none."""
+        refreshing = (token.secret_at("secret") for token in self.tokens if token.role == "refresh")
+        return self.secret_at("token") or next(refreshing, self.secret_at("token"))
+
+    @property
+    def granted(self) -> list[tuple[SecretRef, bool]]:
+        """Where every token stands, and whether it may have Qoyod asked; empty where none is asked for."""
+        own = self.secret_at("token")
+        listed = [(token.secret_at("secret"), token.role == "refresh") for token in self.tokens]
+        return [(own, True), *listed] if own else listed
 
 
 class LogConfig(Section):

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from stocksync.config.account import OWN_COLUMNS, AccountConfig, ColumnsConfig, StatementsConfig
-from stocksync.config.model import Config
+from stocksync.config.model import Config, TokenConfig
 from stocksync.config.section import section_in
 
 _WIDTH = 118
@@ -18,12 +18,17 @@ _EXAMPLES = {
     "accounts.name": "main",
     "accounts.auth.secret_env": "QOYOD_API_KEY",
     "accounts.target.url_env": "TARGET_DATABASE_URL",
+    "http.tokens.name": "order-desk",
+    "http.tokens.secret_env": "ORDER_DESK_TOKEN",
     "accounts.poll.filter.category_id": 7,
     "accounts.target.statements.write": "UPDATE stock SET qty = :quantity WHERE sku = :sku AND depot = :location",
     "accounts.target.statements.read": "SELECT qty FROM stock WHERE sku = :sku AND depot = :location",
     "accounts.target.statements.delete": "DELETE FROM stock WHERE sku = :sku AND depot = :location",
     "accounts.target.statements.deactivate": "UPDATE stock SET on_sale = 0 WHERE sku = :sku AND depot = :location",
 }
+_LISTS: set[type[BaseModel]] = {AccountConfig, TokenConfig}
+_OPTIONAL: set[type[BaseModel]] = {StatementsConfig, TokenConfig}
+"""Sections that stand in the example as a comment."""
 _REQUIRED = ("accounts.name", "accounts.auth.secret_env", "accounts.target.url_env")
 _EXAMPLE_HEAD = """\
 # Every key of stocksync with its default. Only what is marked REQUIRED must be given; leave out the rest.
@@ -54,9 +59,9 @@ are told at once, one line each, with exit code 2.
   none. A faulty file harms its own account alone: the others run, `check` and the log (`account_file_refused`) name it,
   the alert StocksyncReloadRefused fires, and at a reload the account goes on as it was.
 - **Changes** are taken up on SIGHUP (`systemctl reload stocksync`): accounts appear, change and vanish without
-  disturbing the others, and `log` is followed. `state` and `http` take effect at the next start; the log names what
-  waits for that (`restart_needed`). A faulty file changes nothing: `reload_refused` names every problem. Environment
-  variables are those of the start.
+  disturbing the others, and `log` is followed. `state` and `http`, tokens too, take effect at the next
+  start; the log names what waits for that (`restart_needed`). A faulty file changes nothing: `reload_refused` names
+  every problem. Environment variables are those of the start.
 - **Durations** are written `"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"90d"`, `"1h30m"`; **shares** `"15%"` (or `0.15`).
 """
 
@@ -67,9 +72,9 @@ def example() -> str:
     lines += [line for name, field in _keys(Config) for line in _entry("", Config, name, field, "")]
     lines.append("")
     for path, section in _sections(Config):
-        prefix = "# " if section is StatementsConfig else ""
+        prefix = "# " if section in _OPTIONAL else ""
         lines += [f"# {line}" for line in _wrapped(_about(section))]
-        lines += [f"{prefix}{'[[accounts]]' if section is AccountConfig else f'[{path}]'}"]
+        lines += [f"{prefix}{_title(path, section)}"]
         lines += [line for name, field in _keys(section) for line in _entry(path, section, name, field, prefix)]
         lines.append("")
     return "\n".join(lines)
@@ -79,9 +84,12 @@ def reference() -> str:
     """Give docs/configuration.md."""
     parts = [_REFERENCE_HEAD, _table("At the top", "", Config)]
     for path, section in _sections(Config):
-        title = "[[accounts]]" if section is AccountConfig else f"[{path}]"
-        parts.append(_table(f"`{title}`", path, section))
+        parts.append(_table(f"`{_title(path, section)}`", path, section))
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _title(path: str, section: type[BaseModel]) -> str:
+    return f"[[{path}]]" if section in _LISTS else f"[{path}]"
 
 
 def _table(title: str, path: str, section: type[BaseModel]) -> str:

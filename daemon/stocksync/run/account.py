@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from stocksync.core.allowance import Allowance
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.errors import StocksyncError
@@ -53,6 +54,8 @@ class Account:
     """
     turns: Turns = field(default_factory=Turns)
     """Shared by all accounts of the process."""
+    allowance: Allowance = field(default_factory=lambda: Allowance.of(180))
+    """What look-ups may spend of the tenant's budget; its accounts have it in common."""
     siblings: tuple[str, ...] = ()
     """Other accounts that poll the same tenant and write to the same table."""
     together: tuple[str, ...] = ()

@@ -64,6 +64,7 @@ async def look_up(
 
     Raises:
         NotFound: Qoyod (or, where it is not asked, the snapshot) knows no such product.
+        AskedTooOften: look-ups have spent their share of the budget.
         Unanswered: Qoyod cannot be asked, and the snapshot does not know it.
 
     """
@@ -85,6 +86,7 @@ async def look_up(
 
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
     """Give the product, or why Qoyod does not show it."""
+    await asyncio.sleep(account.allowance.take(account.clock.monotonic()))
     try:
         found = await _find(account, query)
     except SourceError as error:

@@ -1,17 +1,22 @@
-"""Who may see what over HTTP."""
+"""Who may see what over HTTP, and who may have Qoyod asked."""
 
-import base64
-import binascii
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import BasicAuth, web
 
 from stocksync.core.jsonable import dumps
 
-OPEN_PATHS = frozenset({"/metrics", "/healthz", "/livez", "/readyz"})
-"""Served to everybody: scrapers and orchestrators seldom carry credentials."""
+METRICS = "/metrics"
+HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
+OPEN_PATHS = HEALTH | {METRICS}
+"""Served to everybody, where nothing else is said: scrapers and orchestrators seldom carry credentials."""
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="stocksync", charset="UTF-8"'}
+_OURSELVES = {"same-origin", "none"}
+"""What browsers say of a request that our own page makes, or that a person has typed."""
 
 
 def is_loopback(host: str) -> bool:
@@ -24,38 +29,56 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """One token, and whether its bearer may have Qoyod asked."""
+
+    value: str
+    refreshes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
-    """The rules for one listener: `host` is what it listens on, `token` what it asks for ("" for nothing)."""
+    """The rules for one listener: `host` is what it listens on; without tokens only this machine is served."""
 
     host: str
-    token: str = ""
+    tokens: Sequence[Token] = ()
+    metrics_need_token: bool = False
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """Give the answer that refuses a request, or None where it may pass."""
-        if not self.token and is_loopback(self.host) and not is_loopback(_host_of(request)):
+        if not self.tokens and is_loopback(self.host) and not is_loopback(_host_of(request)):
             # A web page may make its own name lead to 127.0.0.1 and read us through the visitor's browser.
             return problem(403, "this name is not served; use 127.0.0.1, or set http.token_env to use a proxy")
-        if request.path in OPEN_PATHS:
+        if self.is_open(request.path):
             return None
-        if not self.token and not is_loopback(self.host):
-            shown = ", ".join(sorted(OPEN_PATHS))
+        if not self.tokens and not is_loopback(self.host):
+            shown = ", ".join(sorted(HEALTH if self.metrics_need_token else OPEN_PATHS))
             return problem(403, f"set http.token_env to see more than {shown} from elsewhere")
-        if self.token and not self._knows_token(request.headers.get("Authorization", "")):
-            words = "the token is missing or wrong: give the one of http.token_env as the password, with any user"
-            return problem(401, words, {"WWW-Authenticate": 'Basic realm="stocksync"'})
-        spends = "fresh" in request.query or request.method == "POST"
-        if spends and request.headers.get("Sec-Fetch-Site") == "cross-site":
-            return problem(403, "another site may not spend the request budget")
-        return None
+        known = self._known(request.headers.get("Authorization", "")) if self.tokens else Token("")
+        if known is None:
+            words = "the token is missing or wrong: give one of [http] as the password, with any user"
+            return problem(401, words, _CHALLENGE)
+        return self._refusal_to_ask(request, known) if request.method == "POST" else None
 
-    def _knows_token(self, header: str) -> bool:
-        scheme, _, value = header.partition(" ")
-        given = value.strip()
-        if scheme.lower() == "basic":
-            given = _basic_password(given)
-        elif scheme.lower() != "bearer":
-            return False
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+    def is_open(self, path: str) -> bool:
+        """Whether a path is served to everybody."""
+        return path in HEALTH or (path == METRICS and not self.metrics_need_token)
+
+    @staticmethod
+    def _refusal_to_ask(request: web.Request, known: Token) -> web.Response | None:
+        """Refuse who may only look, and what a page of another site makes a visitor's browser send."""
+        if not known.refreshes:
+            return problem(403, 'this token may look and no more; to have Qoyod asked takes one with role = "refresh"')
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        # Where a browser tells what it is about, that counts: a proxy may have changed Host.
+        ours = site in _OURSELVES if site else not origin or urlsplit(origin).netloc == request.headers.get("Host")
+        return None if ours else problem(403, "another site may not spend the request budget")
+
+    def _known(self, header: str) -> Token | None:
+        """Find the token of a request; each is compared, in the same time whatever was given."""
+        given = _given(header).encode("utf-8", "replace")
+        known = [token for token in self.tokens if given and hmac.compare_digest(given, token.value.encode())]
+        return max(known, key=lambda token: token.refreshes, default=None)
 
 
 def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -74,8 +97,12 @@ def _host_of(request: web.Request) -> str:
     return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
-def _basic_password(value: str) -> str:
+def _given(header: str) -> str:
+    """Give what a header offers as the token; "" where it offers none."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
     try:
-        return base64.b64decode(value, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+        return str(BasicAuth.decode(header, encoding="utf-8").password)
+    except ValueError:
         return ""

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -53,7 +54,6 @@ _SHELL = Markup("""\
 <form action="/stock" role="search">
 <label for="sku" class="soft">Stock of</label>
 <input type="search" id="sku" name="sku" placeholder="SKU" value="{asked}" required maxlength="255" dir="auto">
-<label class="tick"><input type="checkbox" name="fresh" value="true"> ask Qoyod now</label>
 <button>Look up</button>
 </form>
 </div></header>
@@ -155,6 +155,7 @@ _PRODUCT = Markup("""\
 <span class="soft">product {id} in account {account}</span></div>
 {note}
 <section class="part">{table}</section>
+<form class="part" method="post" action="/stock?{query}"><button>Ask Qoyod now</button></form>
 </div>
 """)
 
@@ -179,6 +180,7 @@ def _product(found: StockAnswer, now: datetime) -> Markup:
         account=found.account,
         note=note,
         table=places,
+        query=urlencode({"account": found.account, "id": found.product_id}),
     )
 
 

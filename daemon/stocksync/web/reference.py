@@ -67,15 +67,17 @@ answers against it. Within a version 1.x keys are only added.
 | `/readyz` | whether every account is well: `{"well": …, "accounts": [Health …]}` | 200, 503 |
 | `/metrics` | Prometheus text, or OpenMetrics where asked for: [metrics.md](metrics.md) | 200 |
 | `/api/status` | `{"at": …, "version": …, "well": …, "accounts": [AccountStatus …]}` | 200, 503 |
-| `/api/stock?sku=…` or `?id=…` | one product: `StockAnswer` | 200, 400, 404, 503 |
-| `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 404, 503 |
+| `/api/stock?sku=…` or `?id=…` | one product, as it is remembered: `StockAnswer` | 200, 400, 404, 405, 503 |
+| `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 403, 404, 429, 503 |
 | `/api/changes?account=…&after=…` | `{"account": …, "changes": [LedgerRow …], "next": …}` | 200, 400, 410, 503 |
 | `/`, `/stock?sku=…` | the pages for people | as above |
 
-- `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), `account` where there are several,
-  and `fresh=true` to read Qoyod now: that spends one request of the account's budget, and a figure that changed is
-  written to the target, through the guards. `POST /api/refresh` is the same for programs that heard of a change; the
-  request carries no figure. Without `fresh` the figures remembered answer.
+- `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), and `account` where there are
+  several. `POST /api/refresh` takes the same and has Qoyod asked: that spends one request of the account's budget, and
+  a figure that changed is written to the target, through the guards; the request carries no figure. Nothing that is
+  asked by GET reaches Qoyod.
+- Look-ups may spend a third of `poll.requests_per_minute`, so that polls always have the rest. Some go at once, the
+  next ones wait for up to ten seconds, and then 429 says by `Retry-After` when to ask again.
 - An answer waits for no cycle: where one compares or writes, `pushed` is 0, `note` says so, and what is new is written
   as soon as that has ended. A changed figure alone is written first, for two seconds at most, and `pushed` counts it.
 - `/api/changes` is the ledger as a feed, oldest first: `after` is the id of the last change dealt with (0: from the
@@ -84,15 +86,16 @@ answers against it. Within a version 1.x keys are only added.
   cursor of its own, since only its commits follow one another. 410: the ledger no longer keeps that row
   (`state.keep_ledger`), so some may have been missed: read all stock anew, then go on from 0.
 - What cannot be answered is `{"error": "a sentence"}`: 400 a parameter is wrong, 401 the token is missing or wrong, 403
-  not from here, 404 no such product or page, 503 not now. A browser, which asks for `text/html`, gets it as a page.
+  not from here or not with this token, 404 no such product or page, 405 by POST alone, 429 too often, 503 not now. A
+  browser, which asks for `text/html`, gets it as a page.
 - While the state database is awaited, `/readyz` and `/api/status` answer 503 with `"waiting"`: a `Waiting`; so do
   `/livez` and `/healthz`, with 200, as a restart would not help.
 
-## The token
+## Tokens
 
-Without `http.token_env` everything is served to this machine alone (`127.0.0.1`, `localhost`), by that name only;
-beyond loopback only `/livez`, `/healthz`, `/readyz` and `/metrics` are. With it every other path asks for the token,
-on this machine too:
+Without a token everything is served to this machine alone (`127.0.0.1`, `localhost`), by that name only; beyond
+loopback only `/livez`, `/healthz`, `/readyz` and `/metrics` are. With one every other path asks for it, on this machine
+too:
 
     curl -H "Authorization: Bearer $STOCKSYNC_TOKEN" http://stock.example:9464/api/status
 
@@ -105,6 +108,27 @@ or as the password of HTTP Basic, whatever the user is, which is what a browser 
 listen = "0.0.0.0:9464"
 token_env = "STOCKSYNC_TOKEN"           # the NAME of the variable that holds it
 ```
+
+`token_env` (or `token_file`) may do everything. Give each program and person a token of its own where you can, to take
+it back alone: `role = "read"` looks at everything, `role = "refresh"` also has Qoyod asked.
+
+```toml
+[http]
+listen = "0.0.0.0:9464"
+metrics_need_token = true               # /metrics too; health never does
+
+[[http.tokens]]
+name = "order-desk"
+role = "refresh"
+secret_env = "ORDER_DESK_TOKEN"
+
+[[http.tokens]]
+name = "prometheus"                     # role = "read" is the default
+secret_file = "/run/secrets/prometheus-token"
+```
+
+Tokens are compared in constant time. What a page of another site makes a visitor's browser send is refused: a POST must
+come from our own page (`Sec-Fetch-Site`, else `Origin`) or from a program, which sends neither.
 
 The server speaks plain HTTP: put a proxy that speaks TLS before it where others can listen.
 

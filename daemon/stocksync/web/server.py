@@ -14,31 +14,27 @@ import structlog
 from aiohttp import web
 
 from stocksync import __version__
-from stocksync.core.answers import Health, StockAnswer, Waiting
+from stocksync.core.answers import Health, Waiting
 from stocksync.core.health import Watched
 from stocksync.core.held_plan import HeldPlan, headline
 from stocksync.core.jsonable import jsonable
 from stocksync.core.status import AccountStatus
-from stocksync.errors import ConfigurationError, NotFound, StateError, StocksyncError, Unanswered
-from stocksync.known_secrets import hidden_in_document
+from stocksync.errors import ConfigurationError, StateError
 from stocksync.web import page, waiting
-from stocksync.web.access import OPEN_PATHS, Access, answer, problem
+from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 from stocksync.web.feed import ChangesAfter, Feed
-from stocksync.web.query import refuse_unknown, whole_number
+from stocksync.web.html import html
+from stocksync.web.lookups import Lookup, Lookups
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-
-Lookup = Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]
-"""Called with (account, sku, product id, fresh): exactly one of sku and id is given."""
 
 _STUCK_SECONDS = 15.0
 _ANSWER_SECONDS = 120.0
 """What an answer may take: whoever asked has mostly gone by then, or never ends the question."""
 _MOST_CHANGES = 100
-_LONGEST_SKU = 255
-_KEPT = ("WWW-Authenticate", "Retry-After")
+_KEPT = ("WWW-Authenticate", "Retry-After", "Allow")
 _SECURITY = {
     "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -63,7 +59,8 @@ class Web:
         render: Callable[[str], tuple[bytes, str]],
         now: Callable[[], datetime],
         waiting: Callable[[], Waiting | None] = lambda: None,
-        token: str = "",
+        tokens: Sequence[Token] = (),
+        metrics_need_token: bool = False,
         complaints: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them.
@@ -71,12 +68,13 @@ class Web:
         `complaints`: what stands still although the loop turns.
         `waiting`: what is waited for at the start, before there is anything to show.
         """
-        self.token = token
+        self.tokens, self.metrics_need_token = tokens, metrics_need_token
         self.watch(accounts)
-        self._statuses, self._lookup, self._now = statuses, lookup, now
+        self._statuses, self._now = statuses, now
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
         self._feed = Feed(changes, lambda: self._accounts)
+        self._lookups = Lookups(lookup, lambda: self._accounts, now, self._away)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     def watch(self, accounts: Sequence[Watched]) -> None:
@@ -109,14 +107,12 @@ class Web:
         application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=1024)
         application.on_response_prepare.append(_secure)
         application.router.add_get("/", self.front)
-        application.router.add_get("/stock", self.stock_page)
         application.router.add_get("/metrics", self.metrics)
         application.router.add_get("/livez", self.healthz)
         application.router.add_get("/healthz", self.healthz)
         application.router.add_get("/readyz", self.readyz)
         application.router.add_get("/api/status", self.status)
-        application.router.add_get("/api/stock", self.stock)
-        application.router.add_post("/api/refresh", self.refresh)
+        self._lookups.add_to(application.router)
         application.router.add_get("/api/changes", self._feed.changes)
         return application
 
@@ -158,41 +154,9 @@ class Web:
         try:
             judged = await self._judged()
         except StateError as error:
-            return _html(page.away(self._away(error), self._now(), starting=self._waiting() is not None), 503)
+            return html(page.away(self._away(error), self._now(), starting=self._waiting() is not None), 503)
         notice = "" if self._waiting() is None else self._away(None)
-        return await self._apart(lambda: _html(page.status(judged, self._now(), notice)))
-
-    async def stock(self, request: web.Request) -> web.Response:
-        """One product's figures, as JSON."""
-        status, found = await self._look_up(request)
-        return answer(found, status) if isinstance(found, StockAnswer) else problem(status, found)
-
-    async def refresh(self, request: web.Request) -> web.Response:
-        """Read one product in Qoyod now, and push what is new; the request carries no figure."""
-        status, found = await self._look_up(request, refresh=True)
-        return answer(found, status) if isinstance(found, StockAnswer) else problem(status, found)
-
-    async def stock_page(self, request: web.Request) -> web.Response:
-        """One product's figures, for people."""
-        status, found = await self._look_up(request)
-        asked = request.query.get("sku") or request.query.get("id", "")
-        return _html(page.stock(found, asked, sorted(self._accounts), self._now()), status)
-
-    async def _look_up(self, request: web.Request, *, refresh: bool = False) -> tuple[int, StockAnswer | str]:
-        try:
-            account, sku, product_id, fresh = _asked(request, self._accounts)
-            return 200, await self._lookup(account, sku, product_id, fresh or refresh)
-        except Unanswered as error:
-            return 503, str(error)
-        except NotFound as error:
-            return 404, str(error)
-        except ConfigurationError as error:
-            return 400, str(error)
-        except StateError as error:
-            return 503, self._away(error)
-        except StocksyncError as error:
-            log.warning("lookup_failed", error=str(error))
-            return 503, str(error)
+        return await self._apart(lambda: html(page.status(judged, self._now(), notice)))
 
     def _away(self, error: StateError | None) -> str:
         return waiting.sentence(self._waiting(), error, self._now())
@@ -212,10 +176,10 @@ class Web:
         except web.HTTPNotFound:
             response = problem(404, f"there is nothing at {request.path[:100]}")
         is_page = request.path not in OPEN_PATHS and not request.path.startswith("/api/")
-        if not is_page or response.content_type != "application/json" or not _reads_html(request):
+        if not is_page or response.content_type != "application/json" or not _readshtml(request):
             return response
         sentence = json.loads(response.text or "{}")["error"] if isinstance(response, web.Response) else ""
-        shown = _html(page.refused(sentence, self._now()), response.status)
+        shown = html(page.refused(sentence, self._now()), response.status)
         shown.headers.update({name: value for name, value in response.headers.items() if name in _KEPT})
         return shown
 
@@ -240,7 +204,7 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
     connections = Connections(most_connections())
     # A question whose client has gone is dropped: it would spend the request budget for nobody.
     runner = web.AppRunner(
-        site.application(Access(host, site.token), connections),
+        site.application(Access(host, site.tokens, site.metrics_need_token), connections),
         access_log=None, shutdown_timeout=2.0, handler_cancellation=True, lingering_time=2.0,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
@@ -267,18 +231,12 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _reads_html(request: web.Request) -> bool:
+def _readshtml(request: web.Request) -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_SECURITY)
-
-
-def _html(text: str, status: int = 200) -> web.Response:
-    # A SKU may hold half a surrogate pair, which no encoding takes.
-    body = hidden_in_document(text).encode("utf-8", errors="replace")
-    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
 
 
 def _judge(pairs: Sequence[tuple[Watched, AccountStatus]], now: datetime) -> list[tuple[AccountStatus, Health]]:
@@ -301,34 +259,3 @@ def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
 def _plan(plan: HeldPlan, places: Mapping[str, str]) -> dict[str, Any]:
     record: dict[str, Any] = jsonable(replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(places))
     return record | {"changes_total": len(plan.changes), "effect": headline(plan)}
-
-
-def _asked(request: web.Request, accounts: dict[str, Watched]) -> tuple[str | None, str | None, int | None, bool]:
-    query = request.query
-    refuse_unknown(query, "sku", "id", "account", "fresh")
-    sku, number = query.get("sku") or None, query.get("id") or None
-    if (sku is None) == (number is None):
-        raise ConfigurationError("give either sku or id")
-    if sku is not None and len(sku) > _LONGEST_SKU:
-        raise ConfigurationError(f"sku: at most {_LONGEST_SKU} characters")
-    account = query.get("account") or None
-    if account is not None and account not in accounts:
-        raise ConfigurationError(f"account: there are {', '.join(sorted(accounts))} (got {account!r})")
-    return account, sku, _number(number), _truth(query.get("fresh", "false"))
-
-
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    number = whole_number(text)
-    if not number:
-        raise ConfigurationError(f"id: a positive number (got {text[:40]!r})")
-    return number
-
-
-def _truth(text: str) -> bool:
-    if text.lower() in {"true", "1", "yes", "on"}:
-        return True
-    if text.lower() in {"false", "0", "no", "off", ""}:
-        return False
-    raise ConfigurationError(f"fresh: true or false (got {text[:40]!r})")

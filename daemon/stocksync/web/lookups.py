@@ -1,0 +1,127 @@
+"""Look-ups over HTTP: what is remembered of a product by GET; what Qoyod says now by POST alone."""
+
+import math
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+
+from stocksync.core.answers import StockAnswer
+from stocksync.errors import AskedTooOften, ConfigurationError, NotFound, StateError, StocksyncError, Unanswered
+from stocksync.web import page
+from stocksync.web.access import answer, problem
+from stocksync.web.html import html
+from stocksync.web.query import refuse_unknown, whole_number
+
+log = structlog.get_logger(__name__)
+
+Lookup = Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]
+"""Called with (account, sku, product id, fresh): exactly one of sku and id is given."""
+
+_LONGEST_SKU = 255
+_BY_POST = "Qoyod is asked by POST alone: POST /api/refresh?sku=… or ?id=…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    sentence: str
+    headers: dict[str, str]
+
+
+@dataclass(slots=True)
+class Lookups:
+    """Answers about single products."""
+
+    lookup: Lookup
+    accounts: Callable[[], Collection[str]]
+    now: Callable[[], datetime]
+    away: Callable[[StateError], str]
+    """Says what is waited for while the state is away."""
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add the paths."""
+        router.add_get("/api/stock", self.stock)
+        router.add_post("/api/refresh", self.refresh)
+        router.add_get("/stock", self.stock_page)
+        router.add_post("/stock", self.refresh_page)
+
+    async def stock(self, request: web.Request) -> web.Response:
+        """One product's figures as they are remembered."""
+        return _as_json(await self._found(request, fresh=False))
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Read one product in Qoyod now, and push what is new; the request carries no figure."""
+        return _as_json(await self._found(request, fresh=True))
+
+    async def stock_page(self, request: web.Request) -> web.Response:
+        """One product's figures as they are remembered, for people."""
+        return self._as_page(request, await self._found(request, fresh=False))
+
+    async def refresh_page(self, request: web.Request) -> web.Response:
+        """One product's figures, read in Qoyod now."""
+        return self._as_page(request, await self._found(request, fresh=True))
+
+    def _as_page(self, request: web.Request, found: StockAnswer | _Refusal) -> web.Response:
+        asked = request.query.get("sku") or request.query.get("id", "")
+        known, now = sorted(self.accounts()), self.now()
+        if isinstance(found, _Refusal):
+            return html(page.stock(found.sentence, asked, known, now), found.status, found.headers)
+        return html(page.stock(found, asked, known, now))
+
+    async def _found(self, request: web.Request, *, fresh: bool) -> StockAnswer | _Refusal:
+        if not fresh and "fresh" in request.query:
+            return _Refusal(405, _BY_POST, {"Allow": "POST"})
+        try:
+            return await self.lookup(*_asked(request, self.accounts()), fresh)
+        except StocksyncError as error:
+            return self._refusal(error)
+
+    def _refusal(self, error: StocksyncError) -> _Refusal:
+        headers: dict[str, str] = {}
+        match error:
+            case Unanswered():
+                status = 503
+            case NotFound():
+                status = 404
+            case ConfigurationError():
+                status = 400
+            case StateError():
+                return _Refusal(503, self.away(error), headers)
+            case AskedTooOften(seconds=seconds):
+                status, headers = 429, {"Retry-After": str(math.ceil(seconds))}
+            case _:
+                log.warning("lookup_failed", error=str(error))
+                status = 503
+        return _Refusal(status, str(error), headers)
+
+
+def _as_json(found: StockAnswer | _Refusal) -> web.Response:
+    if isinstance(found, _Refusal):
+        return problem(found.status, found.sentence, found.headers)
+    return answer(found)
+
+
+def _asked(request: web.Request, accounts: Collection[str]) -> tuple[str | None, str | None, int | None]:
+    query = request.query
+    refuse_unknown(query, "sku", "id", "account")
+    sku, number = query.get("sku") or None, query.get("id") or None
+    if (sku is None) == (number is None):
+        raise ConfigurationError("give either sku or id")
+    if sku is not None and len(sku) > _LONGEST_SKU:
+        raise ConfigurationError(f"sku: at most {_LONGEST_SKU} characters")
+    account = query.get("account") or None
+    if account is not None and account not in accounts:
+        raise ConfigurationError(f"account: there are {', '.join(sorted(accounts))} (got {account!r})")
+    return account, sku, _number(number)
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    number = whole_number(text)
+    if not number:
+        raise ConfigurationError(f"id: a positive number (got {text[:40]!r})")
+    return number
