@@ -92,6 +92,8 @@ def open_engine(
         event.listen(engine.sync_engine, "invalidate", _cut)
     if backend == "postgresql":
         event.listen(engine.sync_engine, "connect", _keep_statements_of_an_own_session)
+    if backend in {"mysql", "mariadb"}:
+        event.listen(engine.sync_engine, "handle_error", _tell_a_signal_from_what_it_says)
     event.listen(engine.sync_engine, "handle_error", _drop_where_nothing_can_be_written)
     return engine
 
@@ -207,6 +209,35 @@ def _drop_where_nothing_can_be_written(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+def _tell_a_signal_from_what_it_says(context: ExceptionContext) -> None:
+    """Give what a trigger's SIGNAL raised the number of a SIGNAL, whatever number it bears: the error is its row's.
+
+    The driver hides the SQLSTATE, so the server is asked for it. One that still answers is not lost.
+    https://mariadb.com/kb/en/signal/, https://mariadb.com/kb/en/get-diagnostics/
+    """
+    original: Any = context.original_exception
+    number, *words = original.args or (None,)
+    if number not in _MY_CODES or context.connection is None or _fault_of_driver(original) is Fault.REFUSED:
+        return
+    raised = _last_condition(context.connection)
+    if raised is not None and raised[0] == number and (number in _MY_LOST or raised[1].startswith(_MY_MADE_UP)):
+        original.args = (_MY_SIGNAL, *words)
+        context.is_disconnect = False
+
+
+def _last_condition(connection: Connection) -> tuple[int, str] | None:
+    """Ask MariaDB or MySQL for number and SQLSTATE of its last error; None where it no longer answers."""
+    try:
+        cursor = connection.connection.cursor()
+        cursor.execute("GET DIAGNOSTICS CONDITION 1 @stocksync_no = MYSQL_ERRNO, @stocksync_state = RETURNED_SQLSTATE")
+        cursor.execute("SELECT @stocksync_no, @stocksync_state")
+        row = cursor.fetchone()
+        cursor.close()
+    except Exception:  # noqa: BLE001  whatever it is, the first error is the one to be told
+        return None
+    return None if row is None or None in row else (int(row[0]), str(row[1]))
+
+
 _PG_CODES = {
     "40001": Fault.CONFLICT,
     "40P01": Fault.CONFLICT,
@@ -235,7 +266,11 @@ _MY_CODES = {
     **dict.fromkeys((2002, 2003, 2006, 2013, 2014, 2055, 4031), Fault.AWAY),
     **dict.fromkeys((1044, 1045, 1064, 1130, 1142, 1143, 1227, 1288, 1305, 1370, 1471, 1698), Fault.REFUSED),
 }
-"""As above."""
+"""As above, a trigger's own SIGNAL apart."""
+_MY_LOST = {1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
+_MY_SIGNAL = 1644
+_MY_MADE_UP = "45"
+"""The class of SQLSTATE that the standard leaves to users."""
 _LITE_WORDS = {
     "readonly": Fault.READ_ONLY,
     "locked": Fault.BUSY,

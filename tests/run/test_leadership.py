@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from leasing import claim
-from memory_state import MemoryState, MemoryStore
 from structlog.testing import capture_logs
 from virtual_time import LoopClock, virtually
 
 from stocksync.core.events import Event, LeaseChanged
 from stocksync.errors import StateInUse, StateUnavailable
+from stocksync.memory import MemoryState, MemoryStore
 from stocksync.ports import Lease
 from stocksync.run.leases import LEASE, Leadership, lead
 

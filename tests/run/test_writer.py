@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from leasing import claim
-from memory_state import MemoryState
-from memory_target import MemoryTable, MemoryTarget
 from structlog.testing import capture_logs
 from virtual_time import EPOCH, LoopClock, virtually
 
@@ -21,6 +19,7 @@ from stocksync.core.guards import Limits
 from stocksync.core.model import Cell, Change
 from stocksync.core.policy import LocationMap, Policy
 from stocksync.errors import LeaseLost, RowsLocked, TargetConflict, TargetError, TargetUnavailable
+from stocksync.memory import MemoryState, MemoryTable, MemoryTarget
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account, Settings
 from stocksync.run.writer import FENCE_MARGIN, Writer, finish
@@ -54,12 +53,19 @@ class Target(MemoryTarget):
         self.seconds = 0.0
         self.conflicts = 0
         self.fails_columns: dict[int, str] = {}
+        self.cycles: set[str] = set()
 
     async def make(self) -> None:
         self.calls.append("make")
 
     async def write(
-        self, changes: Sequence[Change], fence: Any, transaction: Any = None, *, patient: bool = True
+        self,
+        changes: Sequence[Change],
+        fence: Any,
+        transaction: Any = None,
+        *,
+        patient: bool = True,
+        cycle_id: str = "",
     ) -> BatchResult:
         await asyncio.sleep(self.seconds)
         held = [one for one in changes if one.product_id in self.held]
@@ -70,8 +76,9 @@ class Target(MemoryTarget):
             self.conflicts -= 1
             raise TargetConflict("gave way")
         free = [one for one in changes if one not in held]
-        written = await super().write(free, fence, transaction, patient=patient)
+        written = await super().write(free, fence, transaction, patient=patient, cycle_id=cycle_id)
         written.waiting += held
+        self.cycles.add(cycle_id)
         self.calls.append(f"write {ids(changes)}{' patiently' if patient else ''}")
         return written
 
@@ -172,6 +179,7 @@ def test_each_batch_is_intended_then_fenced_and_written_then_acknowledged() -> N
         assert ids(on.pushed.applied) == [1, 2, 3]
         assert on.pushed.count == 3
         assert [row.cycle_id for row in on.state.store.of("main").ledger] == ["c1"] * 3
+        assert on.target.cycles == {"c1"}
 
     bench(work)
 
@@ -184,6 +192,7 @@ def test_where_state_and_target_are_one_a_batch_and_its_acknowledgement_are_one_
         assert on.rows() == {1: 7, 2: 7, 3: 7}
         assert [row.change.product_id for row in on.state.store.of("main").ledger] == [1, 2, 3]
         assert [row.cycle_id for row in on.state.store.of("main").ledger] == ["c1"] * 3
+        assert on.target.cycles == {"c1"}
 
     bench(work, shared=True)
 
@@ -425,11 +434,11 @@ def test_a_batch_of_which_another_transaction_holds_a_row_in_mid_writing_is_bise
         """Rows are found to be held only while they are written."""
 
         async def write(
-            self, changes: Any, fence: Any, transaction: Any = None, *, patient: bool = True
+            self, changes: Any, fence: Any, transaction: Any = None, *, patient: bool = True, cycle_id: str = ""
         ) -> BatchResult:
             if any(one.product_id in self.held for one in changes):
                 raise RowsLocked("a row is held")
-            return await super().write(changes, fence, transaction, patient=patient)
+            return await super().write(changes, fence, transaction, patient=patient, cycle_id=cycle_id)
 
     async def work(on: Bench) -> None:
         on.account.target = late = Late(on.calls)
@@ -484,9 +493,9 @@ def test_left_out_columns_are_set_again_and_told_apart_by_what_became_of_them(sh
 def test_all_that_a_target_tells_of_a_batch_is_kept_over_several() -> None:
     class Telling(Target):
         async def write(
-            self, changes: Any, fence: Any, transaction: Any = None, *, patient: bool = True
+            self, changes: Any, fence: Any, transaction: Any = None, *, patient: bool = True, cycle_id: str = ""
         ) -> BatchResult:
-            written = await super().write(changes, fence, transaction, patient=patient)
+            written = await super().write(changes, fence, transaction, patient=patient, cycle_id=cycle_id)
             (one,) = written.applied
             written.left_out[one.cell] = f"sku of {one.product_id}"
             written.altered[one.cell] = Decimal(6)

@@ -114,6 +114,21 @@ MARIADB = {
         f"a signal of class {state[:2]}": ((TABLE, *_signalling(state)), "not that one")
         for state in ("02000", "08S01", "23000", "25006", "40001", "42000", "57014", "HY000", "XX000")
     },
+    **{
+        f"a signal with the number of {what}": ((TABLE, *_signalling("45000", number)), "not that one")
+        for what, number in {
+            "a lost connection": 2013,
+            "a server that has gone away": 2006,
+            "a killed connection": 1927,
+            "a shutdown": 1053,
+            "a read-only server": 1290,
+            "a deadlock": 1213,
+            "a lock": 1205,
+            "a missing table": 1146,
+            "a full table": 1114,
+        }.items()
+    },
+    "a lost connection in number and state": ((TABLE, *_signalling("08S01", 2013)), "not that one"),
     "a signal with the shop's own number": ((TABLE, *_signalling("77000", 31000)), "not that one"),
     "a right that a trigger lacks": ((TABLE, *_signalling("42000", 1142)), "not that one"),
     "a cancelled statement": ((TABLE, *_signalling("70100", 1317)), "not that one"),
