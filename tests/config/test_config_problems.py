@@ -59,6 +59,13 @@ url = "oracle://db"
 @pytest.mark.parametrize(
     ("addition", "line"),
     [
+        (
+            '[fleet]\naddress = "temporal"',
+            'fleet.address: must be the host:port of Temporal\'s frontend, such as "127.0.0.1:7233" (got "temporal")',
+        ),
+        ('[fleet]\nheartbeat_timeout = "1s"', "fleet.heartbeat_timeout: must be at least"),
+        ('[fleet]\ntls_ca = "nowhere.pem"', "fleet.tls_ca: there is no such file (got nowhere.pem)"),
+        ('[fleet]\napi_key_env = "NOT_EXPORTED"', "fleet.api_key_env: the environment variable NOT_EXPORTED is not set"),
         ("[accounts.poll]\nintervall = '5m'", 'accounts.main.poll.intervall: no such key; did you mean "interval"?'),
         ("interval = '5m'", "accounts.main.target.interval: no such key here; did you mean accounts.poll.interval"),
         ("[accounts.target]", "config.toml: is not valid TOML"),

@@ -15,6 +15,7 @@ from stocksync.config.account import (
     TargetConfig,
 )
 from stocksync.config.effective import effective
+from stocksync.config.fleet import FleetConfig
 from stocksync.config.loading import account_names, build, http_of, load
 from stocksync.config.model import Config, HttpConfig, LogConfig, StateConfig
 from stocksync.config.rendering import example, reference
@@ -30,6 +31,7 @@ __all__ = [
     "Config",
     "DriftConfig",
     "FilterConfig",
+    "FleetConfig",
     "GuardsConfig",
     "HttpConfig",
     "LocationsConfig",

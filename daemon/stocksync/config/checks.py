@@ -4,9 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from stocksync.config.account import AccountConfig, TargetConfig, longest_deadline
 from stocksync.config.conditions import flaws, statement_flaws
+from stocksync.config.fleet import FleetConfig
 from stocksync.config.model import Config
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection
@@ -35,6 +37,7 @@ def check(config: Config) -> Iterator[Problem]:
     """Find all that does not fit together."""
     yield from _database(("state",), config.state)
     yield from _tokens(config)
+    yield from _fleet(config.fleet)
     if not config.accounts:
         yield Problem(("accounts",), "at least one [[accounts]] with a name, a credential and a target is needed")
     yield from _names(config)
@@ -44,6 +47,18 @@ def check(config: Config) -> Iterator[Problem]:
         for found in _account(account):
             also = tuple(("accounts", index, *other) for other in found.also)
             yield Problem(("accounts", index, *found.loc), found.text, also)
+
+
+def _fleet(fleet: FleetConfig) -> Iterator[Problem]:
+    yield from _readable(("fleet", "api_key_env"), fleet.api_key)
+    if bool(fleet.tls_certificate) != bool(fleet.tls_key):
+        missing = "tls_key" if fleet.tls_certificate else "tls_certificate"
+        given = ("fleet", "tls_certificate" if fleet.tls_certificate else "tls_key")
+        yield Problem(("fleet", missing), "a certificate and its key are given together", (given,))
+    for key in ("tls_ca", "tls_certificate", "tls_key"):
+        name = getattr(fleet, key)
+        if name and not Path(name).is_file():
+            yield Problem(("fleet", key), f"there is no such file (got {name})")
 
 
 def _names(config: Config) -> Iterator[Problem]:

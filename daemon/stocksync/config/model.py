@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr
 
 from stocksync.config.account import AccountConfig
+from stocksync.config.fleet import FleetConfig
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection, Section
 from stocksync.config.tenancy import tenants_of
@@ -115,6 +116,7 @@ class Config(Section):
     state: StateConfig = Field(default_factory=StateConfig)
     http: HttpConfig = Field(default_factory=HttpConfig)
     log: LogConfig = Field(default_factory=LogConfig)
+    fleet: FleetConfig = Field(default_factory=FleetConfig)
     accounts_dir: str = ""
     """A folder with one TOML file an account, beside [[accounts]]; it starts at this file's own."""
     accounts: tuple[AccountConfig, ...] = ()
