@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from servers import MariaDB, NoServer, PgBouncer, PostgreSQL, Server
+from temporal_server import Temporal
 
 from stocksync import known_secrets
 
@@ -22,7 +24,7 @@ def no_known_secrets() -> Iterator[None]:
     known_secrets.forget()
 
 
-def _serve(kind: Callable[[], Server]) -> Iterator[Server]:
+def _serve(kind: Callable[[], Any]) -> Iterator[Any]:
     try:
         server = kind()
     except NoServer as error:
@@ -60,6 +62,12 @@ def pgbouncer_server(postgresql_server: Server) -> Iterator[Server]:
     """Give a pooler in transaction mode before the session's PostgreSQL: two sessions for each database."""
     assert isinstance(postgresql_server, PostgreSQL)
     yield from _serve(lambda: PgBouncer(postgresql_server))
+
+
+@pytest.fixture(scope="session")
+def temporal_server() -> Iterator[Temporal]:
+    """Give one Temporal for the whole session: the development server of its own wheel."""
+    yield from _serve(Temporal)
 
 
 @pytest.fixture

@@ -98,6 +98,10 @@ class LeaseLost(StateError):
     """Another writer took the account over, or the lease has run out: nothing more may be written."""
 
 
+class FleetUnavailable(StocksyncError):
+    """Temporal does not answer: it may work later."""
+
+
 class OutputFailed(StocksyncError):
     """What was found out could not be written to where it was to go: the disk is full, the device is gone."""
 

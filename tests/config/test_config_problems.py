@@ -65,7 +65,10 @@ url = "oracle://db"
         ),
         ('[fleet]\nheartbeat_timeout = "1s"', "fleet.heartbeat_timeout: must be at least"),
         ('[fleet]\ntls_ca = "nowhere.pem"', "fleet.tls_ca: there is no such file (got nowhere.pem)"),
-        ('[fleet]\napi_key_env = "NOT_EXPORTED"', "fleet.api_key_env: the environment variable NOT_EXPORTED is not set"),
+        (
+            '[fleet]\napi_key_env = "NOT_EXPORTED"',
+            "fleet.api_key_env: the environment variable NOT_EXPORTED is not set",
+        ),
         ("[accounts.poll]\nintervall = '5m'", 'accounts.main.poll.intervall: no such key; did you mean "interval"?'),
         ("interval = '5m'", "accounts.main.target.interval: no such key here; did you mean accounts.poll.interval"),
         ("[accounts.target]", "config.toml: is not valid TOML"),

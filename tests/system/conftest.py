@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fleet_shop import FleetShop
 from servers import Server
 from system_shop import SECRET, Shop, catalogue_of, with_password
+from temporal_server import Temporal
 
 from stocksync.simulator.server import Simulator
 from stocksync.state.migrate import migrate
@@ -82,3 +84,17 @@ async def open_shop(tmp_path: Path, new_database: NewDatabase) -> AsyncIterator[
             return shop
 
         yield open_
+
+
+@pytest.fixture
+async def fleet_shop(tmp_path: Path, new_database: NewDatabase, temporal_server: Temporal) -> AsyncIterator[FleetShop]:
+    """Give a fleet of no account yet, with a task queue of its own."""
+    simulator = Simulator(catalogue_of(4), api_key=SECRET, rate_limit=None)
+    await simulator.start()
+    shop = FleetShop(tmp_path, simulator, new_database("postgresql"), temporal_server, queue=tmp_path.name)
+    await migrate(shop.database)
+    try:
+        yield shop
+    finally:
+        await shop.close()
+        await simulator.stop()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stocksync.app.daemon import Service, run, service
     from stocksync.app.daemon_client import ask_whether_it_turns
     from stocksync.app.feed import changes, levels
+    from stocksync.app.fleet import applying, fleet_status
     from stocksync.app.initialise import (
         look_at_source,
         look_at_target,
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
         write_config,
         write_secret,
     )
+    from stocksync.app.worker import run_worker
 
 __all__ = [
-    "Service", "ask_whether_it_turns", "changes", "check", "decide", "decisions", "drift", "explain", "held", "history",
-    "levels", "look_at_source", "look_at_target", "map_for", "migrate", "once", "plan", "poll_section", "retry", "run",
-    "secret_in", "sections_for", "service", "status", "stock", "write_config", "write_secret",
+    "Service", "applying", "ask_whether_it_turns", "changes", "check", "decide", "decisions", "drift", "explain",
+    "fleet_status", "held", "history", "levels", "look_at_source", "look_at_target", "map_for", "migrate", "once",
+    "plan", "poll_section", "retry", "run", "run_worker", "secret_in", "sections_for", "service", "status", "stock",
+    "write_config", "write_secret",
 ]  # fmt: skip
 
 _HOMES = {
@@ -44,10 +47,12 @@ _HOMES = {
     "daemon": {"Service", "run", "service"},
     "daemon_client": {"ask_whether_it_turns"},
     "feed": {"changes", "levels"},
+    "fleet": {"applying", "fleet_status"},
     "initialise": {
         "look_at_source", "look_at_target", "map_for", "poll_section", "secret_in", "sections_for", "write_config",
         "write_secret",
     },
+    "worker": {"run_worker"},
 }  # fmt: skip
 """Module to what comes from it; everything else comes from `commands`."""
 

@@ -77,7 +77,7 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
 
     """
     stopping, systemd = asyncio.Event(), Systemd()
-    _on_signals(stopping, systemd)
+    on_signals(stopping, systemd)
     names = [one.name for one in config.accounts]
     log.info(
         "starting", version=__version__, file=str(config.file or ""), accounts=names, configuration=effective(config)
@@ -199,7 +199,9 @@ def _lookup(house: Runtime, loop: Loop) -> Lookup:
     return lookup
 
 
-def _on_signals(stopping: asyncio.Event, systemd: Systemd) -> None:
+def on_signals(stopping: asyncio.Event, systemd: Systemd) -> None:
+    """Set `stopping` at the first SIGTERM or SIGINT; a second one ends the process at once."""
+
     def heard(number: int) -> None:
         if stopping.is_set():
             # Whatever was being written has its intent recorded: dying here loses nothing.

@@ -70,7 +70,7 @@ class Runtime:
     accounts: dict[str, Account]
     owner: str
     """How this process signs leases."""
-    _builder: "_Builder"
+    _builder: "Builder"
 
     def rewire(self, config: Config) -> list[Account]:
         """Follow another configuration: what it leaves as it was stays the same object; state and HTTP are not touched.
@@ -141,22 +141,30 @@ async def open_runtime(
         ConfigurationError, SchemaBehind, StateUnavailable: what is there cannot be worked with.
 
     """
+    async with AsyncExitStack() as stack:
+        if state is None:
+            state = await open_state(config.state.dsn(), config.state.keep_ledger)
+        builder = await stack.enter_async_context(open_builder(publish, state, tries))
+        yield Runtime(config, state, builder.accounts(config), owner_name(), builder)
+
+
+@asynccontextmanager
+async def open_builder(publish: Publish, state: Database, tries: Tries | None = None) -> "AsyncIterator[Builder]":
+    """Give what makes accounts; with what they use, the state too, it is closed at the end."""
     # A cycle makes hundreds of thousands of values, none of them in circles: looking for those at Python's usual pace
     # takes longer than the work itself, and at the older ones holds up everything for half a second.
     gc.set_threshold(20_000, 1_000, 1_000)
     async with AsyncExitStack() as stack:
-        if state is None:
-            state = await open_state(config.state.dsn(), config.state.keep_ledger)
         stack.push_async_callback(state.close)
         session = open_session()
         stack.push_async_callback(session.close)
-        builder = _Builder(state, session, publish, SystemClock(), tries)
+        builder = Builder(state, session, publish, SystemClock(), tries)
         stack.push_async_callback(builder.close)
-        yield Runtime(config, state, builder.accounts(config), _owner(), builder)
+        yield builder
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """Everything that an account is made from; equal plans make equal accounts."""
 
     section: AccountConfig
@@ -168,7 +176,8 @@ class _Plan:
     settings: Settings
 
     @classmethod
-    def all_of(cls, config: Config) -> "dict[str, _Plan]":
+    def all_of(cls, config: Config) -> "dict[str, Plan]":
+        """Give the plans of a configuration, by name."""
         groups, writers = sync_groups(config.accounts), same_table(config.accounts)
         return {
             one.name: cls(
@@ -180,7 +189,7 @@ class _Plan:
 
 
 @dataclass
-class _Builder:
+class Builder:
     """Makes accounts, and what they share; keeps both for as long as the configuration asks for them."""
 
     state: Database
@@ -188,7 +197,7 @@ class _Builder:
     publish: Publish
     clock: SystemClock
     tries: Tries | None = None
-    _made: dict[str, tuple[_Plan, Account]] = field(default_factory=dict)
+    _made: dict[str, tuple[Plan, Account]] = field(default_factory=dict)
     _budgets: dict[tuple[str, int], Budget] = field(default_factory=dict)
     _engines: dict[URL, AsyncEngine] = field(default_factory=dict)
     _writing: dict[tuple[str, ...], asyncio.Lock] = field(default_factory=dict)
@@ -196,13 +205,26 @@ class _Builder:
     _allowances: dict[str, Allowance] = field(default_factory=dict)
 
     def accounts(self, config: Config) -> dict[str, Account]:
-        plans = _Plan.all_of(config)
+        """Make what a configuration asks for; what it leaves as it was stays the same object."""
+        plans = Plan.all_of(config)
         kept = {name: account for name, (plan, account) in self._made.items() if plans.get(name) == plan}
         accounts = {name: kept.get(name) or self._account(plan) for name, plan in plans.items()}
         self._made = {name: (plans[name], account) for name, account in accounts.items()}
         return accounts
 
+    def account(self, plan: Plan) -> Account:
+        """Make one account, or give the one that was made of an equal plan."""
+        name = plan.section.name
+        if self._made.get(name, (None, None))[0] != plan:
+            self._made[name] = plan, self._account(plan)
+        return self._made[name][1]
+
+    def forget(self, name: str) -> None:
+        """Keep an account no longer."""
+        self._made.pop(name, None)
+
     async def close_unused(self) -> None:
+        """Close what no account uses any more."""
         used = {_absolute(parse(plan.url, "url")) for plan, _ in self._made.values()}
         for url in self._engines.keys() - used:
             await close_engine(self._engines.pop(url))
@@ -210,10 +232,11 @@ class _Builder:
         self._budgets = {key: budget for key, budget in self._budgets.items() if key in tenants}
 
     async def close(self) -> None:
+        """Close everything."""
         self._made.clear()
         await self.close_unused()
 
-    def _account(self, plan: _Plan) -> Account:
+    def _account(self, plan: Plan) -> Account:
         one = plan.section
         target, shared = self._target(plan)
         return Account(
@@ -235,7 +258,7 @@ class _Builder:
             target_id=fingerprint_of(one.target),
         )
 
-    def _source(self, plan: _Plan) -> Source:
+    def _source(self, plan: Plan) -> Source:
         one, poll, tenant = plan.section, plan.section.poll, plan.tenant
         key = tenant, poll.requests_per_minute
         if key not in self._budgets:
@@ -262,7 +285,7 @@ class _Builder:
             session=post_over(self.session, one.proxy), tokens=self.state, clock=self.clock,
         )  # fmt: skip
 
-    def _target(self, plan: _Plan) -> tuple[Target, bool]:
+    def _target(self, plan: Plan) -> tuple[Target, bool]:
         settings, where = _target_settings(plan.section), f"accounts.{plan.section.name}.target.url"
         parsed = _absolute(parse(plan.url, where))
         if same_database(_absolute(self.state.engine.url), parsed):
@@ -331,5 +354,6 @@ def _statements(one: AccountConfig) -> Statements | None:
     )
 
 
-def _owner() -> str:
+def owner_name() -> str:
+    """Name this process, as no other is named."""
     return f"{socket.gethostname()}:{os.getpid()}:{token_hex(2)}"

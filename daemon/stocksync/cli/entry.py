@@ -8,10 +8,13 @@ import structlog
 
 from stocksync.cli.checking import check
 from stocksync.cli.demo import demo
+from stocksync.cli.fleet import apply as fleet_apply
+from stocksync.cli.fleet import status as fleet_status
+from stocksync.cli.fleet import worker
 from stocksync.cli.init import init
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
-from stocksync.cli.program import Command, debugging, help_of, logs_json, program
+from stocksync.cli.program import Command, debugging, fleet, help_of, logs_json, program
 from stocksync.cli.reporting import changes, levels
 from stocksync.cli.running import healthcheck, migrate, once, run, simulator
 from stocksync.cli.stream import finish, prepare
@@ -27,12 +30,17 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Look": (status, stock, explain, history, changes, levels),
     "Plan and decide": (plan, approve, reject, drift, retry),
     "Set up and try": (init, check, migrate, simulator, demo),
+    "On many machines": (worker,),
 }
+_FLEET: Mapping[str, Callable[..., None]] = {"apply": fleet_apply, "status": fleet_status}
 
 
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         program.command(cls=Command, rich_help_panel=_panel, help=help_of(_command))(_command)
+program.add_typer(fleet, rich_help_panel="On many machines")
+for _name, _command in _FLEET.items():
+    fleet.command(_name, cls=Command, help=help_of(_command))(_command)
 
 
 def main() -> None:

@@ -46,12 +46,20 @@ def manual() -> str:
         *_section("SYNOPSIS", [".B stocksync", "\\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]"]),
         *_section("DESCRIPTION", _text(about)),
         ".SH COMMANDS",
-        *(line for name, command in whole.commands.items() for line in _command(name, command)),
+        *(line for name, command in _named(whole) for line in _command(name, command)),
         *_section("EXIT STATUS", _terms((str(code), meaning) for code, meaning in _EXIT_CODES)),
         *_section("ENVIRONMENT", _terms(_ENVIRONMENT)),
         *_section("FILES", _terms(_FILES)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _named(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  Typer's own Click is untyped
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _named(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

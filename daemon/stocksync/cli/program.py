@@ -46,6 +46,13 @@ program = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+fleet = typer.Typer(
+    name="fleet",
+    cls=_Commands,
+    no_args_is_help=True,
+    help="Temporal's schedules: make them equal to the configuration, and look.",
+)
+
 
 def _accounts(beginning: str) -> list[str]:
     """Complete an account's name, for a shell; without a configuration there is nothing to complete."""

@@ -175,7 +175,7 @@ class Metrics:
     def _faults(self, status: AccountStatus, at: datetime) -> dict[str, int]:
         watched = self._accounts.get(status.account)
         faults = watched.faults(status, at) if watched else []
-        return dict.fromkeys(map(_label, FAULTS), 0) | {_label(word): 1 for word, _ in faults}
+        return dict.fromkeys(map(label, FAULTS), 0) | {label(word): 1 for word, _ in faults}
 
     def looped(self, at: datetime, late: float) -> None:
         """Note that the event loop turned, and how many seconds late."""
@@ -245,7 +245,8 @@ def _cells(status: AccountStatus) -> dict[str, int]:
     return counts | {"unmapped": compared.get("unmapped", 0)}
 
 
-def _label(word: str) -> str:
+def label(word: str) -> str:
+    """Give a word for people as the value of a label."""
     return word.replace(" ", "_")
 
 

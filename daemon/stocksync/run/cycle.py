@@ -43,6 +43,8 @@ class Cycle:
         self._full = full
         self._began = account.clock.monotonic()
         self.report = new_report(account, lease)
+        self.phase = "begin"
+        """What it does now: begin, read, prepare, remember or write."""
 
     async def run(self) -> CycleReport:
         """Run to the end or to the deadline; every failure but cancellation ends in the report.
@@ -160,7 +162,7 @@ class Cycle:
 
     @asynccontextmanager
     async def _phase(self, name: str) -> AsyncIterator[None]:
-        clock = self._account.clock
+        clock, self.phase = self._account.clock, name
         started = clock.monotonic()
         try:
             yield

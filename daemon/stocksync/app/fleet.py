@@ -1,0 +1,108 @@
+"""What the commands of the fleet do with Temporal: `fleet apply` and `fleet status`."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stocksync.config import Config, FleetConfig
+from stocksync.core.fleet_status import FleetStatus, ScheduleStatus, ScheduleStep
+from stocksync.errors import ConfigurationError
+from stocksync.fleet.schedules import Timing, Wanted, difference, named_in, wanted_of
+from stocksync.fleet.temporal import Fleet, Standing, TemporalSettings, Tls, connect
+
+_IDENTITY = "stocksync fleet"
+
+
+def settings_of(fleet: FleetConfig) -> TemporalSettings:
+    """Give what the connection is made with; reads certificates and key anew.
+
+    Raises:
+        ConfigurationError: no address is configured, or a file cannot be read.
+
+    """
+    if not fleet.address:
+        raise ConfigurationError("fleet.address: is needed here: host:port of Temporal's frontend (docs/fleet.md)")
+    tls = None
+    if fleet.encrypted:
+        ca, certificate, key = (_pem(name, getattr(fleet, name)) for name in ("tls_ca", "tls_certificate", "tls_key"))
+        tls = Tls(ca, certificate, key, fleet.tls_server_name)
+    api_key = fleet.api_key.read() if fleet.api_key else ""
+    return TemporalSettings(fleet.address, fleet.namespace, fleet.task_queue, tls, api_key)
+
+
+def wanted_by(config: Config) -> list[Wanted]:
+    """Give the schedules that a configuration asks for."""
+    timings = (
+        Timing(one.name, one.poll.interval, one.poll.jitter, one.poll.deadline, one.drift.interval)
+        for one in config.accounts
+    )
+    return list(wanted_of(config.fleet.task_queue, timings, config.fleet.heartbeat_timeout))
+
+
+@dataclass(slots=True)
+class Applying:
+    """What `fleet apply` is about to do, and how it does it."""
+
+    steps: list[ScheduleStep]
+    _wanted: Mapping[str, Wanted]
+    _fleet: Fleet
+
+    async def carry_out(self) -> None:
+        """Do it.
+
+        Raises:
+            FleetUnavailable: Temporal does not answer; running it again does the rest.
+
+        """
+        await self._fleet.carry_out(self.steps, self._wanted)
+
+
+@asynccontextmanager
+async def applying(config: Config) -> AsyncIterator[Applying]:
+    """Compare the configuration with Temporal's schedules; nothing is changed before `carry_out`.
+
+    Raises:
+        ConfigurationError, FleetUnavailable: they cannot be compared.
+
+    """
+    settings = settings_of(config.fleet)
+    fleet = Fleet(await connect(settings, _IDENTITY), settings)
+    existing = {name: standing.schedule for name, standing in (await fleet.standings()).items()}
+    faulty = [str(one.path) for one in config.refused]
+    wanted = wanted_by(config)
+    yield Applying(difference(wanted, existing, faulty), {one.id: one for one in wanted}, fleet)
+
+
+async def fleet_status(config: Config) -> FleetStatus:
+    """Tell which schedules run, are late, paused or missing, and which workers live.
+
+    Raises:
+        ConfigurationError, FleetUnavailable: Temporal could not be asked.
+
+    """
+    settings = settings_of(config.fleet)
+    fleet = Fleet(await connect(settings, _IDENTITY), settings)
+    standings, workers, now = await fleet.standings(), await fleet.workers(), datetime.now(UTC)
+    wanted = wanted_by(config)
+    strays = sorted(standings.keys() - {one.id for one in wanted})
+    schedules = [_status(one, standings.get(one.id), now) for one in wanted]
+    return FleetStatus(now, workers, schedules, [" ".join(named_in(one)) for one in strays])
+
+
+def _status(wanted: Wanted, standing: Standing | None, now: datetime) -> ScheduleStatus:
+    account, kind = wanted.job.account, wanted.job.kind
+    if standing is None:
+        return ScheduleStatus(account, kind, "missing", wanted.every)
+    late = standing.late(now)
+    state = "paused" if standing.schedule.paused else "late" if late else "waits"
+    note = standing.schedule.note if standing.schedule.paused else ""
+    return ScheduleStatus(account, kind, state, wanted.every, standing.last, standing.next, late, note)
+
+
+def _pem(key: str, name: str) -> bytes | None:
+    try:
+        return Path(name).read_bytes() if name else None
+    except OSError as error:
+        raise ConfigurationError(f"fleet.{key}: {error.strerror or error} (got {name})") from error

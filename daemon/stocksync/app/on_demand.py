@@ -1,0 +1,62 @@
+"""Accounts that are made when they are asked for: a worker may do any of ten thousand, and keeps a few hundred."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from stocksync.app.wiring import Builder, Plan
+from stocksync.config import Config
+from stocksync.errors import NotFound
+from stocksync.run.account import Account
+
+_KEPT = 200
+"""Accounts that nobody uses and that stay ready, with the connections to their targets."""
+
+
+class AccountsOnDemand:
+    """Lends accounts by name; those not used for longest are closed."""
+
+    def __init__(self, builder: Builder, kept: int = _KEPT) -> None:
+        """Take what makes accounts; there are none before `follow`."""
+        self._builder, self._most = builder, kept
+        self._plans: dict[str, Plan] = {}
+        self._users: OrderedDict[str, int] = OrderedDict()
+
+    async def follow(self, config: Config) -> None:
+        """Lend the accounts of this configuration from now on; who has one keeps it until done.
+
+        Raises:
+            ConfigurationError: it cannot be followed, and nothing has changed.
+
+        """
+        # Of thousands of accounts it takes seconds, in which the loop must turn.
+        self._plans = await asyncio.to_thread(Plan.all_of, config)
+
+    @asynccontextmanager
+    async def lend(self, name: str) -> AsyncIterator[Account]:
+        """Give an account until the block ends.
+
+        Raises:
+            NotFound: none is configured under this name.
+
+        """
+        plan = self._plans.get(name)
+        if plan is None:
+            raise NotFound(f"account {name} is not in this worker's configuration; if it left, stocksync fleet apply")
+        self._users[name] = self._users.get(name, 0) + 1
+        self._users.move_to_end(name)
+        try:
+            yield self._builder.account(plan)
+        finally:
+            self._users[name] -= 1
+            await self._tidy()
+
+    async def _tidy(self) -> None:
+        idle = [name for name, users in self._users.items() if not users]
+        surplus = idle[: max(0, len(idle) - self._most)]
+        for name in surplus:
+            del self._users[name]
+            self._builder.forget(name)
+        if surplus:
+            await self._builder.close_unused()

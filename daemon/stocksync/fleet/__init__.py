@@ -1,0 +1,1 @@
+"""The same on many machines: Temporal says who polls what and when."""
