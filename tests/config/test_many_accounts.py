@@ -1,6 +1,6 @@
 """Hundreds of accounts: each is looked at a few times, and never beside each of the others."""
 
-from stocksync.app.wiring import _Plan
+from stocksync.app.wiring import Plan
 from stocksync.config import build, tenancy
 
 COUNT = 60
@@ -27,6 +27,6 @@ def test_the_work_of_many_accounts_grows_with_their_number(monkeypatch):
         for number in range(COUNT)
     ]
     config = build({"accounts": accounts}, {"KEY": "k", "TARGET": "postgresql://shop@db.example/shop"})
-    plans = _Plan.all_of(config)
+    plans = Plan.all_of(config)
     assert len(plans) == COUNT
     assert looks <= MOST_LOOKS * COUNT
