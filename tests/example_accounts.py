@@ -12,7 +12,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from stocksync.core.answers import LocationStock, StockAnswer
+from stocksync.core.answers import LocationStock, StockAnswer, StockAnswers
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Guard
 from stocksync.core.health import Watched
@@ -160,7 +160,11 @@ class Counter:
     error: StocksyncError | None = None
     asked: list[tuple] = field(default_factory=list)
 
-    async def __call__(self, account, sku, product_id, fresh):
+    async def refresh(self, account, skus):
+        found = [await self.look_up(account, sku, None, True) for sku in skus if sku == self.answer.sku]
+        return StockAnswers(account, found, [sku for sku in skus if sku != self.answer.sku])
+
+    async def look_up(self, account, sku, product_id, fresh):
         self.asked.append((account, sku, product_id, fresh))
         if self.error is not None:
             raise self.error
@@ -197,8 +201,8 @@ async def opened(*statuses, host="127.0.0.1", token="", reading="", guarded=Fals
     view = StateView(shelf, [account.name for account in watched], metrics, now)
     ledger = Ledger()
     web = Web(
-        accounts=watched, statuses=view.get, changes=ledger.changes_after, lookup=counter, loop_age=heartbeat.age,
-        render=metrics.render, now=now,
+        accounts=watched, statuses=view.get, changes=ledger.changes_after, products=lambda: counter,
+        loop_age=heartbeat.age, render=metrics.render, now=now,
         tokens=[Token(value, refreshes=value == token) for value in (token, reading) if value],
         metrics_need_token=guarded,
     )  # fmt: skip

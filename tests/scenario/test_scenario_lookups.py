@@ -352,3 +352,48 @@ async def test_a_flood_of_look_ups_is_refused_before_it_has_spent_what_polls_nee
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert (await shop.cycle()).outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("fault", ["", "list=ignore-in"])
+async def test_the_lines_of_an_order_are_asked_for_pushed_and_answered_together(open_shop: Any, fault: str) -> None:
+    shop = await open_shop()
+    await shop.close()
+    config = build({**shop.data, "http": {"listen": "127.0.0.1:0"}}, shop.environ)
+    async with service(config) as daemon, aiohttp.ClientSession() as web:
+        while not daemon.loop.runners["main"].lease:
+            await _turn()
+        await daemon.cycle_now("main")
+        url = "http://{}:{}/api/refresh".format(*daemon.address)
+        if fault:
+            shop.simulator.faults.add(fault)
+        for product in (1, 2, 3):
+            shop.catalogue.stock_take(product, 1, 40 + product)
+        shop.simulator.requests.clear()
+        async with web.post(url, json={"account": "main", "skus": ["P-03", "P-01", "NO-SUCH", "P-02"]}) as response:
+            told = await response.json()
+        assert response.status == 200
+        assert [(one["sku"], one["pushed"], one["fresh"]) for one in told["stock"]] == [
+            (sku, 1, True) for sku in ("P-03", "P-01", "P-02")
+        ]
+        assert (told["not_found"], told["unanswered"]) == (["NO-SUCH"], {})
+        assert [(await shop.rows())[product, "1"] for product in (1, 2, 3)] == ["41", "42", "43"]
+        asked = [each for each in shop.simulator.requests if each.path.endswith("/products")]
+        assert len(asked) == (2 if not fault else 5), [each.path for each in asked]
+        for body, sentence in (
+            (b"{", "the body is no JSON"),
+            (b"[]", "the body is an object"),
+            (b'{"skus": []}', "skus: a list of SKUs"),
+            (b'{"skus": [7]}', "skus: a list of SKUs"),
+            (b'{"skus": ["A"], "quantity": 5}', "unknown parameter 'quantity'"),
+            (b'{"skus": ["A"], "account": "nobody"}', "account: there are main"),
+        ):
+            async with web.post(url, data=body) as response:
+                assert response.status == 400
+                assert sentence in (await response.json())["error"]
+        shop.simulator.faults.clear()
+        await shop.simulator.stop()
+        async with web.post(url, json={"skus": ["P-03", "NO-SUCH"]}) as response:
+            told = await response.json()
+        assert [(one["sku"], one["fresh"]) for one in told["stock"]] == [("P-03", False)]
+        assert "Qoyod does not answer" in told["unanswered"]["NO-SUCH"]
+    await shop.enter()

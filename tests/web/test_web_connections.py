@@ -101,7 +101,7 @@ async def test_a_request_that_comes_drop_by_drop_is_closed(site, connect, monkey
 
 async def test_questions_take_half_the_room_and_health_the_rest(site, connect):
     never = asyncio.Event()
-    site.web._lookups.lookup = lambda *_: never.wait()
+    site.counter.look_up = lambda *_: never.wait()
     ask = b"GET /api/stock?sku=A HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     asking = [await connect(ask) for _ in range(MOST // 2)]
     refused = await connect(ask)
@@ -114,7 +114,7 @@ async def test_questions_take_half_the_room_and_health_the_rest(site, connect):
 
 async def test_a_question_that_nobody_can_answer_ends_with_a_sentence(site, monkeypatch):
     monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.05)
-    site.web._lookups.lookup = lambda *_: asyncio.Event().wait()
+    site.counter.look_up = lambda *_: asyncio.Event().wait()
     answer = await site.get("/api/stock?sku=A")
     assert answer.status == 503
     assert "no answer within 0.05 s" in await answer.text()
@@ -131,7 +131,7 @@ async def test_the_question_of_a_client_that_has_gone_is_dropped(site, connect):
             dropped.set()
             raise
 
-    site.web._lookups.lookup = lookup
+    site.counter.look_up = lookup
     client = await connect(b"GET /api/stock?sku=A HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     await asked.wait()
     client.writer.close()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         retry,
         status,
         stock,
+        stock_of_many,
     )
     from stocksync.app.daemon import Service, run, service
     from stocksync.app.daemon_client import ask_whether_it_turns
@@ -39,7 +40,7 @@ __all__ = [
     "Service", "applying", "ask_whether_it_turns", "changes", "check", "decide", "decisions", "drift", "explain",
     "fleet_status", "held", "history", "levels", "look_at_source", "look_at_target", "map_for", "migrate", "once",
     "plan", "poll_section", "retry", "run", "run_worker", "secret_in", "sections_for", "service", "status", "stock",
-    "write_config", "write_secret",
+    "stock_of_many", "write_config", "write_secret",
 ]  # fmt: skip
 
 _HOMES = {

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from stocksync.app.daemon_client import ask_daemon
+from stocksync.app.daemon_client import ask_daemon, ask_daemon_for_many
 from stocksync.app.suggestions import hint_for_sku, nobody_knows
 from stocksync.app.wiring import Runtime, accounts_of, names_of_places, open_runtime, watch
 from stocksync.config import Config
-from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
+from stocksync.core.answers import Explanation, Health, Preview, StockAnswer, StockAnswers
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.health import losses
@@ -27,7 +27,7 @@ from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle, preview
 from stocksync.run.explain import explain as explain_account
 from stocksync.run.leases import lead
-from stocksync.run.lookup import Query, look_up
+from stocksync.run.lookup import Query, look_up, look_up_many
 from stocksync.state.database import Database, open_state
 from stocksync.state.migrate import migrate as migrate_state
 from stocksync.state.migrate import schema_problem
@@ -138,6 +138,22 @@ async def stock(config: Config, account: str | None, sku: str | None, product_id
         if not answers:
             raise silence or await nobody_knows(house.state, [one.name for one in chosen], query, fresh=True)
     return answers
+
+
+async def stock_of_many(config: Config, account: str | None, skus: Sequence[str]) -> list[StockAnswers]:
+    """Look several products up in Qoyod, such as the lines of an order; what changed is pushed at once."""
+    async with open_runtime(config, _to_the_log()) as house:
+        return [await _stock_of_many(house, one, skus) for one in house.chosen(account)]
+
+
+async def _stock_of_many(house: Runtime, account: Account, skus: Sequence[str]) -> StockAnswers:
+    try:
+        house.state.lock()
+        async with lead(account, house.owner) as lease:
+            return await look_up_many(account, house.state, skus, lease)
+    except StateInUse:
+        answers = await ask_daemon_for_many(house.config, account.name, skus)
+        return answers or await look_up_many(account, house.state, skus, None)
 
 
 async def _stock(house: Runtime, account: Account, query: Query) -> StockAnswer:

@@ -11,26 +11,22 @@ import structlog
 
 from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
-from stocksync.app.forwarding import address_of, ask_writer
+from stocksync.app.forwarding import address_of
 from stocksync.app.preflight import preflight
-from stocksync.app.suggestions import nobody_knows
+from stocksync.app.products import Products
 from stocksync.app.supervision import Reload, supervise, tell_refused
 from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import Runtime, open_runtime
 from stocksync.config import Config, effective
-from stocksync.core.answers import StockAnswer
 from stocksync.core.events import AccountRetired
 from stocksync.core.report import CycleReport
-from stocksync.errors import NotFound, Unanswered
 from stocksync.observe import heartbeat
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
 from stocksync.ports import Publish
-from stocksync.run.lookup import Query, look_up
 from stocksync.run.service import Service as Loop
 from stocksync.state.database import Database
 from stocksync.web.access import is_loopback
-from stocksync.web.lookups import Lookup
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +146,7 @@ async def _working(
         loop = Loop(list(house.accounts.values()), house.state, house.owner, progressing, address)
         if reload is not None:
             reload.work_for = _follower(house, endpoint, loop, bus.publish)
-        endpoint.look_up, endpoint.watchdog = _lookup(house, loop), loop.complaints
+        endpoint.working, endpoint.watchdog = Products(house, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(_drained, loop, running)
@@ -176,27 +172,6 @@ def _follower(house: Runtime, endpoint: Endpoint, loop: Loop, publish: Publish) 
 async def _drained(loop: Loop, running: asyncio.Task[None]) -> None:
     loop.stop()
     await asyncio.wait([running])
-
-
-def _lookup(house: Runtime, loop: Loop) -> Lookup:
-    async def lookup(account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
-        query, chosen = Query(sku, product_id), house.chosen(account)
-        silence: Unanswered | None = None
-        for one in chosen:
-            try:
-                runner = loop.runners[one.name]
-                if fresh and runner.lease is None and (told := await ask_writer(house, one.name, query)) is not None:
-                    return told
-                return await look_up(one, house.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
-            except Unanswered as error:  # another account may know it
-                silence = silence or error
-            except NotFound:
-                continue
-        if silence is not None:
-            raise silence
-        raise await nobody_knows(house.state, [one.name for one in chosen], query, fresh=fresh)
-
-    return lookup
 
 
 def on_signals(stopping: asyncio.Event, systemd: Systemd) -> None:

@@ -1,21 +1,25 @@
 """Asking the daemon that is the writer: it alone may push what it finds."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import structlog
 
 from stocksync.config import Config, HttpConfig
-from stocksync.core.answers import LocationStock, StockAnswer
+from stocksync.core.answers import LocationStock, StockAnswer, StockAnswers
 from stocksync.core.model import figure_of
 from stocksync.errors import NotFound
 from stocksync.run.lookup import Query
 
+log = structlog.get_logger(__name__)
+
 _SOON = aiohttp.ClientTimeout(total=5)
-_PATIENCE = aiohttp.ClientTimeout(total=60, sock_connect=2)
+_PATIENCE = aiohttp.ClientTimeout(total=125, sock_connect=2)
+"""A little longer than a daemon takes to answer at all."""
 _NOT_FOUND = 404
 _OK = 200
 
@@ -32,12 +36,39 @@ async def ask_daemon(config: Config, account: str, query: Query) -> StockAnswer 
 
 async def ask_at(root: str, config: Config, account: str, query: Query) -> StockAnswer | None:
     """As `ask_daemon`, of the daemon at an address, which knows the same token."""
-    url = f"{root}/api/refresh"
+    asked = {"sku": query.sku} if query.sku is not None else {"id": str(query.product_id)}
+    told = await _refreshed(root, config, params={"account": account, **asked})
+    if told == _NOT_FOUND:
+        raise NotFound(f"Qoyod knows no product with {query}")
+    return _answer(told) if isinstance(told, dict) else None
+
+
+async def ask_many_at(root: str, config: Config, account: str, skus: Sequence[str]) -> StockAnswers | None:
+    """As `ask_at`, for several products."""
+    told = await _refreshed(root, config, json={"account": account, "skus": list(skus)})
+    return _answers(told) if isinstance(told, dict) else None
+
+
+async def ask_daemon_for_many(config: Config, account: str, skus: Sequence[str]) -> StockAnswers | None:
+    """As `ask_daemon`, for several products."""
+    return await ask_many_at(url_here(*config.http.address), config, account, skus)
+
+
+async def _refreshed(root: str, config: Config, **asked: Any) -> dict[str, Any] | int:  # noqa: ANN401  aiohttp's own
+    """Have a daemon ask Qoyod; give what it tells, or its status, 0 where none answers."""
     try:
-        async with aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session:
-            return await _post(session, url, {"account": account, **_asked(query)}, query)
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
-        return None
+        async with (
+            aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session,
+            session.post(f"{root}/api/refresh", allow_redirects=False, **asked) as response,
+        ):
+            told = await response.json()
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        told, status = None, 0
+    else:
+        status = response.status
+    if status != _OK:
+        log.info("writer_not_reached", address=root, status=status)
+    return told if status == _OK and isinstance(told, dict) else status
 
 
 async def ask_whether_it_turns(http: HttpConfig) -> tuple[bool, str]:
@@ -77,17 +108,9 @@ def _headers(config: Config) -> dict[str, str]:
     return {"Authorization": f"Bearer {config.http.token.read()}"} if config.http.token else {}
 
 
-def _asked(query: Query) -> dict[str, str]:
-    return {"sku": query.sku} if query.sku is not None else {"id": str(query.product_id)}
-
-
-async def _post(
-    session: aiohttp.ClientSession, url: str, params: Mapping[str, str], query: Query
-) -> StockAnswer | None:
-    async with session.post(url, params=params, allow_redirects=False) as response:
-        if response.status == _NOT_FOUND:
-            raise NotFound(f"Qoyod knows no product with {query}")
-        return _answer(await response.json()) if response.status == _OK else None
+def _answers(data: Mapping[str, Any]) -> StockAnswers:
+    stock = [_answer(one) for one in data["stock"]]
+    return StockAnswers(data["account"], stock, data["not_found"], data["unanswered"])
 
 
 def _answer(data: Mapping[str, Any]) -> StockAnswer:

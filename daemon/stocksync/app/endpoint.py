@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from stocksync.app.awaited_state import AwaitedState
 from stocksync.app.wiring import watch
 from stocksync.config import Config
-from stocksync.core.answers import StockAnswer
 from stocksync.core.health import Watched
 from stocksync.errors import StateUnavailable
 from stocksync.observe import heartbeat, standard_error
 from stocksync.observe.metrics import Metrics
 from stocksync.web.access import Token
-from stocksync.web.lookups import Lookup
+from stocksync.web.lookups import Products
 from stocksync.web.server import Web, serve
 
 
@@ -26,7 +25,7 @@ class Endpoint:
     view: heartbeat.StateView
     accounts: dict[str, Watched]
     address: tuple[str, int] = ("", 0)
-    look_up: Lookup | None = None
+    working: Products | None = None
     """None until there are accounts to look products up in."""
     watchdog: Callable[[], Sequence[str]] = tuple
     """Names what stands still although the event loop turns."""
@@ -44,17 +43,17 @@ class Endpoint:
         if self.site is not None:
             self.site.watch(list(accounts.values()))
 
-    async def lookup(self, account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
-        """Look a product up.
+    def products(self) -> Products:
+        """Give who looks products up.
 
         Raises:
             StateUnavailable: it is too early for that.
 
         """
-        if self.look_up is None:
+        if self.working is None:
             waiting = self.state.waiting()
             raise StateUnavailable(waiting.because if waiting else "stocksync starts")
-        return await self.look_up(account, sku, product_id, fresh)
+        return self.working
 
     def complaints(self) -> Sequence[str]:
         """Name what stands still; nothing where nothing was begun yet."""
@@ -77,7 +76,7 @@ async def serving(config: Config, metrics: Metrics | None = None) -> AsyncIterat
     beat = heartbeat.Heartbeat(metrics)
     endpoint = Endpoint(state, metrics, heartbeat.StateView(state, list(accounts), metrics), accounts)
     endpoint.site = Web(
-        accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, lookup=endpoint.lookup,
+        accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, products=endpoint.products,
         loop_age=beat.age, complaints=endpoint.complaints,
         render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=_tokens(config),
         metrics_need_token=config.http.metrics_need_token,

@@ -3,17 +3,11 @@
 import socket
 from urllib.parse import urlsplit
 
-import structlog
-
-from stocksync.app.daemon_client import ask_at, url_of
+from stocksync.app.daemon_client import url_of
 from stocksync.app.wiring import Runtime
-from stocksync.core.answers import StockAnswer
 from stocksync.errors import StateError
 from stocksync.ports import LeaseHolder
-from stocksync.run.lookup import Query
 from stocksync.web.access import is_loopback
-
-log = structlog.get_logger(__name__)
 
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104  compared, not bound
 
@@ -23,23 +17,13 @@ def address_of(host: str, port: int) -> str:
     return url_of(socket.gethostname() if host in _WILDCARDS else host, port)
 
 
-async def ask_writer(house: Runtime, account: str, query: Query) -> StockAnswer | None:
-    """Ask the process that is the account's writer for a fresh figure; None where none answers.
-
-    Raises:
-        NotFound: it says that Qoyod knows no such product.
-
-    """
+async def writer_at(house: Runtime, account: str) -> str:
+    """Give the address of the account's writer, where that is another process that can be reached; else ""."""
     try:
         holder = await house.state.writer(account)
     except StateError:
-        return None
-    if holder is None or not reachable(holder, house.owner):
-        return None
-    answer = await ask_at(holder.address, house.config, account, query)
-    if answer is None:
-        log.info("writer_not_reached", account=account, writer=holder.owner, address=holder.address)
-    return answer
+        return ""
+    return holder.address if holder is not None and reachable(holder, house.owner) else ""
 
 
 def reachable(holder: LeaseHolder, owner: str) -> bool:

@@ -1,6 +1,6 @@
 """Commands that look: status, stock, explain, history."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,7 +18,8 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.terminal import out, print_json
+from stocksync.cli.terminal import note, out, print_json
+from stocksync.core.answers import StockAnswers
 from stocksync.core.held_plan import HeldPlan
 from stocksync.ports import LedgerRow
 
@@ -49,7 +50,9 @@ def status(
 
 
 def stock(
-    sku: Annotated[str | None, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it.")] = None,
+    skus: Annotated[
+        list[str] | None, typer.Argument(metavar="SKU...", help="Exactly as Qoyod has it.", show_default=False)
+    ] = None,
     config: ConfigFile = None,
     account: Account = None,
     *,
@@ -57,22 +60,45 @@ def stock(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Ask Qoyod for one product now, push what changed, and show its figures beside those in the target.
+    """Ask Qoyod for products now, push what changed, and show their figures beside those in the target.
 
     A changed figure goes through the same guards as in a poll. Where Qoyod is away, the remembered figures answer and
-    say when they were confirmed. Ends with 4 where Qoyod does not know the product.
+    say when they were confirmed. Several SKUs, such as the lines of an order, are asked for in one request where Qoyod
+    allows it. Ends with 4 where Qoyod does not know a product.
 
     $ stocksync stock BW-001
+    $ stocksync stock BW-001 BW-002 BW-003
     $ stocksync stock --id 42 --json
     """
-    if (sku is None) == (product_id is None):
-        raise typer.BadParameter("give a SKU, or --id N for Qoyod's product id", param_hint="SKU")
+    if bool(skus) == (product_id is not None):
+        raise typer.BadParameter("give SKUs, or --id N for Qoyod's product id", param_hint="SKU")
     loaded = settings(config, debug=debug)
-    answers = wait_for(app.stock(loaded, known(loaded, account), sku, product_id))
+    chosen, missing, code = known(loaded, account), list[str](), 0
+    if skus and len(skus) > 1:
+        found = wait_for(app.stock_of_many(loaded, chosen, skus))
+        answers = [answer for one in found for answer in one.stock]
+        missing, code = _missing(skus, found)
+    else:
+        answers = wait_for(app.stock(loaded, chosen, skus[0] if skus else None, product_id))
     if as_json:
         print_json(answers)
     for answer in [] if as_json else answers:
         out.print(product.stock(answer, datetime.now(UTC)))
+    for sentence in missing:
+        note(sentence)
+    if code:
+        raise typer.Exit(code)
+
+
+def _missing(skus: Sequence[str], found: Sequence[StockAnswers]) -> tuple[list[str], int]:
+    """Say which SKUs no account has answered, and what the command ends with: 4 not found, 1 nobody knows."""
+    answered = {answer.sku for one in found for answer in one.stock}
+    silent = {sku: why for one in found for sku, why in one.unanswered.items() if sku not in answered}
+    unknown = [sku for sku in dict.fromkeys(skus) if sku not in answered and sku not in silent]
+    sentences = [f"{sku}: {why}" for sku, why in silent.items()]
+    if unknown:
+        sentences.append(f"Qoyod knows no product with the SKU {', '.join(map(repr, unknown))}")
+    return sentences, (1 if silent else 4 if unknown else 0)
 
 
 def explain(

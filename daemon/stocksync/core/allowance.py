@@ -8,7 +8,6 @@ from stocksync.errors import AskedTooOften
 _SHARE = 3
 _AT_ONCE = 18
 """An eighteenth of a minute's budget may be asked at once after an idle time: ten of 180."""
-_LONGEST_WAIT = 10.0
 
 
 @dataclass(slots=True)
@@ -23,16 +22,16 @@ class Allowance:
         """Derive it from the account's limit."""
         return cls(Pace(max(1, requests_per_minute // _AT_ONCE), _SHARE * 60 * SECOND // requests_per_minute))
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, longest: float) -> float:
         """Take the next request; give the seconds until it may go. `now` is any clock that only grows.
 
         Raises:
-            AskedTooOften: it would be too long.
+            AskedTooOften: those would be more than `longest`.
 
         """
         row, reserved = reserve(self._row, int(now * SECOND), self.pace, 1)
         wait = (reserved.first - reserved.now) / SECOND
-        if wait > _LONGEST_WAIT:
-            raise AskedTooOften(wait - _LONGEST_WAIT)
+        if wait > longest:
+            raise AskedTooOften(wait - longest)
         self._row = row
         return max(0.0, wait)

@@ -138,6 +138,19 @@ class StockAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class StockAnswers:
+    """A look-up of several products of one account, such as the lines of an order."""
+
+    account: str
+    stock: Sequence[StockAnswer]
+    """In the order asked."""
+    not_found: Sequence[str] = ()
+    """SKUs that no product bears."""
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    """SKUs of which nobody knows, as Qoyod could not be asked and none is remembered; with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step on the way of a figure."""
 

@@ -1,7 +1,7 @@
 """Qoyod, as a cycle needs it."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import IntEnum
 from typing import Protocol
@@ -51,6 +51,11 @@ class Source(Protocol):
 
     async def find(self, sku: str, priority: Priority = Priority.PERSON) -> Product | BadRow | None:
         """Look one product up by its exact SKU; None where no row bears it."""
+
+    async def find_many(
+        self, skus: Sequence[str], allowed: Callable[[], Awaitable[None]]
+    ) -> Mapping[str, Product | BadRow | None]:
+        """As `find`, for several: in one request where Qoyod follows such a filter. Each waits for `allowed`."""
 
     async def again(self, product: Product) -> Product | None:
         """Read the list page of a product once more; None where it no longer stands there."""

@@ -1,7 +1,7 @@
 """The `Source` port over Qoyod's API."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random, SystemRandom
 
@@ -15,6 +15,7 @@ from stocksync.ports import Clock, Priority, Progress, Publish
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.calls import FOUND_NOTHING, NO_PRODUCT, Answer, ApiCalls, Request
 from stocksync.qoyod.credentials import Credential
+from stocksync.qoyod.many import ManyBySku
 from stocksync.qoyod.paging import ReadPass, fetch
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.qoyod.transport import AiohttpTransport, Transport, open_session
@@ -50,6 +51,7 @@ class QoyodSource:
             clock=clock,
             random=random or SystemRandom(),
         )
+        self._many = ManyBySku(settings.account, settings.per_page, self._calls, self.find)
 
     async def read(
         self,
@@ -104,6 +106,12 @@ class QoyodSource:
 
         page = await self._calls.get(Request("find", "/products", params, priority), understand)
         return None if page is None else self._only(page, sku)
+
+    async def find_many(
+        self, skus: Sequence[str], allowed: Callable[[], Awaitable[None]]
+    ) -> Mapping[str, Product | BadRow | None]:
+        """Look products up by their exact SKUs, in as few requests as Qoyod is seen to allow."""
+        return await self._many.find(skus, Priority.PERSON, allowed)
 
     def _only(self, page: Page, sku: str) -> Product | BadRow | None:
         if len(page.products) > 1:

@@ -1,12 +1,12 @@
 """One product, now: a fresh figure from Qoyod beside the snapshot's and the target's."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from stocksync.core.answers import LocationStock, StockAnswer
+from stocksync.core.answers import LocationStock, StockAnswer, StockAnswers
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
 from stocksync.core.health import NEW_KEY
 from stocksync.core.model import BadRow, Cell, Product, RowLocator, SnapshotCell, SourceFigures, TargetRow
@@ -34,6 +34,8 @@ _SILENCES: Mapping[type[Exception], str] = {
 _GRACE = 2.0
 """Seconds that an answer waits for its own push where nothing else is written; mostly it takes some milliseconds."""
 
+_PATIENCE = 10.0
+"""Seconds that a look-up waits for its share of the budget."""
 _AFTER_THE_CYCLE = "a cycle is writing; what is new is written as soon as it has ended"
 
 
@@ -71,12 +73,78 @@ async def look_up(
     product, silence = await _ask(account, query) if fresh else (None, None)
     if product is None:
         return await _remembered(account, register, query, silence)
-    snapshot = await account.state.snapshot(account.name, [product.id])
-    push = Push(note="" if lease else NOT_WRITER)
-    if not _is_settled(account, product, snapshot):
-        push = await _push(account, register, product, lease, pushes)
-        snapshot = await account.state.snapshot(account.name, [product.id])
-    places, remark = await _places(account, product.sku, product, snapshot)
+    return (await _pushed(account, register, [product], lease, pushes))[0]
+
+
+async def look_up_many(
+    account: Account,
+    register: StateQueries,
+    skus: Sequence[str],
+    lease: Lease | None,
+    *,
+    pushes: LookupPushes | None = None,
+) -> StockAnswers:
+    """As `look_up`, for several products, such as the lines of an order: what changed is weighed and pushed as one.
+
+    Raises:
+        AskedTooOften: look-ups have spent their share of the budget.
+
+    """
+    wanted = list(dict.fromkeys(skus))
+    found, silence = await _ask_many(account, wanted)
+    products = [product for product in found.values() if isinstance(product, Product)]
+    answers = {one.sku: one for one in await _pushed(account, register, products, lease, pushes)}
+    not_found = [sku for sku in wanted if silence is None and found.get(sku) is None]
+    unanswered: dict[str, str] = {}
+    for sku in wanted:
+        row = found.get(sku)
+        why = _unreadable(row) if isinstance(row, BadRow) else silence
+        if why is not None:
+            try:
+                answers[sku] = await _remembered(account, register, Query(sku), why)
+            except Unanswered as error:
+                unanswered[sku] = str(error)
+    return StockAnswers(account.name, [answers[sku] for sku in wanted if sku in answers], not_found, unanswered)
+
+
+async def _ask_many(
+    account: Account, skus: Sequence[str]
+) -> tuple[Mapping[str, Product | BadRow | None], SourceError | None]:
+    """Give the products by SKU, or why Qoyod does not show any."""
+    patience = iter([_PATIENCE])
+
+    async def allowed() -> None:
+        now = account.clock.monotonic()
+        # Who is let in with the first request may finish: where there is one for each SKU they are only paced.
+        await asyncio.sleep(account.allowance.take(now, next(patience, float("inf"))))
+
+    try:
+        return await account.source.find_many(skus, allowed), None
+    except SourceError as error:
+        return {}, _silence(error)
+
+
+async def _pushed(
+    account: Account,
+    register: StateQueries,
+    products: Sequence[Product],
+    lease: Lease | None,
+    pushes: LookupPushes | None,
+) -> list[StockAnswer]:
+    """Push what Qoyod has just shown, where the lease is ours, and answer."""
+    ids = [product.id for product in products]
+    snapshot = await account.state.snapshot(account.name, ids)
+    news = [product for product in products if not _is_settled(account, product, snapshot)]
+    told = await _push(account, register, news, lease, pushes) if news else {}
+    if news:
+        snapshot = await account.state.snapshot(account.name, ids)
+    unchanged = Push(note="" if lease else NOT_WRITER)
+    return [await _answer(account, product, snapshot, told.get(product.id, unchanged)) for product in products]
+
+
+async def _answer(account: Account, product: Product, snapshot: Snapshot, push: Push) -> StockAnswer:
+    cells = {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product.id}
+    places, remark = await _places(account, product.sku, product, replace(snapshot, cells=cells))
     return StockAnswer(
         account.name, product.id, product.sku, product.name, product.tracked,
         fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
@@ -86,17 +154,15 @@ async def look_up(
 
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
     """Give the product, or why Qoyod does not show it."""
-    await asyncio.sleep(account.allowance.take(account.clock.monotonic()))
+    await asyncio.sleep(account.allowance.take(account.clock.monotonic(), _PATIENCE))
     try:
         found = await _find(account, query)
     except SourceError as error:
-        words = next(words for kind, words in _SILENCES.items() if isinstance(error, kind))
-        cure = f"; {NEW_KEY}" if isinstance(error, Unauthorized) else ""
-        return None, type(error)(f"{words}: {error}{cure}")
+        return None, _silence(error)
     if found is None:
         raise NotFound(f"Qoyod knows no product with {query}")
     if isinstance(found, BadRow):
-        return None, SourceUnavailable(f"Qoyod's row cannot be read: {found.path}: {found.reason}")
+        return None, _unreadable(found)
     if query.sku is not None and found.sku != query.sku:
         raise NotFound(f"Qoyod answered {query} with SKU {found.sku!r}: that is another product")
     return found, None
@@ -108,21 +174,34 @@ async def _find(account: Account, query: Query) -> Product | BadRow | None:
     return await account.source.product(query.product_id or 0, Priority.PERSON)
 
 
+def _silence(error: SourceError) -> SourceError:
+    words = next(words for kind, words in _SILENCES.items() if isinstance(error, kind))
+    cure = f"; {NEW_KEY}" if isinstance(error, Unauthorized) else ""
+    return type(error)(f"{words}: {error}{cure}")
+
+
+def _unreadable(row: BadRow) -> SourceError:
+    return SourceUnavailable(f"Qoyod's row cannot be read: {row.path}: {row.reason}")
+
+
 async def _push(
-    account: Account, register: StateQueries, product: Product, lease: Lease | None, pushes: LookupPushes | None
-) -> Push:
+    account: Account,
+    register: StateQueries,
+    products: Sequence[Product],
+    lease: Lease | None,
+    pushes: LookupPushes | None,
+) -> Mapping[int, Push]:
     """Push at once, but let nobody wait for a cycle, nor for a target that is slow: then it is pushed after."""
     if lease is None:
-        return Push(note=NOT_WRITER)
+        return {}
     if pushes is None:
         async with account.writing:
-            return (await push_found(account, register, [product], lease))[product.id]
-    busy, pushed = account.writing.locked(), pushes.add(product)
+            return await push_found(account, register, products, lease)
+    busy, pushed = account.writing.locked(), {product.id: pushes.add(product) for product in products}
     if not busy:
-        await asyncio.wait([pushed], timeout=_GRACE)
-    if pushed.done():
-        return pushed.result()
-    return Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
+        await asyncio.wait(pushed.values(), timeout=_GRACE)
+    waits = Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
+    return {product_id: one.result() if one.done() else waits for product_id, one in pushed.items()}
 
 
 def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:

@@ -31,8 +31,13 @@ def _clamp(ask: Ask, fault: Fault, _: Catalogue) -> None:
     ask.per_page = min(ask.per_page, fault.size)
 
 
+def _not_among(ask: Ask, _fault: Fault, _: Catalogue) -> None:
+    ask.among.clear()
+
+
 def _unfiltered(ask: Ask, _fault: Fault, _: Catalogue) -> None:
     ask.tests.clear()
+    ask.among.clear()
 
 
 def _halve(ask: Ask, _fault: Fault, catalogue: Catalogue) -> None:
@@ -55,6 +60,7 @@ ASKS: Mapping[str, Callable[[Ask, Fault, Catalogue], None]] = {
     "no-pagination": _unpaged,
     "clamp-N": _clamp,
     "ignore-filter": _unfiltered,
+    "ignore-in": _not_among,
     "halve": _halve,
     "hidden": _hide,
     "gone": _hide,

@@ -138,6 +138,10 @@ KINDS = (
         "Ignores every `q[…]` filter and serves the unfiltered list.",
     ),
     Kind(
+        "ignore-in", Phase.ASK, LISTS, "list=ignore-in",
+        "Ignores filters of many values, `q[sku_in][]` among them, and follows the others.",
+    ),
+    Kind(
         "halve", Phase.ASK, LISTS, "list=halve",
         "Shows only the first half of the catalogue, with totals that fit; at `all` the rest is gone by id too.",
     ),

@@ -46,6 +46,8 @@ class Ask:
     paged: bool
     """False where neither page nor per_page was sent: a real account then sent everything at once."""
     tests: list[Test]
+    among: list[Test]
+    """Those of `q[…_in][]`, which no page of Qoyod's tells of."""
     order: str
     descending: bool
     echo: int | None = None
@@ -66,11 +68,13 @@ def asked(request: Request, largest_page: int) -> Ask:
     """Read a list request's parameters; an unknown filter is ignored in silence, as Qoyod may."""
     wanted_page, wanted_size = request.first("page"), request.first("per_page")
     name, _, direction = (request.first("q[s]") or "id asc").partition(" ")
+    tests, among = _tests(request)
     return Ask(
         page=max(1, _integer(wanted_page) or 1),
         per_page=min(largest_page, max(1, _integer(wanted_size) or DEFAULT_PER_PAGE)),
         paged=wanted_page is not None or wanted_size is not None,
-        tests=_tests(request),
+        tests=tests,
+        among=among,
         order=name if name in _FIELDS else "id",
         descending=direction.strip() == "desc",
     )
@@ -97,14 +101,14 @@ def _found(catalogue: Catalogue, ask: Ask) -> list[Item]:
     found = catalogue.ordered()
     if ask.hidden:
         found = [item for item in found if item.id not in ask.hidden]
-    for test in ask.tests:
+    for test in (*ask.tests, *ask.among):
         found = list(filter(test, found))
     if ask.order != "id" or ask.descending:
         found = sorted(found, key=_FIELDS[ask.order], reverse=ask.descending)
     return found
 
 
-def _tests(request: Request) -> list[Test]:
+def _tests(request: Request) -> tuple[list[Test], list[Test]]:
     among: dict[str, list[str]] = {}
     tests: list[Test] = []
     for key, value in request.query:
@@ -115,7 +119,7 @@ def _tests(request: Request) -> list[Test]:
             among.setdefault(name.removesuffix("_in"), []).append(value)
         elif (test := _test(name, value)) is not None:
             tests.append(test)
-    return tests + [_among(_FIELDS[name], values) for name, values in among.items() if name in _FIELDS]
+    return tests, [_among(_FIELDS[name], values) for name, values in among.items() if name in _FIELDS]
 
 
 def _test(name: str, wanted: str) -> Test | None:

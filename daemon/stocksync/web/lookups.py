@@ -1,14 +1,16 @@
 """Look-ups over HTTP: what is remembered of a product by GET; what Qoyod says now by POST alone."""
 
+import json
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
 
-from stocksync.core.answers import StockAnswer
+from stocksync.core.answers import StockAnswer, StockAnswers
 from stocksync.errors import AskedTooOften, ConfigurationError, NotFound, StateError, StocksyncError, Unanswered
 from stocksync.web import page
 from stocksync.web.access import answer, problem
@@ -17,10 +19,19 @@ from stocksync.web.query import refuse_unknown, whole_number
 
 log = structlog.get_logger(__name__)
 
-Lookup = Callable[[str | None, str | None, int | None, bool], Awaitable[StockAnswer]]
-"""Called with (account, sku, product id, fresh): exactly one of sku and id is given."""
+
+class Products(Protocol):
+    """Who looks products up."""
+
+    async def look_up(self, account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
+        """Look one product up: exactly one of sku and id is given."""
+
+    async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
+        """Have Qoyod asked for several products of one account."""
+
 
 _LONGEST_SKU = 255
+_MOST_SKUS = 100
 _BY_POST = "Qoyod is asked by POST alone: POST /api/refresh?sku=… or ?id=…"
 
 
@@ -35,7 +46,8 @@ class _Refusal:
 class Lookups:
     """Answers about single products."""
 
-    lookup: Lookup
+    products: Callable[[], Products]
+    """Raises StateUnavailable while it is too early."""
     accounts: Callable[[], Collection[str]]
     now: Callable[[], datetime]
     away: Callable[[StateError], str]
@@ -53,8 +65,16 @@ class Lookups:
         return _as_json(await self._found(request, fresh=False))
 
     async def refresh(self, request: web.Request) -> web.Response:
-        """Read one product in Qoyod now, and push what is new; the request carries no figure."""
-        return _as_json(await self._found(request, fresh=True))
+        """Have Qoyod asked for one product, or for several, and push what is new; the request carries no figure."""
+        if not request.can_read_body:
+            return _as_json(await self._found(request, fresh=True))
+        try:
+            account, skus = _asked_for_many(await _body(request), request.query, sorted(self.accounts()))
+            found = await self.products().refresh(account, skus)
+        except StocksyncError as error:
+            return _as_json(self._refusal(error))
+        nobody = not found.stock
+        return answer(found, 503 if nobody and found.unanswered else 404 if nobody else 200)
 
     async def stock_page(self, request: web.Request) -> web.Response:
         """One product's figures as they are remembered, for people."""
@@ -75,7 +95,7 @@ class Lookups:
         if not fresh and "fresh" in request.query:
             return _Refusal(405, _BY_POST, {"Allow": "POST"})
         try:
-            return await self.lookup(*_asked(request, self.accounts()), fresh)
+            return await self.products().look_up(*_asked(request, self.accounts()), fresh)
         except StocksyncError as error:
             return self._refusal(error)
 
@@ -102,6 +122,37 @@ def _as_json(found: StockAnswer | _Refusal) -> web.Response:
     if isinstance(found, _Refusal):
         return problem(found.status, found.sentence, found.headers)
     return answer(found)
+
+
+async def _body(request: web.Request) -> Mapping[str, Any]:
+    try:
+        given = json.loads(await request.read())
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the body is no JSON: {str(error)[:100]}") from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise ConfigurationError(f"skus: at most {_MOST_SKUS} in one request") from error
+    if not isinstance(given, dict):
+        raise ConfigurationError('the body is an object: {"account": "main", "skus": ["A", "B"]}')
+    return given
+
+
+def _asked_for_many(
+    given: Mapping[str, Any], query: Mapping[str, str], accounts: Sequence[str]
+) -> tuple[str, list[str]]:
+    """Read `{"account": …, "skus": […]}`: the lines of one order."""
+    if query:
+        raise ConfigurationError("give the parameters in the body or in the address, not in both")
+    refuse_unknown(given, "account", "skus")
+    account, skus = given.get("account") or (accounts[0] if len(accounts) == 1 else None), given.get("skus")
+    if account not in accounts:
+        raise ConfigurationError(f"account: there are {', '.join(accounts)} (got {account!r})")
+    if not isinstance(skus, list) or not skus or not all(isinstance(sku, str) and sku for sku in skus):
+        raise ConfigurationError('skus: a list of SKUs, each as text: ["A", "B"]')
+    if len(skus) > _MOST_SKUS:
+        raise ConfigurationError(f"skus: at most {_MOST_SKUS} in one request (got {len(skus)})")
+    if any(len(sku) > _LONGEST_SKU for sku in skus):
+        raise ConfigurationError(f"skus: at most {_LONGEST_SKU} characters each")
+    return str(account), skus
 
 
 def _asked(request: web.Request, accounts: Collection[str]) -> tuple[str | None, str | None, int | None]:

@@ -22,6 +22,7 @@ from stocksync.core.answers import (
     Preview,
     Step,
     StockAnswer,
+    StockAnswers,
     Waiting,
 )
 from stocksync.core.drift import AuditReport, Difference
@@ -33,8 +34,8 @@ from stocksync.ports import LedgerRow, Level
 
 RECORDS: tuple[type, ...] = (
     Health, AccountStatus, CycleReport, Counts, HeldPlan, HeldChange, Change, Quarantined, AuditReport, Difference,
-    StockAnswer, LocationStock, Preview, Explanation, CellExplanation, Step, TargetRow, LedgerRow, Level, CheckResult,
-    Waiting,
+    StockAnswer, StockAnswers, LocationStock, Preview, Explanation, CellExplanation, Step, TargetRow, LedgerRow, Level,
+    CheckResult, Waiting,
 )  # fmt: skip
 ADDED: Mapping[type, Mapping[str, tuple[str, str]]] = {
     AccountStatus: {"health": ("`Health`", "In `/api/status` only.")},
@@ -76,6 +77,9 @@ answers against it. Within a version 1.x keys are only added.
   several. `POST /api/refresh` takes the same and has Qoyod asked: that spends one request of the account's budget, and
   a figure that changed is written to the target, through the guards; the request carries no figure. Nothing that is
   asked by GET reaches Qoyod.
+- `POST /api/refresh` with the body `{"account": "main", "skus": ["A", "B"]}`, at most 100, answers `StockAnswers` for
+  the lines of one order: one request to Qoyod where it is seen to follow `q[sku_in][]`, else one each, at the pace
+  below; what changed is weighed and written together. 404 where none of them is known.
 - Look-ups may spend a third of `poll.requests_per_minute`, so that polls always have the rest. Some go at once, the
   next ones wait for up to ten seconds, and then 429 says by `Retry-After` when to ask again.
 - An answer waits for no cycle: where one compares or writes, `pushed` is 0, `note` says so, and what is new is written
@@ -140,7 +144,7 @@ The server speaks plain HTTP: put a proxy that speaks TLS before it where others
 | `status` | a list of `{"status": AccountStatus, "health": Health}` |
 | `once` | a list of `CycleReport`, one for each account |
 | `plan`, `once --dry-run` | a list of `Preview` |
-| `stock` | a list of `StockAnswer`, one for each account that knows the product |
+| `stock` | a list of `StockAnswer`, for each SKU one for each account that knows the product |
 | `explain` | `{"explanations": [Explanation …], "history": [LedgerRow …], "decisions": […]}` |
 | `history SKU` | a list of `LedgerRow`, newest first; one with a `decision` was not written, but decided on |
 | `drift` | a list of `AuditReport` |

@@ -25,7 +25,7 @@ from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 from stocksync.web.feed import ChangesAfter, Feed
 from stocksync.web.html import html
-from stocksync.web.lookups import Lookup, Lookups
+from stocksync.web.lookups import Lookups, Products
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -34,6 +34,7 @@ _STUCK_SECONDS = 15.0
 _ANSWER_SECONDS = 120.0
 """What an answer may take: whoever asked has mostly gone by then, or never ends the question."""
 _MOST_CHANGES = 100
+_LARGEST_BODY = 128 * 1024
 _KEPT = ("WWW-Authenticate", "Retry-After", "Allow")
 _SECURITY = {
     "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
@@ -53,7 +54,7 @@ class Web:
         *,
         accounts: Sequence[Watched],
         statuses: Callable[[], Awaitable[list[AccountStatus]]],
-        lookup: Lookup,
+        products: Callable[[], Products],
         changes: ChangesAfter,
         loop_age: Callable[[], float],
         render: Callable[[str], tuple[bytes, str]],
@@ -74,7 +75,7 @@ class Web:
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
         self._feed = Feed(changes, lambda: self._accounts)
-        self._lookups = Lookups(lookup, lambda: self._accounts, now, self._away)
+        self._lookups = Lookups(products, lambda: self._accounts, now, self._away)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     def watch(self, accounts: Sequence[Watched]) -> None:
@@ -104,7 +105,7 @@ class Web:
             finally:
                 connections.end(transport)
 
-        application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=1024)
+        application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=_LARGEST_BODY)
         application.on_response_prepare.append(_secure)
         application.router.add_get("/", self.front)
         application.router.add_get("/metrics", self.metrics)

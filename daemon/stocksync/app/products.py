@@ -1,0 +1,66 @@
+"""Products, as the daemon's HTTP side asks for them: it pushes what it finds where it is the writer, or asks who is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stocksync.app.daemon_client import ask_at, ask_many_at
+from stocksync.app.forwarding import writer_at
+from stocksync.app.suggestions import nobody_knows
+from stocksync.app.wiring import Runtime
+from stocksync.core.answers import StockAnswer, StockAnswers
+from stocksync.errors import NotFound, Unanswered
+from stocksync.run.lookup import Query, look_up, look_up_many
+from stocksync.run.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Look-ups in the accounts of a running daemon."""
+
+    house: Runtime
+    loop: Service
+
+    async def look_up(self, account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
+        """Look one product up, in one account or in the first that knows it.
+
+        Raises:
+            NotFound: no account knows it; the message names what was probably meant.
+            Unanswered, AskedTooOften: as `run.lookup` says.
+
+        """
+        query, chosen = Query(sku, product_id), self.house.chosen(account)
+        silence: Unanswered | None = None
+        for one in chosen:
+            try:
+                return await self._look_up(one.name, query, fresh=fresh)
+            except Unanswered as error:  # another account may know it
+                silence = silence or error
+            except NotFound:
+                continue
+        if silence is not None:
+            raise silence
+        raise await nobody_knows(self.house.state, [one.name for one in chosen], query, fresh=fresh)
+
+    async def _look_up(self, account: str, query: Query, *, fresh: bool) -> StockAnswer:
+        runner = self.loop.runners[account]
+        if fresh and runner.lease is None and (writer := await writer_at(self.house, account)):
+            told = await ask_at(writer, self.house.config, account, query)
+            if told is not None:
+                return told
+        one = self.house.accounts[account]
+        return await look_up(one, self.house.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
+
+    async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
+        """Have Qoyod asked for several products of one account, and push what changed.
+
+        Raises:
+            AskedTooOften: look-ups have spent their share of the budget.
+
+        """
+        runner = self.loop.runners[account]
+        if runner.lease is None and (writer := await writer_at(self.house, account)):
+            told = await ask_many_at(writer, self.house.config, account, skus)
+            if told is not None:
+                return told
+        one = self.house.accounts[account]
+        return await look_up_many(one, self.house.state, skus, runner.lease, pushes=runner.pushes)
