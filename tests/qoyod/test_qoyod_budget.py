@@ -8,10 +8,11 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from virtual_time import LoopClock, virtually
 
-from stocksync.core.budget import Pace, Reservation
-from stocksync.errors import StateUnavailable
+from stocksync.core.budget import SECOND, Pace, Reservation
+from stocksync.errors import StateError, StateUnavailable
 from stocksync.ports import Priority
 from stocksync.qoyod.budget import PATIENCE_SECONDS, Budget, UnsharedBudgets
 
@@ -290,3 +291,131 @@ def test_a_look_up_whose_client_has_gone_spends_nothing() -> None:
         return clock.monotonic()
 
     assert virtually(work) < 2
+
+
+class Counted(UnsharedBudgets):
+    """What is shared, which notes how many requests were reserved at once, and may fail."""
+
+    def __init__(self, clock: LoopClock) -> None:
+        super().__init__(clock)
+        self.asked: list[int] = []
+        self.fails: Exception | None = None
+
+    async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
+        self.asked.append(count)
+        if self.fails is not None:
+            raise self.fails
+        return await super().reserve(budget, pace, count)
+
+    async def forbid(self, budget: str, seconds: float) -> None:
+        if self.fails is not None:
+            raise self.fails
+        await super().forbid(budget, seconds)
+
+
+def test_where_people_and_others_wait_the_turns_begin_with_a_person() -> None:
+    went: list[Priority] = []
+
+    async def one(budget: Budget, priority: Priority) -> None:
+        await budget.acquire(priority)
+        went.append(priority)
+
+    async def work() -> None:
+        budget = Budget(60, LoopClock())
+        await budget.throttled(10)
+        asked = [Priority.POLL, Priority.POLL, Priority.PERSON, Priority.PERSON]
+        await asyncio.gather(*(one(budget, priority) for priority in asked))
+        assert went == [Priority.PERSON, Priority.POLL] * 2
+
+    virtually(work)
+
+
+def test_what_is_left_is_told_to_the_request() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        budget = Budget(180, clock)
+        await asyncio.sleep(60)
+        assert budget.available() == 9
+        for left in range(8, -1, -1):
+            await budget.acquire(Priority.POLL)
+            assert budget.available() == left
+        for saved in (1, 2, 3):
+            await asyncio.sleep(Pace.of(180).interval / SECOND + 0.001)
+            assert budget.available() == saved
+
+    virtually(work)
+
+
+def test_a_429_binds_every_process_that_shares_the_budget_and_blocks_begin_small_again() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        shared = Counted(clock)
+        first, second = (Budget(300, clock, shared, "acme") for _ in range(2))
+        for _ in range(30):
+            await first.acquire(Priority.POLL)
+        assert shared.asked[-1] > 2
+        await first.throttled(30)
+        shared.asked.clear()
+        began = clock.monotonic()
+        await second.acquire(Priority.PERSON)
+        assert clock.monotonic() - began >= 30
+        await first.acquire(Priority.POLL)
+        assert shared.asked == [1, 1]
+
+    virtually(work)
+
+
+def test_a_429_that_the_state_cannot_be_told_of_binds_this_process_and_is_told_of() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        shared = Counted(clock)
+        budget = Budget(60, clock, shared, "acme")
+        shared.fails = StateUnavailable("the database went away")
+        await budget.throttled(30)
+        shared.fails = None
+        await budget.acquire(Priority.POLL)
+        assert clock.monotonic() >= 30
+
+    with capture_logs() as logs:
+        virtually(work)
+    told = {"log_level": "warning", "tenant": "acme", "error": "the database went away"}
+    assert logs == [{"event": "throttling_not_shared", **told}]
+
+
+def test_as_many_are_reserved_as_wait_up_to_a_block() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        shared = Counted(clock)
+        budget = Budget(300, clock, shared)
+        await asyncio.gather(*(budget.acquire(Priority.POLL) for _ in range(50)))
+        assert shared.asked[0] == 9
+
+    virtually(work)
+
+
+def test_an_error_that_no_waiting_mends_is_told_to_who_waits_at_once() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        shared = Counted(clock)
+        shared.fails = RuntimeError("no such column")
+        with pytest.raises(StateError, match=r"^no request to Qoyod without its budget: no such column$") as caught:
+            await Budget(60, clock, shared).acquire(Priority.POLL)
+        assert not isinstance(caught.value, StateUnavailable)
+        assert clock.monotonic() == 0
+
+    virtually(work)
+
+
+def test_a_state_that_goes_away_later_is_asked_twice_a_second_for_ten_seconds() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        shared = Counted(clock)
+        budget = Budget(60, clock, shared)
+        await asyncio.sleep(1000)
+        shared.fails = StateUnavailable("the database went away")
+        with pytest.raises(StateUnavailable):
+            await budget.acquire(Priority.POLL)
+        assert clock.monotonic() == 1000 + PATIENCE_SECONDS
+        assert len(shared.asked) == 21
+
+    virtually(work)
