@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from stocksync.state.codec import totals_text
 from stocksync.state.digests import look_alike_key
 from stocksync.state.types import Blob, Counter, Digest, Instant, Key, Words
 
@@ -26,6 +27,8 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("rules", Digest)),
         ("stocksync_accounts", sa.Column("ledger_from", Instant())),
         ("stocksync_accounts", sa.Column("address", Words())),
+        ("stocksync_accounts", sa.Column("recent_totals", Words())),
+        ("stocksync_accounts", sa.Column("unread", Words())),
         ("stocksync_products", sa.Column("digest", Digest)),
         ("stocksync_products", sa.Column("unchanged", sa.Integer())),
         ("stocksync_products", sa.Column("unmanaged", sa.Integer())),
@@ -51,6 +54,9 @@ def upgrade() -> None:
         " WHERE l.account = stocksync_accounts.account) WHERE ledger_from IS NULL"
     )
     _fill_look_alikes(op.get_bind())
+    _fill_recent_totals(op.get_bind())
+    if any(known["name"] == "last_attempt" for known in inspector.get_columns("stocksync_accounts")):
+        op.drop_column("stocksync_accounts", "last_attempt")  # a cycle's own row says when it began
     plans_by_cause()
     request_budgets()
     commit_count()
@@ -68,8 +74,24 @@ def _fill_look_alikes(connection: sa.Connection) -> None:
         connection.execute(filled, [{"of": row[0], "id": row[1], "alike": look_alike_key(row[2])} for row in rows])
 
 
+def _fill_recent_totals(connection: sa.Connection) -> None:
+    accounts = sa.table("stocksync_accounts", *map(sa.column, ("account", "recent_totals")))
+    cycles = sa.table("stocksync_cycles", *map(sa.column, ("account", "started_at", "total")))
+    unfilled = sa.select(accounts.c.account).where(accounts.c.recent_totals.is_(None))
+    for account in connection.execute(unfilled).scalars().all():
+        measured = sa.select(cycles.c.total).where(cycles.c.account == account, cycles.c.total.is_not(None))
+        newest = connection.execute(measured.order_by(cycles.c.started_at.desc()).limit(10)).scalars().all()
+        filled = sa.update(accounts).where(accounts.c.account == account)
+        connection.execute(filled.values(recent_totals=totals_text(newest[::-1])))
+
+
 def downgrade() -> None:
     one_plan_an_account()
+    op.add_column("stocksync_accounts", sa.Column("last_attempt", Instant()))
+    op.execute(
+        "UPDATE stocksync_accounts SET last_attempt = (SELECT MAX(c.started_at) FROM stocksync_cycles c"
+        " WHERE c.account = stocksync_accounts.account)"
+    )
     op.drop_table("stocksync_commits", if_exists=True)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE stocksync_cells RESET (fillfactor)")

@@ -213,11 +213,13 @@ async def test_an_intent_stands_until_it_is_acknowledged(state, lease) -> None:
 
 async def test_what_was_read_is_recorded_with_the_intent_and_never_replaces_a_later_figure(state, lease) -> None:
     later = ((3, Decimal(7)),)
-    await state.intend(lease, "c1", [change(), change(12)], {CELL: (later, T0)})
+    await state.intend(lease, "c1", [change(), change(12)], SnapshotUpdate(cells={CELL: (later, T0)}))
     cells = (await state.snapshot("main")).cells
     assert (cells[CELL].parts, cells[CELL].source_at) == (later, T0)
     assert (cells[Cell(12, "MAIN")].parts, cells[Cell(12, "MAIN")].source_at) == (PARTS, EPOCH)
-    await state.intend(lease, "c2", [change(), change(12)], {CELL: (PARTS, T0 - timedelta(seconds=1))})
+    await state.intend(
+        lease, "c2", [change(), change(12)], SnapshotUpdate(cells={CELL: (PARTS, T0 - timedelta(seconds=1))})
+    )
     cells = (await state.snapshot("main")).cells
     assert (cells[CELL].parts, cells[CELL].source_at) == (later, T0)
     assert {cell.intent for cell in cells.values()} == {change().after}
@@ -502,16 +504,16 @@ async def test_plans_are_listed_by_account(state, lease) -> None:
 
 
 async def test_what_a_reading_had_no_time_for_is_known_until_the_next_reading(state, lease) -> None:
-    assert await state.left_unread("main") == ()
+    assert (await state.catalogue("main")).unread == ()
     spans = ((2, 7), (12, 16))
     read = {"verdict": Verdict.PARTIAL, "ended_at": T0}
     await state.end(lease, report("c1", unread=spans, **read))
-    assert await state.left_unread("main") == spans
+    assert (await state.catalogue("main")).unread == spans
     await state.begin(lease, report("c2", T0 + timedelta(minutes=1)))
     await state.end(lease, report("c2", T0 + timedelta(minutes=1), ended_at=T0, error="Qoyod: 502"))
-    assert await state.left_unread("main") == spans, "nothing was read since"
+    assert (await state.catalogue("main")).unread == spans, "nothing was read since"
     await state.end(lease, report("c3", T0 + timedelta(minutes=2), **read))
-    assert await state.left_unread("main") == ()
+    assert (await state.catalogue("main")).unread == ()
 
 
 async def test_cycles_make_attempt_success_and_failures_apart(state, lease) -> None:
@@ -528,7 +530,7 @@ async def test_cycles_make_attempt_success_and_failures_apart(state, lease) -> N
     stopped = report("c4", T0 + timedelta(minutes=4), ended_at=T0 + timedelta(minutes=4), outcome=Outcome.STOPPED)
     await state.end(lease, stopped)
     status = (await state.status(["main"]))[0]
-    assert (status.last_attempt, status.last_complete) == (T0 + timedelta(minutes=3), full.ended_at)
+    assert (status.last_attempt, status.last_complete) == (T0 + timedelta(minutes=4), full.ended_at)
     assert status.consecutive_failures == 2
     assert [cycle.cycle_id for cycle in status.cycles] == ["c4", "c3", "c2", "c1"]
     assert status.cycles[3] == full

@@ -27,7 +27,7 @@ from stocksync.core.model import Cell, Change, SnapshotCell, figure_of
 from stocksync.memory import MemoryCell, MemoryRow, MemoryState, MemoryStore, MemoryTable, MemoryTarget
 from stocksync.ports import BatchResult, Fence, Lease, LedgerRow
 from stocksync.sqlengine import close_engine, open_engine
-from stocksync.state import approvals, cells, cycles
+from stocksync.state import approvals, cells
 from stocksync.state.database import Database
 from stocksync.state.ledger import change_in
 from stocksync.state.migrate import migrate
@@ -148,7 +148,8 @@ class InSqlite:
         return self._look(lambda connection: cells.load_cells(connection, "main", None))
 
     def totals(self) -> list[int]:
-        return self._look(lambda connection: cycles.recent_totals(connection, "main"))
+        known: dict[str, Any] = self._look(lambda connection: cells.load_account(connection, "main"))
+        return list(known.get("recent_totals", ()))
 
     def ledger(self) -> list[LedgerRow]:
         async def work(connection: AsyncConnection) -> list[LedgerRow]:

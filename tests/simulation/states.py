@@ -8,7 +8,7 @@ NAMED = frozenset(
         "claim committed and its answer was lost", "end committed and its answer was lost",
         "killed before intend", "killed after intend", "killed before write", "killed after write",
         "killed before acknowledge", "killed after acknowledge", "killed before transaction",
-        "killed after transaction", "killed before observe", "killed after observe", "killed before hold",
+        "killed after transaction", "killed before end", "killed after observe", "killed before hold",
         "killed after hold", "took over", "took over in mid-batch", "frozen", "fence refused after BEGIN",
         "idle transaction rolled back", "once ran a cycle", "once was refused", "looked up beside a cycle",
         "a person approved", "a person rejected", "half the catalogue zeroed", "half the catalogue deleted",

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from heapq import nsmallest
 from itertools import chain
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.desired_state import DesiredState
 from stocksync.core.diff import ChangeSet
 from stocksync.core.model import Cell, Product, Reading, SettledProduct, SnapshotCell, SnapshotProduct
@@ -54,6 +55,8 @@ class Catalogue:
     """The product id up to which all have had their turn to be cross-checked."""
     again: frozenset[int] = frozenset()
     """Products to be looked at whatever their rows show."""
+    unread: PageSpans = ()
+    """Pages that the last reading had no time for."""
 
     @property
     def settled(self) -> dict[bytes, int]:

@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from stocksync.core import budget as budgeting
 from stocksync.core.budget import SECOND, Pace, Reservation
-from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, plan_for
@@ -31,7 +30,6 @@ from stocksync.ports import (
     AccountStatus,
     BatchResult,
     Clock,
-    FiguresRead,
     GuardHistory,
     Lease,
     LeaseHolder,
@@ -134,7 +132,9 @@ class MemoryState:
     async def catalogue(self, account: str) -> Catalogue:
         mine = self.store.of(account)
         known = {product_id: mine.settled.get(product_id) for product_id in mine.products}
-        return Catalogue(mine.rules, known, mine.checked_up_to)
+        done = [cycle for cycle in mine.cycles.values() if cycle.verdict is not None]
+        unread = max(done, key=lambda cycle: cycle.started_at).unread if done else ()
+        return Catalogue(mine.rules, known, mine.checked_up_to, unread=unread)
 
     async def look_alikes(self, account: str, skus: Collection[str]) -> list[int]:
         wanted = {folded(sku) for sku in skus}
@@ -155,15 +155,10 @@ class MemoryState:
         self.crash_points("after meet")
         return forgotten
 
-    async def left_unread(self, account: str) -> PageSpans:
-        done = [cycle for cycle in self.store.of(account).cycles.values() if cycle.verdict is not None]
-        return max(done, key=lambda cycle: cycle.started_at).unread if done else ()
-
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         mine = self._fenced(lease)
         self.crash_points("before begin")
         mine.cycles[report.cycle_id] = deepcopy(report)
-        mine.last_attempt = report.started_at
         self.crash_points("after begin")
 
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:  # noqa: ARG002
@@ -177,16 +172,16 @@ class MemoryState:
         lease: Lease,
         cycle_id: str,  # noqa: ARG002
         changes: Sequence[Change],
-        read: FiguresRead | None = None,
+        seen: SnapshotUpdate | None = None,
     ) -> None:
         mine, now = self._fenced(lease), self.clock.now()
         self.crash_points("before intend")
+        effects.observe(mine, seen or SnapshotUpdate(), now)
         for change in changes:
             mine.settled.pop(change.product_id, None)
             row = mine.cells.setdefault(change.cell, MemoryCell(change.parts))
             row.intended_at = now if row.intent is None else row.intended_at
             row.intent = change.after
-        effects.read(mine, read or {}, now)
         self.crash_points("after intend")
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
@@ -221,9 +216,10 @@ class MemoryState:
         effects.hold(mine, plan, lapsed, cause)
         self.crash_points("after hold")
 
-    async def end(self, lease: Lease, report: CycleReport) -> None:
+    async def end(self, lease: Lease, report: CycleReport, seen: SnapshotUpdate | None = None) -> None:
         mine, now = self._fenced(lease), self.clock.now()
         self.crash_points("before end")
+        effects.observe(mine, seen or SnapshotUpdate(), now)
         mine.cycles[report.cycle_id] = deepcopy(report)
         mine.failures = report.failures_after(mine.failures)
         mine.unauthorized_since = report.unauthorized_since(mine.unauthorized_since)

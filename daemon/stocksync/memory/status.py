@@ -31,7 +31,7 @@ def status_of(account: str, mine: MemoryAccount, now: datetime) -> AccountStatus
         owner=mine.owner if leased else "",
         epoch=mine.epoch,
         leased_until=mine.expires_at if leased else None,
-        last_attempt=mine.last_attempt,
+        last_attempt=max((report.started_at for report in mine.cycles.values()), default=None),
         last_complete=mine.last_complete,
         last_push=mine.last_push,
         oldest_unpushed=min(intended, default=None),

@@ -42,7 +42,6 @@ class MemoryAccount:
     epoch: int = 0
     expires_at: datetime = LONG_AGO
     address: str = ""
-    last_attempt: datetime | None = None
     last_complete: datetime | None = None
     last_push: datetime | None = None
     failures: int = 0

@@ -86,8 +86,8 @@ class MemoryTarget:
             trials.append(Trial(str(error)))
         return trials
 
-    async def stale(self) -> bool:
-        return False
+    async def stale(self) -> bool | None:
+        return None
 
     async def retry_columns(self, *_given: object) -> dict[Cell, str]:
         return {}

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Protocol
 
-from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import HeldPlan
@@ -114,6 +113,12 @@ class SnapshotUpdate:
     """The rules digest of now, where it is told: what was settled under another one no longer is."""
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to record."""
+        told = self.layout, self.locations, self.checked_up_to
+        return not (self.touched or self.settled or self.rules) and told == (None, None, None)
+
+    @property
     def touched(self) -> set[int]:
         """The products that recording this unsettles."""
         cells = chain(self.cells, self.corrected, self.adopted, self.unknown, self.given_up)
@@ -161,7 +166,7 @@ class State(Protocol):
         """Load what is remembered, of all products or of some."""
 
     async def catalogue(self, account: str) -> Catalogue:
-        """Give every known product, with its digest where it is settled.
+        """Give every known product, with its digest where it is settled, and what the last reading left unread.
 
         What touches a product's cells, its entry or its quarantine unsettles it in the same transaction.
         """
@@ -179,19 +184,19 @@ class State(Protocol):
         believed to be the one that has acknowledged.
         """
 
-    async def left_unread(self, account: str) -> PageSpans:
-        """Give the pages that the last reading had no time for."""
-
     async def begin(self, lease: Lease, report: CycleReport) -> None:
-        """Record that a cycle was attempted."""
+        """Record that a cycle is attempted."""
 
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
 
     async def intend(
-        self, lease: Lease, cycle_id: str, changes: Sequence[Change], read: FiguresRead | None = None
+        self, lease: Lease, cycle_id: str, changes: Sequence[Change], seen: SnapshotUpdate | None = None
     ) -> None:
-        """Commit the intents of a batch, before the target is written, with what was `read` of its cells."""
+        """Commit the intents of a batch, before the target is written, and with them what a reading showed.
+
+        What was `seen` of more products than one transaction should hold is committed before, in parts.
+        """
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
@@ -208,8 +213,8 @@ class State(Protocol):
         is not asked again.
         """
 
-    async def end(self, lease: Lease, report: CycleReport) -> None:
-        """Record how a cycle ended; deletes what its retention has outlived."""
+    async def end(self, lease: Lease, report: CycleReport, seen: SnapshotUpdate | None = None) -> None:
+        """Record how a cycle ended, with what is not recorded yet; deletes what its retention has outlived."""
 
     async def record_audit(self, lease: Lease | None, report: AuditReport) -> None:
         """Store the last audit of an account; without a lease one that a person asked for and that healed nothing."""

@@ -97,8 +97,11 @@ class Target(Protocol):
     async def inspect(self) -> Capabilities:
         """Reflect the table and check the mapping; a table that is still to be made is described. Writes nothing."""
 
-    async def stale(self) -> bool:
-        """Whether the columns are no longer those that were inspected, as somebody altered the table meanwhile."""
+    async def stale(self) -> bool | None:
+        """Whether the columns are no longer those that were inspected, as somebody altered the table meanwhile.
+
+        None: there was nothing to look at, and so nobody was asked.
+        """
 
     async def make(self) -> None:
         """Make the table where it is not there and `create_table` says so: called before something is written."""

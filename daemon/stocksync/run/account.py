@@ -86,17 +86,21 @@ class Account:
                 self.rules = replace(self.rules, policy=policy)
             return self._shape
 
-    async def look_again(self) -> None:
-        """Inspect the target anew where its columns have changed; one that is away is left to those who need it."""
+    async def look_again(self) -> bool:
+        """Inspect the target anew where its columns have changed; give whether it answered.
+
+        One that is away is left to those who need it.
+        """
         if self._shape is None:
-            return
+            return False
         try:
             async with asyncio.timeout(_LOOK):
                 stale = await self.target.stale()
         except (TimeoutError, StocksyncError):
-            return
+            return False
         if stale:
             self.forget_shape()
+        return stale is not None
 
     def forget_shape(self) -> None:
         """Inspect the target anew before it is next used: after a failure it may have changed."""

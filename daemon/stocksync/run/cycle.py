@@ -15,14 +15,14 @@ from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
 from stocksync.known_secrets import hidden
-from stocksync.ports import Lease, Progress
+from stocksync.ports import Lease, Progress, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
 from stocksync.run.columns import retry_columns
 from stocksync.run.focus import catalogue_of, in_focus
 from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
 from stocksync.run.prepare import CyclePlan, prepare
-from stocksync.run.remember import observed_of, remember_outcome
+from stocksync.run.remember import observed_of, outcome_of
 from stocksync.run.writer import Writer, finish
 from stocksync.threads import off_loop
 
@@ -45,6 +45,7 @@ class Cycle:
         self.report = new_report(account, lease)
         self.phase = "begin"
         """What it does now: begin, read, prepare, remember or write."""
+        self._unrecorded = SnapshotUpdate()
 
     async def run(self) -> CycleReport:
         """Run to the end or to the deadline; every failure but cancellation ends in the report.
@@ -105,22 +106,21 @@ class Cycle:
         if reading.verdict is Verdict.EMPTY:
             report.outcome = Outcome.EMPTY
             return
-        await account.look_again()
+        answered = await account.look_again()
         async with account.turns.turn(), account.writing:
             async with self._phase("prepare"):
                 focus = await in_focus(account, self._lease, reading, catalogue, full=self._full)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
                 prepared = await prepare(account, focus, seed, until)
                 await off_loop(prepared.size, describe, report, prepared, account.limits)
-            await self._carry_out(prepared)
+            await self._carry_out(prepared, answered=answered)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
 
     async def _read(self, catalogue: Catalogue) -> Reading:
         account, report = self._account, self.report
-        due = await account.state.left_unread(account.name)
         until = self._share(READING_SHARE)
         settled = await off_loop(len(catalogue.known), lambda: catalogue.settled)
-        reading = await account.source.read(self._progress, until=until, first=due, settled=settled)
+        reading = await account.source.read(self._progress, until=until, first=catalogue.unread, settled=settled)
         report.verdict, report.reasons = reading.verdict, reading.reasons
         report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
         return reading
@@ -129,10 +129,10 @@ class Cycle:
         """Give the instant, by the monotonic clock, at which so much of the deadline is over."""
         return self._began + share * self._account.settings.deadline.total_seconds()
 
-    async def _carry_out(self, prepared: CyclePlan) -> None:
-        account, lease, cycle_id = self._account, self._lease, self.report.cycle_id
-        self.report.counts.unpushed = len(prepared.plan.apply)
-        writer = Writer(account, lease, cycle_id)
+    async def _carry_out(self, prepared: CyclePlan, *, answered: bool) -> None:
+        account, lease, report = self._account, self._lease, self.report
+        report.counts.unpushed = len(prepared.plan.apply)
+        writer = Writer(account, lease, report.cycle_id)
         async with self._phase("remember"):
             seen = await off_loop(prepared.size, observed_of, prepared, account.clock.now())
             await writer.observe(seen, prepared.plan.apply)
@@ -141,22 +141,22 @@ class Cycle:
             async with self._phase("write"):
                 await writer.push(prepared.plan.apply)
                 await retry_columns(writer, prepared, account.clock.now())
-                await self._contact(prepared)
+                if not (answered or prepared.plan.apply):
+                    await self._ask_for_a_row()
+                report.target_contact = account.clock.now()
         finally:
-            await off_loop(prepared.size, conclude, self.report, prepared, writer.pushed, account.limits)
-            await finish(remember_outcome(account, lease, cycle_id, prepared, writer.pushed))
+            self._unrecorded = await off_loop(prepared.size, outcome_of, prepared, writer.pushed, account.clock.now())
+            await off_loop(prepared.size, conclude, report, prepared, writer.pushed, account.limits)
 
-    async def _contact(self, prepared: CyclePlan) -> None:
-        """Ask the target for a row where nothing was to be written: that it is away must not wait for a change."""
+    async def _ask_for_a_row(self) -> None:
+        """Ask the target for something: that it is away must not wait for a change."""
         account = self._account
-        if not prepared.plan.apply:
-            first = await account.state.cells_after(account.name, None, 1)
-            await account.target.read([row for row, _ in first])
-        self.report.target_contact = account.clock.now()
+        first = await account.state.cells_after(account.name, None, 1)
+        await account.target.read([row for row, _ in first])
 
     async def _record(self) -> None:
         try:
-            await finish(self._account.state.end(self._lease, self.report))
+            await finish(self._account.state.end(self._lease, self.report, self._unrecorded))
         except StateError as error:
             log.warning("cycle_not_recorded", error=str(error))
 

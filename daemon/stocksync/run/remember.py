@@ -55,22 +55,24 @@ def _settle_what_needs_nothing(prepared: CyclePlan, seen: SnapshotUpdate) -> Non
     unsettled = prepared.focus.unsettled | needing_another_look(prepared.desires, prepared.found, ())
     seen.unsettled = sorted(key for key in unsettled if key not in settled or settled[key] != known.get(key))
     touched = seen.touched
-    seen.rules = prepared.focus.rules
     seen.settled = {key: one for key, one in settled.items() if key in touched or one != known.get(key)}
+    if seen.settled or prepared.focus.rules != prepared.focus.catalogue.rules:
+        seen.rules = prepared.focus.rules
 
 
 async def remember_outcome(
     account: Account, lease: Lease, cycle_id: str, prepared: CyclePlan, pushed: WriteResult
 ) -> None:
-    """Record what a push changed in the quarantine, and what it left unrecorded; say what the target altered."""
-    _name_altered(prepared.snapshot, pushed)
-    _name_waiting(pushed)
-    seen = await off_loop(prepared.size, _outcome, prepared, pushed, account.clock.now())
-    if seen is not None:
+    """Record what a push changed, and what it left unrecorded."""
+    seen = await off_loop(prepared.size, outcome_of, prepared, pushed, account.clock.now())
+    if not seen.is_empty:
         await account.state.observe(lease, cycle_id, seen)
 
 
-def _outcome(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> SnapshotUpdate | None:
+def outcome_of(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> SnapshotUpdate:
+    """Collect what a push changed in the quarantine, and what it left unrecorded; say what the target altered."""
+    _name_altered(prepared.snapshot, pushed)
+    _name_waiting(pushed)
     refused = list(_set_aside(pushed, prepared.snapshot, now))
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *pushed.completed, *_settled(prepared)])
@@ -78,11 +80,15 @@ def _outcome(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> Snapsho
     written = {change.cell: change.after for change in pushed.applied}
     done = {cell.product_id for cell in written} - {entry.product_id for entry in refused}
     settled = {key: one for key, one in _settled_products(prepared, written).items() if key in done} if done else {}
-    if not (refused or released or settled or pushed.unrecorded):
-        return None
-    seen = SnapshotUpdate(cells=pushed.unrecorded, quarantined=refused, released=released)
-    seen.settled, seen.rules = settled, prepared.focus.rules
-    return seen
+    seen = pushed.unrecorded
+    return replace(
+        seen,
+        cells={**seen.cells, **pushed.pending},
+        quarantined=[*seen.quarantined, *refused],
+        released=[*seen.released, *released],
+        settled={**seen.settled, **settled},
+        rules=seen.rules or (prepared.focus.rules if settled else b""),
+    )
 
 
 def _settled_products(prepared: CyclePlan, written: Mapping[Cell, Figure]) -> dict[int, SettledProduct]:

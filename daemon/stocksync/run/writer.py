@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,8 +50,10 @@ class WriteResult:
     """Rows whose left-out columns went in after all."""
     incomplete: list[tuple[Change, str]] = field(default_factory=list)
     """Rows of which they were refused again."""
-    unrecorded: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
-    """What was read of cells that are still to be written: it is recorded with their intents."""
+    unrecorded: SnapshotUpdate = field(default_factory=SnapshotUpdate)
+    """What was read and is not recorded yet: it goes with the first intents."""
+    pending: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
+    """What was read of cells that are still to be written: it goes with the intents of their own."""
 
     @property
     def count(self) -> int:
@@ -73,10 +75,16 @@ class Writer:
         self._waits = 0
 
     async def observe(self, seen: SnapshotUpdate, changes: Sequence[Change]) -> None:
-        """Record what was read; of `changes`, which are pushed next, with their intents: one commit for both."""
-        if not self._account.shared:
-            self.pushed.unrecorded = await off_loop(len(changes), _with_intents, seen, changes)
-        await self._account.state.observe(self._lease, self._cycle_id, seen)
+        """Take what was read, to be recorded with the intents of `changes`, which are pushed next: one commit for both.
+
+        Without a change, whoever asked for it records what is left in `pushed`. One transaction for a batch and its
+        acknowledgement has no intents: there it is recorded now.
+        """
+        if changes and self._account.shared:
+            await self._account.state.observe(self._lease, self._cycle_id, seen)
+            return
+        self.pushed.pending = await off_loop(len(changes), _with_intents, seen, changes)
+        self.pushed.unrecorded = seen
 
     async def push(self, changes: Sequence[Change]) -> None:
         """Write changes in batches; what became of them is in `pushed`, also after an error.
@@ -152,11 +160,13 @@ class Writer:
     async def _write(self, batch: Sequence[Change]) -> None:
         batch = self._untried(batch)
         if batch and not self._account.shared:
-            unrecorded = self.pushed.unrecorded
-            read = {change.cell: unrecorded[change.cell] for change in batch if change.cell in unrecorded}
-            await self._account.state.intend(self._lease, self._cycle_id, batch, read)
+            seen, pending = self.pushed.unrecorded, self.pushed.pending
+            read = {change.cell: pending[change.cell] for change in batch if change.cell in pending}
+            seen = replace(seen, cells={**seen.cells, **read})
+            await self._account.state.intend(self._lease, self._cycle_id, batch, seen)
+            self.pushed.unrecorded = SnapshotUpdate()
             for cell in read:
-                del unrecorded[cell]
+                del pending[cell]
         await self._deliver(batch)
 
     def _untried(self, batch: Sequence[Change]) -> Sequence[Change]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, figure_of
 from stocksync.ports import Quarantined
-from stocksync.state.codec import locations_of, parts_of
+from stocksync.state.codec import locations_of, parts_of, totals_of
 from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import chunks
 from stocksync.state.types import instant
@@ -74,11 +74,13 @@ async def load_products(
 
 async def load_account(connection: AsyncConnection, account: str) -> dict[str, Any]:
     """Load what is known of the account as a whole: those fields of a `Snapshot`."""
-    columns = (accounts.c[name] for name in ("layout", "target", "locations", "last_complete", "checked_up_to"))
-    row = (await connection.execute(select(*columns).where(accounts.c.account == account))).mappings().first()
+    names = ("layout", "target", "locations", "last_complete", "checked_up_to", "recent_totals")
+    query = select(*(accounts.c[name] for name in names)).where(accounts.c.account == account)
+    row = (await connection.execute(query)).mappings().first()
     if row is None:
         return {}
-    return {**row, "locations": locations_of(row["locations"]), "checked_up_to": row["checked_up_to"] or 0}
+    decoded = {"locations": locations_of(row["locations"]), "recent_totals": totals_of(row["recent_totals"])}
+    return {**row, **decoded, "checked_up_to": row["checked_up_to"] or 0}
 
 
 async def load_quarantine(

@@ -1,12 +1,13 @@
 """How values are written into text and blob columns, and read back."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
 
+from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import HeldChange, HeldPlan
@@ -37,6 +38,8 @@ _report = msgspec.json.Decoder(CycleReport)
 _audit = msgspec.json.Decoder(AuditReport)
 _locations = msgspec.json.Decoder(dict[int, str])
 _plan = msgspec.json.Decoder(_Plan)
+_spans = msgspec.json.Decoder(PageSpans)
+_totals = msgspec.json.Decoder(list[int])
 
 
 @lru_cache(maxsize=16_384)  # the same figures go into an intent, an acknowledgement and the ledger
@@ -78,6 +81,26 @@ def locations_text(locations: Mapping[int, str]) -> str:
 def locations_of(text: str | None) -> dict[int, str]:
     """Read location names."""
     return {} if text is None else _locations.decode(text)
+
+
+def spans_text(spans: PageSpans) -> str:
+    """Give stretches of pages as JSON."""
+    return msgspec.json.encode(spans).decode()
+
+
+def spans_of(text: str | None) -> PageSpans:
+    """Read stretches of pages."""
+    return () if text is None else _spans.decode(text)
+
+
+def totals_text(totals: Sequence[int]) -> str:
+    """Give a catalogue's sizes as JSON."""
+    return msgspec.json.encode(totals).decode()
+
+
+def totals_of(text: str | None) -> list[int]:
+    """Read a catalogue's sizes."""
+    return [] if text is None else _totals.decode(text)
 
 
 def plan_blob(plan: HeldPlan) -> bytes:

@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.budget import SECOND, Pace, Reservation
-from stocksync.core.completeness import PageSpans
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
@@ -22,11 +21,10 @@ from stocksync.core.near_sku import KnownSku
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.dsn.sqlite_file import file_of
-from stocksync.errors import RowsRefused, SchemaBehind, TargetConflict
+from stocksync.errors import LeaseLost, RowsRefused, SchemaBehind, TargetConflict
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
-    FiguresRead,
     GuardHistory,
     Lease,
     LeaseHolder,
@@ -169,7 +167,6 @@ class Database:
                 cells=await cells.load_cells(connection, account, product_ids),
                 products=await cells.load_products(connection, account, product_ids),
                 quarantine=await cells.load_quarantine(connection, account, product_ids),
-                recent_totals=await cycles.recent_totals(connection, account),
                 plans=await approvals.plans(connection, account),
                 **await cells.load_account(connection, account),
             )
@@ -198,23 +195,23 @@ class Database:
 
         return await self._fenced(lease, work)
 
-    async def left_unread(self, account: str) -> PageSpans:
-        """Give the pages that the last reading had no time for."""
-        return await self._session.read(lambda connection: cycles.left_unread(connection, account))
-
     async def begin(self, lease: Lease, report: CycleReport) -> None:
-        """Record that a cycle was attempted."""
-
-        async def work(connection: AsyncConnection, _now: datetime) -> None:
-            await cycles.begin(connection, report)
-
-        await self._fenced(lease, work)
+        """Record that a cycle is attempted."""
+        if not await self._session.write(lambda connection: cycles.begin(connection, lease, report)):
+            await self.confirm(lease, timedelta(0))
+            raise LeaseLost(f"account {lease.account}: the lease was lost while a cycle began")
 
     async def observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         """Record what a reading showed; a figure read earlier never replaces a later one."""
+        await self._observe(lease, cycle_id, await self._all_but_last(lease, cycle_id, seen))
+
+    async def _all_but_last(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> SnapshotUpdate:
+        """Record what is more than one transaction should hold; give the rest."""
         rows = len(seen.cells) + len(seen.products) + len(seen.settled)
-        for part in await off_loop(rows, in_slices, seen, _AT_ONCE):
+        *parts, last = await off_loop(rows, in_slices, seen, _AT_ONCE)
+        for part in parts:
             await self._observe(lease, cycle_id, part)
+        return last
 
     async def _observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
         async def work(connection: AsyncConnection, now: datetime) -> None:
@@ -223,12 +220,15 @@ class Database:
         await self._fenced(lease, work)
 
     async def intend(
-        self, lease: Lease, cycle_id: str, changes: Sequence[Change], read: FiguresRead | None = None
+        self, lease: Lease, cycle_id: str, changes: Sequence[Change], seen: SnapshotUpdate | None = None
     ) -> None:
-        """Commit the intents of a batch, before the target is written, with what was `read` of its cells."""
+        """Commit the intents of a batch, before the target is written, and with them what a reading showed."""
+        read, others = await off_loop(len(changes), ledger.read_of, changes, seen or SnapshotUpdate())
+        last = await self._all_but_last(lease, cycle_id, others)
 
         async def work(connection: AsyncConnection, now: datetime) -> None:
-            await ledger.intend(connection, lease, cycle_id, changes, read=read or {}, now=now)
+            await snapshot_update.observe(connection, lease.account, cycle_id, last, now)
+            await ledger.intend(connection, lease, cycle_id, changes, read=read, now=now)
 
         await self._fenced(lease, work)
 
@@ -278,10 +278,12 @@ class Database:
 
         await self._fenced(lease, work)
 
-    async def end(self, lease: Lease, report: CycleReport) -> None:
+    async def end(self, lease: Lease, report: CycleReport, seen: SnapshotUpdate | None = None) -> None:
         """Record how a cycle ended; once an hour deletes what `keep_ledger` has outlived."""
+        last = await self._all_but_last(lease, report.cycle_id, seen or SnapshotUpdate())
 
         async def work(connection: AsyncConnection, now: datetime) -> datetime:
+            await snapshot_update.observe(connection, lease.account, report.cycle_id, last, now)
             await cycles.end(connection, report, now)
             if self._sweeps(lease.account, now):
                 await cycles.forget(connection, lease.account, now - self._keep)

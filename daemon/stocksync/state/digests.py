@@ -9,6 +9,7 @@ from stocksync.core.look_alike import folded
 from stocksync.core.model import SettledProduct
 from stocksync.core.recognition import Catalogue
 from stocksync.sqlrows import Columns, Rows, update_rows
+from stocksync.state.codec import spans_of
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
 from stocksync.state.session import chunks, execute_by_id
 
@@ -18,12 +19,13 @@ UNSETTLED = dict.fromkeys(_DIGEST)
 
 async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue:
     """Load every product's id, with its row digest and counts where it is settled: one narrow query."""
-    mine = select(accounts.c.rules, accounts.c.checked_up_to).where(accounts.c.account == account)
-    rules, checked_up_to = (await connection.execute(mine)).one_or_none() or (None, None)
+    columns = accounts.c.rules, accounts.c.checked_up_to, accounts.c.unread
+    mine = (await connection.execute(select(*columns).where(accounts.c.account == account))).one_or_none()
+    rules, checked_up_to, unread = (None, None, None) if mine is None else mine
     names = (products.c[name] for name in ("product_id", *SettledProduct._fields))
     rows = (await connection.execute(select(*names).where(products.c.account == account))).all()
     known = {row[0]: None if row[1] is None else SettledProduct(*row[1:]) for row in rows}
-    return Catalogue(rules or b"", known, checked_up_to or 0)
+    return Catalogue(rules or b"", known, checked_up_to or 0, unread=spans_of(unread))
 
 
 async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[str]) -> list[int]:

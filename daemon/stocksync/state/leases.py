@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, text, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,6 +58,11 @@ async def _fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, t
     row = await _locked(connection, lease.account)
     now = await _now_unlimited(connection)
     return now, _check(row, lease, now) - now
+
+
+def held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    """Give the conditions under which a lease's row shows that it is in force."""
+    return *_signed(lease), accounts.c.expires_at > database_now()
 
 
 async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) -> None:
@@ -171,8 +176,11 @@ async def holder(connection: AsyncConnection, account: str) -> LeaseHolder | Non
 
 async def release(connection: AsyncConnection, lease: Lease) -> None:
     """End a lease where it is still ours."""
-    ours = (accounts.c.account == lease.account, accounts.c.owner == lease.owner, accounts.c.epoch == lease.epoch)
-    await connection.execute(update(accounts).where(*ours).values(owner="", expires_at=_NEVER))
+    await connection.execute(update(accounts).where(*_signed(lease)).values(owner="", expires_at=_NEVER))
+
+
+def _signed(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    return accounts.c.account == lease.account, accounts.c.owner == lease.owner, accounts.c.epoch == lease.epoch
 
 
 def _check(row: LeaseRow | None, lease: Lease, until: datetime) -> datetime:

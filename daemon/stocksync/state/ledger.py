@@ -1,6 +1,7 @@
 """Intents, acknowledgements, and the append-only record of what was applied."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, figure_of, show
-from stocksync.ports import BatchResult, FiguresRead, Lease, LedgerRow
+from stocksync.ports import BatchResult, FiguresRead, Lease, LedgerRow, SnapshotUpdate
 from stocksync.sqlrows import Columns, Rows, insert_rows
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
@@ -30,8 +31,10 @@ async def intend(
     read: FiguresRead,
     now: datetime,
 ) -> None:
-    """Record what is about to be written, and what was read of its cells; an intent that was open keeps its age."""
-    await unsettle(connection, lease.account, {change.product_id for change in changes})
+    """Record what is about to be written, and what was read of its cells; an intent that was open keeps its age.
+
+    That its products are not settled any more is recorded by `observe`, in the same transaction.
+    """
     ordered = sorted(changes, key=attrgetter("cell"))
     figures = [read.get(change.cell, (change.parts, NEVER_READ)) for change in ordered]
     each: Columns = {
@@ -42,6 +45,15 @@ async def intend(
     }
     rows = cell_rows(lease.account, ordered, each, intended_at=now)
     await insert_rows(connection, upsert(cells, connection, lambda new: [*_opened(new), *newer_wins(new, now)]), rows)
+
+
+def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRead, SnapshotUpdate]:
+    """Part what goes into the rows of these changes, with their intents, from what else is to be recorded."""
+    products = {change.product_id for change in changes}
+    mine = {change.cell for change in changes if change.cell in seen.cells and change.cell not in seen.replacing}
+    read = {cell: seen.cells[cell] for cell in mine}
+    rest = {cell: figures for cell, figures in seen.cells.items() if cell not in mine}
+    return read, replace(seen, cells=rest, unsettled=sorted(products.union(seen.unsettled)))
 
 
 async def acknowledge(

@@ -26,7 +26,6 @@ accounts = Table(
     Column("owner", Words, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("last_attempt", Instant),
     Column("last_complete", Instant),
     Column("last_push", Instant),
     Column("failures", Integer, nullable=False),
@@ -41,6 +40,8 @@ accounts = Table(
     Column("rules", Digest),
     Column("ledger_from", Instant),
     Column("address", Words),
+    Column("recent_totals", Words),
+    Column("unread", Words),
 )
 
 products = Table(

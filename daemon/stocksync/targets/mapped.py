@@ -61,13 +61,13 @@ class MappedTarget:
             notes=layout.notes,
         )
 
-    async def stale(self) -> bool:
+    async def stale(self) -> bool | None:
         """Look at the columns' types again, with one question."""
         known = self._known
         if known is None:
-            return False
+            return None
         async with self._patiently(), dialects.reading_within(self._engine, self._settings.patience.lock) as connection:
-            return await connection.run_sync(column_types, self._settings) != known.types
+            return await connection.run_sync(column_types, known.table) != known.types
 
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
         """Do what a cycle does with such changes, in a transaction that is rolled back."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Column, Connection, Inspector, MetaData, Table, false, inspect, select, text, update
+from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.schema import CreateTable
 
 from stocksync.errors import ConfigurationError
@@ -43,11 +44,12 @@ def reflect(connection: Connection, settings: TargetSettings) -> Layout:
     return _layout(connection, inspector, found, settings)
 
 
-def column_types(connection: Connection, settings: TargetSettings) -> dict[str, str]:
-    """Give every column's type as it is now; none where the table is not there."""
-    inspector = inspect(connection)
-    found = _find_table(inspector, settings)
-    return {} if found is None else _types(inspector.get_columns(*found))
+def column_types(connection: Connection, table: Table) -> dict[str, str]:
+    """Give the type of every column that a reflected table has now; none where it is not there any more."""
+    try:
+        return _types(inspect(connection).get_columns(table.name, table.schema))
+    except NoSuchTableError:
+        return {}
 
 
 def create(connection: Connection, settings: TargetSettings) -> None:

@@ -57,9 +57,9 @@ class StatementsTarget:
             loose="product_id" not in binds,
         )
 
-    async def stale(self) -> bool:
-        """Tell of no change: own statements have no columns of ours."""
-        return False
+    async def stale(self) -> bool | None:
+        """Ask nothing: own statements have no columns of ours."""
+        return None
 
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
         """Run each statement as a cycle does, in a transaction that is rolled back."""
