@@ -143,6 +143,8 @@ async def test_a_lease_that_ran_out_writes_nothing_and_is_claimed_anew(state) ->
     with pytest.raises(LeaseLost):
         await state.intend(short, "c1", [change()])
     with pytest.raises(LeaseLost):
+        await state.begin(short, report())
+    with pytest.raises(LeaseLost):
         await renew(state, short, TTL)
     assert (await state.snapshot("main")).cells == {}
     assert await claim(state, "main", "two", TTL) == Lease("main", "two", 2)
@@ -514,6 +516,15 @@ async def test_what_a_reading_had_no_time_for_is_known_until_the_next_reading(st
     assert (await state.catalogue("main")).unread == spans, "nothing was read since"
     await state.end(lease, report("c3", T0 + timedelta(minutes=2), **read))
     assert (await state.catalogue("main")).unread == ()
+
+
+async def test_what_a_cycle_leaves_to_its_end_is_recorded_with_it(state, lease) -> None:
+    await state.begin(lease, report("c1"))
+    await state.end(lease, done("c1"), seen_at(T0))
+    assert (await remembered(state)).parts == PARTS
+    many = {number: known(f"BW-{number}") for number in range(1, 12_002)}
+    await state.end(lease, done("c2"), SnapshotUpdate(products=many))
+    assert len((await state.snapshot("main")).products) == len(many)
 
 
 async def test_cycles_make_attempt_success_and_failures_apart(state, lease) -> None:

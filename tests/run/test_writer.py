@@ -242,7 +242,7 @@ def test_slow_batches_do_not_grow() -> None:
     bench(work)
 
 
-def test_what_was_read_is_recorded_with_its_intent_and_the_rest_at_once() -> None:
+def test_what_was_read_is_recorded_with_its_intent_and_the_rest_with_the_first() -> None:
     async def work(on: Bench) -> None:
         pushed, other = changes(1, 2, 3), Cell(9, "1")
         seen = SnapshotUpdate(
@@ -250,12 +250,14 @@ def test_what_was_read_is_recorded_with_its_intent_and_the_rest_at_once() -> Non
         )
         seen.replacing = frozenset({pushed[2].cell})
         await on.writer.observe(seen, pushed)
-        assert {cell.product_id for cell in (await on.state.snapshot("main")).cells} == {3, 9}
-        assert set(on.pushed.unrecorded) == {one.cell for one in pushed[:2]}
+        assert (await on.state.snapshot("main")).cells == {}
+        assert set(on.pushed.pending) == {one.cell for one in pushed[:2]}
         await on.writer.push(pushed[:1])
-        assert set(on.pushed.unrecorded) == {pushed[1].cell}
+        assert {cell.product_id for cell in (await on.state.snapshot("main")).cells} == {1, 3, 9}
+        assert set(on.pushed.pending) == {pushed[1].cell}
         await on.writer.push(pushed[1:])
-        assert on.pushed.unrecorded == {}
+        assert on.pushed.pending == {}
+        assert on.pushed.unrecorded.is_empty
         cells = (await on.state.snapshot("main")).cells
         parts = {cell.product_id: one.parts for cell, one in cells.items()}
         assert parts == {one.product_id: one.parts for one in pushed} | {9: ((1, Decimal(9)),)}
@@ -265,10 +267,22 @@ def test_what_was_read_is_recorded_with_its_intent_and_the_rest_at_once() -> Non
     bench(work)
 
 
+def test_what_was_read_is_still_to_be_recorded_where_the_intents_were_not() -> None:
+    async def work(on: Bench) -> None:
+        seen = SnapshotUpdate(cells={Cell(9, "1"): (((1, Decimal(9)),), EPOCH)})
+        await on.writer.observe(seen, changes(1))
+        await on.state.release(on.writer._lease)
+        with pytest.raises(LeaseLost):
+            await on.writer.push(changes(1))
+        assert on.pushed.unrecorded == seen
+
+    bench(work)
+
+
 def test_where_state_and_target_are_one_what_was_read_is_recorded_at_once() -> None:
     async def work(on: Bench) -> None:
         await on.writer.observe(SnapshotUpdate(cells={change(1).cell: (change(1).parts, EPOCH)}), changes(1))
-        assert on.pushed.unrecorded == {}
+        assert on.pushed.unrecorded.is_empty
         assert (await on.state.snapshot("main")).cells[change(1).cell].parts == change(1).parts
 
     bench(work, shared=True)
