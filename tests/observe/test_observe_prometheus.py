@@ -240,6 +240,7 @@ def test_what_can_wait_is_told_in_the_working_hours_of_riyadh():
         ("Down", "Stale NotPolling NoWriter StateUnreadable Absent AccountVanished"),
         ("Absent", "Stale NoWriter"),
         ("NoWriter", "Stale NotPolling Failing"),
+        ("FleetNotPolling", "Stale NotPolling Unpushed"),
         ("Refused", "Quarantine QuarantineAgeing"),
         ("TargetLostRows", "Drift"),
         ("HeldLong", "Held"),

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from fleet_shop import FleetShop
-from system_shop import until
+from system_shop import Daemon, until
 
 # One server for all: it is started once in each process that runs tests.
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -47,11 +47,16 @@ async def test_schedules_follow_the_configuration_and_polls_write_the_target(fle
     code, stand = await states(shop)
     assert (code, len(stand)) == (1, 4), "nobody works yet"
 
-    worker = await shop.start()
+    worker, front = await shop.start(), await shop.start("serve")
     await until(lambda: shop.equal("a", "b"), "both targets equal Qoyod")
     shop.simulator.catalogue.stock_take(2, 3, 99)
     await until(lambda: shop.equal("a", "b"), "a change reaches both targets")
     assert (await states(shop))[0] == 0
+    await until(lambda: ready(front), "serve calls both accounts fresh")
+    series = [line for line in (await front.get("/metrics"))[1].splitlines() if 'account="a"' in line]
+    assert 5 < len(series) <= 15
+    assert (await front.json("/api/stock?sku=P-02&account=a"))["sku"] == "P-02"
+    assert await serves(front, "a", "b")
 
     # An account comes and another goes; the worker reads the files by itself.
     shop.add("c", poll={"interval": "1s"})
@@ -68,8 +73,18 @@ async def test_schedules_follow_the_configuration_and_polls_write_the_target(fle
     assert await steps(shop) == [("delete", "audit", "b"), ("delete", "poll", "b")]
     assert (await states(shop))[1] == {"poll a": "waits", "audit a": "waits", "poll c": "paused", "audit c": "waits"}
     assert other in shop.temporal.cli("schedule", "list")
+    await until(lambda: serves(front, "a", "c"), "serve follows the files too")
     assert worker.said("account_file_refused")
+    assert await front.end(signal.SIGTERM) == 0
     assert await worker.end(signal.SIGTERM) == 0
+
+
+async def ready(front: Daemon) -> bool:
+    return (await front.get("/readyz"))[0] == 200
+
+
+async def serves(front: Daemon, *names: str) -> bool:
+    return [one["account"] for one in (await front.json("/api/status"))["accounts"]] == list(names)
 
 
 async def test_what_a_dead_or_sleeping_worker_leaves_goes_on_elsewhere(fleet_shop: FleetShop) -> None:

@@ -34,13 +34,14 @@ if TYPE_CHECKING:
         write_config,
         write_secret,
     )
+    from stocksync.app.serve import run_serve
     from stocksync.app.worker import run_worker
 
 __all__ = [
     "Service", "applying", "ask_whether_it_turns", "changes", "check", "decide", "decisions", "drift", "explain",
     "fleet_status", "held", "history", "levels", "look_at_source", "look_at_target", "map_for", "migrate", "once",
-    "plan", "poll_section", "retry", "run", "run_worker", "secret_in", "sections_for", "service", "status", "stock",
-    "stock_of_many", "write_config", "write_secret",
+    "plan", "poll_section", "retry", "run", "run_serve", "run_worker", "secret_in", "sections_for", "service",
+    "status", "stock", "stock_of_many", "write_config", "write_secret",
 ]  # fmt: skip
 
 _HOMES = {
@@ -53,6 +54,7 @@ _HOMES = {
         "look_at_source", "look_at_target", "map_for", "poll_section", "secret_in", "sections_for", "write_config",
         "write_secret",
     },
+    "serve": {"run_serve"},
     "worker": {"run_worker"},
 }  # fmt: skip
 """Module to what comes from it; everything else comes from `commands`."""

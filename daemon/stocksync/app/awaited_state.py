@@ -24,9 +24,9 @@ Open = Callable[[], Awaitable[Database]]
 class AwaitedState:
     """What the page and the metrics read from before, and after, the state is there."""
 
-    def __init__(self, config: Config, now: Callable[[], datetime]) -> None:
-        """Take the configuration; nothing is opened yet."""
-        self._config, self._now = config, now
+    def __init__(self, config: Config, now: Callable[[], datetime], *, writes: bool = True) -> None:
+        """Take the configuration; nothing is opened yet. Who does not write, locks no file."""
+        self._config, self._now, self._writes = config, now, writes
         self._waiting: Waiting | None = Waiting("the state database", now(), "it has not answered yet")
         self._reminder = Reminder()
         self.database: Database | None = None
@@ -42,7 +42,7 @@ class AwaitedState:
             StateUnavailable: the state was not opened yet; the message is the database's own.
 
         """
-        return await self._database().status(accounts, known)
+        return await self.opened().status(accounts, known)
 
     async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
         """Give an account's applied changes behind a cursor.
@@ -52,7 +52,7 @@ class AwaitedState:
             StateUnavailable: as for `status`.
 
         """
-        return await self._database().changes_after(account, after, limit)
+        return await self.opened().changes_after(account, after, limit)
 
     async def open(self, stopping: asyncio.Event) -> Database | None:
         """Open and lock the state, however long it takes; None where `stopping` came first.
@@ -102,7 +102,13 @@ class AwaitedState:
         if self.database is not None:
             await self.database.close()
 
-    def _database(self) -> Database:
+    def opened(self) -> Database:
+        """Give the database.
+
+        Raises:
+            StateUnavailable: it is not open.
+
+        """
         if self.database is None:
             raise StateUnavailable(self._waiting.because if self._waiting else "it is closed")
         return self.database
@@ -111,7 +117,8 @@ class AwaitedState:
         try:
             if self.database is None:
                 self.database = await open_state(self._config.state.dsn(), self._config.state.keep_ledger)
-            self.database.lock()
+            if self._writes:
+                self.database.lock()
         except SchemaBehind:
             raise
         except StateError as error:

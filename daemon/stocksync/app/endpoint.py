@@ -61,10 +61,12 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def serving(config: Config, metrics: Metrics | None = None) -> AsyncIterator[Endpoint]:
+async def serving(
+    config: Config, metrics: Metrics | None = None, state: AwaitedState | None = None
+) -> AsyncIterator[Endpoint]:
     """Serve page, metrics and health until the block ends; nothing is opened but the port.
 
-    Without `metrics`, those of each account are shown.
+    Without `metrics`, all those of each account are shown; without `state`, it is opened to be written to.
 
     Raises:
         ConfigurationError: the address cannot be listened on, or the token cannot be read.
@@ -72,7 +74,10 @@ async def serving(config: Config, metrics: Metrics | None = None) -> AsyncIterat
     """
     accounts = {one.name: watch(one) for one in config.accounts}
     watched = list(accounts.values())
-    state, metrics = AwaitedState(config, heartbeat.utc_now), metrics or Metrics(watched, standard_error.dropped)
+    state, metrics = (
+        state or AwaitedState(config, heartbeat.utc_now),
+        metrics or Metrics(watched, standard_error.dropped),
+    )
     beat = heartbeat.Heartbeat(metrics)
     endpoint = Endpoint(state, metrics, heartbeat.StateView(state, list(accounts), metrics), accounts)
     endpoint.site = Web(

@@ -33,3 +33,16 @@ def _problems(config: Config) -> Iterator[str]:
         file = file_of(parse(url, where))
         if file is not None and (words := obstacle(file)):
             yield f"{where}: {words}"
+
+
+def refuse_private_state(config: Config) -> None:
+    """Refuse a state that no second machine can share.
+
+    Raises:
+        ConfigurationError: it is SQLite.
+
+    """
+    if parse(config.state.dsn(), "state.url").get_backend_name() == "sqlite":
+        raise ConfigurationError(
+            f"{config.state.key}: machines share their state on PostgreSQL or MariaDB (one process: stocksync run)"
+        )

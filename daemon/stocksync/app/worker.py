@@ -13,12 +13,11 @@ from stocksync.app.daemon import on_signals
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.fleet import settings_of
 from stocksync.app.on_demand import AccountsOnDemand
+from stocksync.app.preflight import refuse_private_state
 from stocksync.app.supervision import tell_refused
 from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import Builder, open_builder, owner_name
 from stocksync.config import Config
-from stocksync.dsn import parse
-from stocksync.errors import ConfigurationError
 from stocksync.fleet.activity import Activities
 from stocksync.fleet.worker import connected, work
 from stocksync.observe import heartbeat, standard_error
@@ -90,16 +89,3 @@ async def _tell(systemd: Systemd, activities: Activities) -> None:
         systemd.feed()
         systemd.status(f"{len(activities.at_work)} at work, {activities.done:,} done")
         await asyncio.sleep(1)
-
-
-def refuse_private_state(config: Config) -> None:
-    """Refuse a state that no second machine can share.
-
-    Raises:
-        ConfigurationError: it is SQLite.
-
-    """
-    if parse(config.state.dsn(), "state.url").get_backend_name() == "sqlite":
-        raise ConfigurationError(
-            f"{config.state.key}: machines share their state on PostgreSQL or MariaDB (one process: stocksync run)"
-        )

@@ -9,8 +9,8 @@ import structlog
 from stocksync.cli.checking import check
 from stocksync.cli.demo import demo
 from stocksync.cli.fleet import apply as fleet_apply
+from stocksync.cli.fleet import serve, worker
 from stocksync.cli.fleet import status as fleet_status
-from stocksync.cli.fleet import worker
 from stocksync.cli.init import init
 from stocksync.cli.looking import explain, history, status, stock
 from stocksync.cli.planning import approve, drift, plan, reject, retry
@@ -30,7 +30,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Look": (status, stock, explain, history, changes, levels),
     "Plan and decide": (plan, approve, reject, drift, retry),
     "Set up and try": (init, check, migrate, simulator, demo),
-    "On many machines": (worker,),
+    "On many machines": (worker, serve),
 }
 _FLEET: Mapping[str, Callable[..., None]] = {"apply": fleet_apply, "status": fleet_status}
 

@@ -90,6 +90,19 @@ def worker(config: ConfigFile = None, *, listen: Listen = None, debug: Debug = F
         wait_for(app.run_worker(loaded, log_as))
 
 
+def serve(config: ConfigFile = None, *, listen: Listen = None, debug: Debug = False) -> None:
+    """Serve the page, /metrics, /readyz and /api for all accounts of a fleet, from the state alone (docs/fleet.md).
+
+    It polls nothing, so any number of copies may run. Each account has at most 15 series in /metrics; the rest is
+    summed. Changed files of the configuration are read again by themselves, and on SIGHUP.
+
+    $ stocksync serve
+    $ stocksync serve --listen 0.0.0.0:9464
+    """
+    unblock()
+    wait_for(app.run_serve(_listening(settings(config, debug=debug, daemon=True), listen), log_as))
+
+
 def _listening(config: Config, listen: str | None) -> Config:
     """Put another address in place of http.listen.
 
