@@ -23,6 +23,11 @@ class AccountsOnDemand:
         self._plans: dict[str, Plan] = {}
         self._users: OrderedDict[str, int] = OrderedDict()
 
+    @property
+    def names(self) -> list[str]:
+        """The accounts there are."""
+        return list(self._plans)
+
     async def follow(self, config: Config) -> None:
         """Lend the accounts of this configuration from now on; who has one keeps it until done.
 

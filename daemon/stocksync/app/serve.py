@@ -11,31 +11,22 @@ from stocksync.app.awaited_state import AwaitedState
 from stocksync.app.config_watch import ConfigWatch
 from stocksync.app.daemon import on_signals
 from stocksync.app.endpoint import Endpoint, serving
+from stocksync.app.fleet_products import FleetProducts
 from stocksync.app.on_demand import AccountsOnDemand
 from stocksync.app.preflight import refuse_private_state
-from stocksync.app.suggestions import nobody_knows
 from stocksync.app.supervision import tell_refused
 from stocksync.app.systemd import Systemd
 from stocksync.app.wiring import open_builder, owner_name, watch
 from stocksync.config import Config
-from stocksync.core.answers import StockAnswer
 from stocksync.core.status import AccountStatus
-from stocksync.errors import ConfigurationError, NotFound, StateInUse, Unanswered
 from stocksync.observe import heartbeat, standard_error
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
 from stocksync.observe.fleet_metrics import FleetMetrics
-from stocksync.run.lookup import Query, look_up
 from stocksync.run.poll_leases import PollLeases
 from stocksync.state.database import Database
-from stocksync.web.lookups import Lookup
 
 log = structlog.get_logger(__name__)
-
-_LOOKED_THROUGH = 20
-"""Accounts that a look-up without an account goes through."""
-_PATIENCE_SECONDS = 2.0
-"""For the lease under which a refresh pushes what it finds; a poll that runs does it as well."""
 
 
 class SummarisedState(AwaitedState):
@@ -93,7 +84,7 @@ async def _serve(
 
         files = ConfigWatch(config, follow, told)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, files.asked.set)
-        endpoint.look_up = _lookup(accounts, leases, state, files)
+        endpoint.working = FleetProducts(accounts, leases, state)
         async with heartbeat.running(files.run(), leases.keep(), endpoint.view.run()):
             await stopping.wait()
         endpoint.state.forget()
@@ -103,32 +94,3 @@ async def _feed(systemd: Systemd) -> None:
     while True:
         systemd.feed()
         await asyncio.sleep(1)
-
-
-def _lookup(accounts: AccountsOnDemand, leases: PollLeases, state: Database, files: ConfigWatch) -> Lookup:
-    async def one(name: str, query: Query, *, fresh: bool) -> StockAnswer:
-        async with accounts.lend(name) as account:
-            if fresh:
-                try:
-                    async with leases.lead(account, _PATIENCE_SECONDS) as lease:
-                        return await look_up(account, state, query, lease)
-                except StateInUse:  # its poll is under way
-                    pass
-            return await look_up(account, state, query, None, fresh=fresh)
-
-    async def lookup(account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
-        query, names = Query(sku, product_id), [one.name for one in files.config.accounts]
-        if account is None and len(names) > _LOOKED_THROUGH:
-            raise ConfigurationError(f"account: is needed, as there are {len(names):,}")
-        chosen = [account] if account is not None else names
-        silence: Unanswered | None = None
-        for name in chosen:
-            try:
-                return await one(name, query, fresh=fresh)
-            except Unanswered as error:  # another account may know it
-                silence = silence or error
-            except NotFound:
-                continue
-        raise silence or await nobody_knows(state, chosen, query, fresh=fresh)
-
-    return lookup
