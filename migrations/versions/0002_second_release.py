@@ -29,6 +29,7 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("address", Words())),
         ("stocksync_accounts", sa.Column("recent_totals", Words())),
         ("stocksync_accounts", sa.Column("unread", Words())),
+        ("stocksync_accounts", sa.Column("told", Words())),
         ("stocksync_products", sa.Column("digest", Digest)),
         ("stocksync_products", sa.Column("unchanged", sa.Integer())),
         ("stocksync_products", sa.Column("unmanaged", sa.Integer())),

@@ -70,6 +70,8 @@ def test_every_declared_metric_is_set_by_something_and_nothing_else_is_exported(
     told["cycles"] = (ex.cycle(clock_skew_seconds=0.4),)
     metrics.remember(ex.status(catalogue={"tracked": 2000}, **told), ex.NOW)
     metrics.looped(ex.NOW, 0.001)
+    metrics.noticed("mailto", "sent")
+    metrics.unsent("mailto", 0)
     exported = {family.name: family for family in metrics.registry.collect()}
     ours = {name for name in exported if not name.startswith(("process_", "python_"))}
     assert ours == {metric.full_name.removesuffix("_total") for metric in METRICS}
@@ -88,6 +90,7 @@ def test_metrics_are_made_nowhere_else():
 def test_no_label_names_a_product():
     assert {label for metric in METRICS for label in metric.labels} <= {
         "account",
+        "channel",
         "verdict",
         "outcome",
         "phase",

@@ -20,6 +20,7 @@ NOTHING_TO_SHOW = {
     "token expires in (s)": "only with OAuth",
     "Oldest change not yet written": "as above",
     "Take-overs": "no other process takes over here",
+    "Messages to people": "nobody is to be told here",
     "Triggers not followed": "every trigger is followed here",
 }
 

@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 _AGAIN = timedelta(seconds=2)
 
+_HOLDER = "the process that holds the state"
+
 Open = Callable[[], Awaitable[Database]]
 
 
@@ -34,6 +36,11 @@ class AwaitedState:
     def waiting(self) -> Waiting | None:
         """Say what is waited for; None where nothing is."""
         return self._waiting
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another process holds the state, as it should."""
+        return self._waiting is not None and self._waiting.what == _HOLDER
 
     async def status(self, accounts: Iterable[str], known: Mapping[str, AccountStatus]) -> list[AccountStatus]:
         """Give the accounts' status; what is `known` of one is counted anew only where it must.
@@ -53,6 +60,24 @@ class AwaitedState:
 
         """
         return await self.opened().changes_after(account, after, limit)
+
+    async def told(self, accounts: Iterable[str]) -> Mapping[str, str]:
+        """Give what people were told of each account.
+
+        Raises:
+            StateUnavailable: as for `status`.
+
+        """
+        return await self.opened().told(accounts)
+
+    async def tell(self, account: str, before: str, after: str) -> bool:
+        """Note what people are told of an account, unless another process did first.
+
+        Raises:
+            StateUnavailable: as for `status`.
+
+        """
+        return await self.opened().tell(account, before, after)
 
     async def open(self, stopping: asyncio.Event) -> Database | None:
         """Open and lock the state, however long it takes; None where `stopping` came first.
@@ -137,7 +162,7 @@ class AwaitedState:
         held = isinstance(error, StateInUse)
         if not held and not isinstance(error, StateUnavailable) and _is_a_file(self._config):
             raise ConfigurationError(f"state.url: {error}") from error
-        now, what = self._now(), "the process that holds the state" if held else "the state database"
+        now, what = self._now(), _HOLDER if held else "the state database"
         same = self._waiting is not None and self._waiting.what == what
         since = self._waiting.since if self._waiting is not None and same else now
         self._waiting = Waiting(what, since, str(error), now + _AGAIN)

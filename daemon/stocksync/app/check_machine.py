@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from stocksync.app.daemon_client import url_here
+from stocksync.app.notifying import senders_of
 from stocksync.config import Config
 from stocksync.core.answers import CheckResult, CheckState
 
@@ -49,6 +50,13 @@ async def http_result(config: Config) -> CheckResult:
             "http", CheckState.WARNING, what, "set http.token_env or [[http.tokens]], or listen on 127.0.0.1"
         )
     return CheckResult("http", CheckState.WELL, f"{address} is free")
+
+
+async def notify_results(config: Config) -> list[CheckResult]:
+    """Read whom to tell of changes, and send nothing; nothing to say where nobody is to be told."""
+    count = len(await senders_of(config))
+    what = f"{count} address{'' if count == 1 else 'es'} understood; nothing was sent"
+    return [CheckResult("notify", CheckState.WELL, what)] if count else []
 
 
 def _is_handed_in(file: Path) -> bool:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from stocksync.app.check_account import AccountCheck, database_words, opening, plain
 from stocksync.app.check_limits import TimeLimits
-from stocksync.app.check_machine import http_result, secret_results
+from stocksync.app.check_machine import http_result, notify_results, secret_results
 from stocksync.app.wiring import accounts_of
 from stocksync.config import Config
 from stocksync.core.answers import CheckResult, CheckState
@@ -42,8 +42,9 @@ async def check(config: Config, account: str | None = None, seconds: float = 60.
 
         async for result in limits.run("state", state, lambda error: _state_words(config, error)):
             yield result
-        async for result in limits.run("http", http, plain):
-            yield result
+        for part, trial in (("http", http), ("notify", lambda: notify_results(config))):
+            async for result in limits.run(part, trial, plain):
+                yield result
         for one in chosen:
             async for result in AccountCheck(config, one, limits, opened[0] if opened else None).results():
                 yield result

@@ -12,6 +12,7 @@ import structlog
 from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.forwarding import address_of
+from stocksync.app.notifying import notifying
 from stocksync.app.preflight import preflight
 from stocksync.app.products import Products
 from stocksync.app.supervision import Reload, supervise, tell_refused
@@ -90,7 +91,10 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
         reload = Reload(config, endpoint, systemd, relog, problem=tell_refused(config))
         endpoint.metrics.reloaded(well=not reload.problem)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.asked.set)
-        async with heartbeat.running(reload.run(), supervise(endpoint, systemd, reload)):
+        async with (
+            heartbeat.running(reload.run(), supervise(endpoint, systemd, reload)),
+            notifying(config, endpoint) as endpoint.listeners,
+        ):
             state = await endpoint.state.open(stopping)
             if state is not None:
                 await _work(reload, state, stopping)
@@ -129,7 +133,7 @@ async def service(config: Config) -> AsyncIterator[Service]:
     """
     async with serving(config) as endpoint:
         state = await endpoint.state.open_now()
-        async with _working(config, endpoint, state) as running:
+        async with notifying(config, endpoint) as endpoint.listeners, _working(config, endpoint, state) as running:
             yield running
 
 
@@ -138,7 +142,7 @@ async def _working(
     config: Config, endpoint: Endpoint, state: Database, reload: Reload | None = None
 ) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
-        bus = Bus(EventLog().hear, endpoint.metrics.hear)
+        bus = Bus(EventLog().hear, endpoint.metrics.hear, *endpoint.listeners)
         house = await stack.enter_async_context(open_runtime(config, bus.publish, state))
         stack.callback(endpoint.state.forget)
         progressing = reload.systemd.feed if reload else _nobody

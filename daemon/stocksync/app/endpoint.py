@@ -10,6 +10,7 @@ from stocksync.config import Config
 from stocksync.core.health import Watched
 from stocksync.errors import StateUnavailable
 from stocksync.observe import heartbeat, standard_error
+from stocksync.observe.bus import Listener
 from stocksync.observe.metrics import Metrics
 from stocksync.web.access import Token
 from stocksync.web.lookups import Products
@@ -30,6 +31,8 @@ class Endpoint:
     watchdog: Callable[[], Sequence[str]] = tuple
     """Names what stands still although the event loop turns."""
     site: Web | None = None
+    listeners: Sequence[Listener] = ()
+    """Who else hears what happens."""
 
     def watch(self, config: Config) -> None:
         """Show the accounts of this configuration, and no series of any other."""

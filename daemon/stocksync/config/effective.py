@@ -7,6 +7,7 @@ from stocksync.config.model import Config
 from stocksync.config.section import DatabaseSection
 from stocksync.dsn import shown
 from stocksync.errors import ConfigurationError
+from stocksync.known_secrets import MASK
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -30,4 +31,6 @@ def _masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  any value of a c
         return {name: _masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
+    if key == "heartbeat_url" and value:
+        return MASK
     return re.sub(r"://[^/]*@", "://***@", value) if key == "proxy" else value

@@ -4,11 +4,11 @@ Each key declares its type, its default and one sentence; the example file and t
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -17,7 +17,15 @@ from stocksync.config.fleet import FleetConfig
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import DatabaseSection, Section
 from stocksync.config.tenancy import tenants_of
-from stocksync.config.values import DatabaseUrl, Listen, OptionalWord, PositiveDuration, Variable, split_listen
+from stocksync.config.values import (
+    DatabaseUrl,
+    Listen,
+    OptionalWord,
+    PositiveDuration,
+    SecretAddress,
+    Variable,
+    split_listen,
+)
 
 # systemd starts a service in /, where it may write nothing; several directories are separated by colons.
 _RELATIVE_SQLITE = re.compile(r"^(sqlite[\w+]*:///)(?=[^/:?])(?!file:)", re.IGNORECASE)
@@ -102,6 +110,29 @@ class LogConfig(Section):
     """The least important lines that are written."""
 
 
+class NotifyConfig(Section):
+    """Messages to people without Prometheus: one for each change of state, and one when all is well again."""
+
+    urls_file: str = ""
+    """A file that only its owner may read, with one apprise URL a line: mail, Slack, Telegram and the like."""
+    heartbeat_url: SecretAddress = ""
+    """Asked each minute while every account is fresh: a dead man's switch such as healthchecks.io."""
+    language: Literal["en", "ar"] = "en"
+    """What the messages are written in: English or Arabic."""
+    at_most_per_hour: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Messages within any hour; further changes are counted and told in one."""
+
+    def secrets(self) -> Iterator[SecretRef]:
+        """Give the place of the addresses."""
+        if self.urls_file:
+            yield self.urls
+
+    @property
+    def urls(self) -> SecretRef:
+        """Where the addresses stand; false where nobody is told."""
+        return SecretRef(f"{self._path}.urls", "", self.urls_file, self._environ)
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedFile:
     """A file of `accounts_dir` that cannot be used, and every problem in it."""
@@ -116,6 +147,7 @@ class Config(Section):
     state: StateConfig = Field(default_factory=StateConfig)
     http: HttpConfig = Field(default_factory=HttpConfig)
     log: LogConfig = Field(default_factory=LogConfig)
+    notify: NotifyConfig = Field(default_factory=NotifyConfig)
     fleet: FleetConfig = Field(default_factory=FleetConfig)
     accounts_dir: str = ""
     """A folder with one TOML file an account, beside [[accounts]]; it starts at this file's own."""

@@ -26,6 +26,15 @@ class SecretRef:
         """Whether a place was given at all."""
         return bool(self.env or self.file)
 
+    def text(self) -> str:
+        """Give all lines of the file as they are now; whoever reads them apart remembers what is secret in them.
+
+        Raises:
+            ConfigurationError: there is nothing to read.
+
+        """
+        return self._content()
+
     def read(self) -> str:
         """Give the secret as it is now: a file that was replaced shows its new content.
 

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
+from stocksync.known_secrets import remember
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
@@ -99,6 +101,18 @@ def _check_web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_secret_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"\s", value)
+    except ValueError:
+        named = False
+    if value and not (named and parts.scheme in {"https", "http"}):
+        raise ValueError("must be a web address such as https://hc-ping.com/…")
+    remember(value)
+    return value
+
+
 def _check_proxy(value: str) -> str:
     if value in {"", "env"}:
         return value
@@ -139,6 +153,7 @@ PositiveDuration = Annotated[Duration, AfterValidator(_check_positive)]
 Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(show_share)]
 Listen = Annotated[str, AfterValidator(_check_listen)]
 WebAddress = Annotated[str, AfterValidator(_check_web_address)]
+SecretAddress = Annotated[str, AfterValidator(_check_secret_address), Field(repr=False)]
 ProxyUrl = Annotated[str, AfterValidator(_check_proxy), Field(repr=False)]
 Variable = Annotated[str, AfterValidator(_check_variable), Field(repr=False)]
 DatabaseUrl = Annotated[str, Field(repr=False)]

@@ -117,6 +117,13 @@ METRICS: tuple[Declared, ...] = (
         "How late a task that asked for one second of sleep was woken.",
         _LAG_SECONDS,
     ),
+    Declared(
+        "notices_total",
+        "counter",
+        ("channel", "result"),
+        "Messages to people, by how ([notify] urls_file's schemes, heartbeat): sent, failed (an attempt), dropped.",
+    ),
+    Declared("notices_unsent", "gauge", ("channel",), "Messages to people that wait to be sent."),
     Declared("log_lines_dropped_total", "counter", (), "Log lines that were lost because nobody read standard error."),
     Declared(
         "config_last_reload_successful",

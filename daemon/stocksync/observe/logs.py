@@ -19,6 +19,8 @@ _LIBRARIES = {
     # Below this they log every value that is written or read: the refresh tokens in the state among them.
     "sqlalchemy": logging.INFO,
     "aiosqlite": logging.INFO,
+    # What sends notices: addresses are secrets, and these log them whole.
+    **dict.fromkeys(("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib"), logging.CRITICAL),
 }
 """Their information is noise; at `debug` it is let through, down to these levels."""
 _FIRST = ("timestamp", "level", "event", "account", "cycle_id")
@@ -95,7 +97,7 @@ def _configure_stdlib(formatter: logging.Formatter, level: str) -> None:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-        library.setLevel(lowest if level == "DEBUG" else logging.WARNING)
+        library.setLevel(lowest if level == "DEBUG" else max(lowest, logging.WARNING))
     logging.captureWarnings(capture=True)
     # A line that cannot be formatted would be printed as it is, beside all this, with its arguments.
     logging.raiseExceptions = False

@@ -177,6 +177,14 @@ class Metrics:
         faults = watched.faults(status, at) if watched else []
         return dict.fromkeys(map(label, FAULTS), 0) | {label(word): 1 for word, _ in faults}
 
+    def noticed(self, by: str, result: str) -> None:
+        """Count what became of a message to people."""
+        self._made["notices_total"].labels(by, result).inc()
+
+    def unsent(self, by: str, count: int) -> None:
+        """Tell how many messages to people wait."""
+        self._made["notices_unsent"].labels(by).set(count)
+
     def looped(self, at: datetime, late: float) -> None:
         """Note that the event loop turned, and how many seconds late."""
         self._made["heartbeat_timestamp_seconds"].set(at.timestamp())

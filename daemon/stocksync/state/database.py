@@ -49,6 +49,7 @@ from stocksync.state import (
     summaries,
     target_identity,
     tokens,
+    told,
 )
 from stocksync.state.commit_count import CommitCount
 from stocksync.state.guard_history import guard_history
@@ -384,6 +385,14 @@ class Database:
     async def save(self, account: str, token: str) -> None:
         """Store a refresh token; committed when this returns."""
         await self._session.write(lambda connection: tokens.save(connection, account, token))
+
+    async def told(self, accounts: Iterable[str]) -> dict[str, str]:
+        """Give what people were told of each account that the state knows."""
+        return await self._session.read(lambda connection: told.told(connection, accounts))
+
+    async def tell(self, account: str, before: str, after: str) -> bool:
+        """Note what people are told of an account, unless another process did first."""
+        return await self._session.write(lambda connection: told.tell(connection, account, before, after))
 
     async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
         """Take the next `count` slots of a request budget."""

@@ -42,6 +42,7 @@ accounts = Table(
     Column("address", Words),
     Column("recent_totals", Words),
     Column("unread", Words),
+    Column("told", Words),
 )
 
 products = Table(

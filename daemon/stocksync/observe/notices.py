@@ -1,0 +1,131 @@
+"""Looks at how the accounts stand, after each cycle and audit, and posts what has changed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from stocksync.core.events import AuditEnded, CycleEnded, Event
+from stocksync.core.health import Watched
+from stocksync.core.message_limit import MessageLimit
+from stocksync.core.notice import Notice, Trouble, marks_of, marks_text, news, troubles
+from stocksync.core.status import AccountStatus
+from stocksync.errors import StateError
+from stocksync.observe.notice_message import Message, Words
+
+log = structlog.get_logger(__name__)
+
+_PERIOD = 10.0
+_STATE_PATIENCE = 60.0
+"""Seconds that the state may be away before anybody is told: a restart of it is no news."""
+
+
+class Memory(Protocol):
+    """Remembers what people were told, for all processes and across restarts."""
+
+    async def told(self, accounts: Iterable[str]) -> Mapping[str, str]:
+        """Give what was told of each account that is known; raises StateError where it cannot be read."""
+
+    async def tell(self, account: str, before: str, after: str) -> bool:
+        """Note what is told now, unless another process did first; raises StateError."""
+
+
+class Notices:
+    """Hears events; each look posts at most one message an account."""
+
+    def __init__(
+        self,
+        statuses: Callable[[], Awaitable[list[AccountStatus]]],
+        accounts: Callable[[], Mapping[str, Watched]],
+        memory: Memory,
+        post: Callable[[Message], None],
+        *,
+        words: Words,
+        limit: MessageLimit,
+        now: Callable[[], datetime],
+        host: str,
+        patience: float = _STATE_PATIENCE,
+    ) -> None:
+        """Take where to look, what was told, and who sends."""
+        self._statuses, self._accounts, self._memory, self._post = statuses, accounts, memory, post
+        self._words, self._limit, self._now, self._host = words, limit, now, host
+        self._patience = patience
+        self._news = asyncio.Event()
+        self._told: dict[str, str] | None = None
+        self._away_since: datetime | None = None
+        self._away_told = False
+
+    def hear(self, event: Event) -> None:
+        """Look soon where a cycle or an audit has ended."""
+        if isinstance(event, CycleEnded | AuditEnded):
+            self._news.set()
+
+    async def run(self, period: float = _PERIOD) -> None:
+        """Look until cancelled: as an account also grows stale while nothing happens, every ten seconds."""
+        while True:
+            try:
+                await self.look()
+            except Exception:  # a looker-on must outlive every surprise
+                log.exception("notices_failed")
+            self._news.clear()
+            try:
+                async with asyncio.timeout(period):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    async def look(self) -> None:
+        """Compare how all accounts stand with what was told, and post the difference."""
+        try:
+            statuses = await self._statuses()
+            if self._told is None:
+                self._told = dict(await self._memory.told(self._accounts()))
+            self._state_is_back()
+            for status in statuses:
+                await self._compare(status)
+            await self._tell_kept_back(statuses)
+        except StateError as error:
+            self._state_is_away(str(error))
+
+    async def _compare(self, status: AccountStatus) -> None:
+        watched, told = self._accounts().get(status.account), self._told or {}
+        before = told.get(status.account)
+        if watched is None:
+            return
+        now = self._now()
+        found = troubles(status, watched, now, marks_of(before or ""))
+        notice, after = news(status.account, marks_of(before or ""), found)
+        text = marks_text(after)
+        if text == (before or ""):
+            return
+        if not await self._memory.tell(status.account, before or "", text):
+            # Another process has told it, or the state does not know the account yet.
+            self._told = {**told, **await self._memory.told([status.account])}
+            return
+        self._told = {**told, status.account: text}
+        if notice is not None:
+            self._send(self._words.account(notice, status, watched, now))
+
+    def _send(self, message: Message) -> None:
+        if self._limit.admits(self._now()):
+            self._post(message)
+
+    async def _tell_kept_back(self, statuses: Iterable[AccountStatus]) -> None:
+        if count := self._limit.overdue(self._now()):
+            known = self._told or {}
+            standing = {one.account: list(marks_of(known.get(one.account, ""))) for one in statuses}
+            self._post(self._words.kept_back(count, standing))
+
+    def _state_is_away(self, error: str) -> None:
+        now = self._now()
+        self._away_since = self._away_since or now
+        if not self._away_told and (now - self._away_since).total_seconds() >= self._patience:
+            self._away_told = True
+            self._send(self._words.process(Notice("", (Trouble.STATE_AWAY,)), self._host, error))
+
+    def _state_is_back(self) -> None:
+        if self._away_told:
+            self._send(self._words.process(Notice("", (), (Trouble.STATE_AWAY,)), self._host, ""))
+        self._away_since, self._away_told = None, False
