@@ -90,6 +90,17 @@ async def test_a_lease_bears_the_address_at_which_look_ups_reach_its_holder(stat
     assert await state.writer("main") is None
     await claim(state, "main", "two", TTL)
     assert await state.writer("main") == LeaseHolder("two", "")
+    await claim(state, "other", "three", TTL)
+    await claim(state, "ended", "four", timedelta(0))
+    holders = [await state.writer(account) for account in ("main", "other", "ended", "never")]
+    assert holders == [LeaseHolder("two", ""), LeaseHolder("three", ""), None, None]
+
+
+async def test_a_group_is_claimed_whole_or_not_at_all_whoever_holds_other_accounts(state) -> None:
+    await claim(state, "held", "two", TTL)
+    assert await state.claim([["a", "held"], ["b", "c"]], "one", TTL) == [Lease("b", "one", 1), Lease("c", "one", 1)]
+    assert await state.writer("a") is None
+    assert (await state.status(["b"]))[0].consecutive_failures == 0
 
 
 async def test_a_status_counts_anew_what_a_cycle_may_have_changed_and_nothing_else(state, lease) -> None:
@@ -140,6 +151,8 @@ async def test_a_second_writer_is_refused_and_after_release_the_first_one_is(ano
 
 async def test_a_lease_that_ran_out_writes_nothing_and_is_claimed_anew(state) -> None:
     short = await claim(state, "main", "one", timedelta(0))
+    with pytest.raises(LeaseLost):
+        await state.confirm(short, timedelta(0))
     with pytest.raises(LeaseLost):
         await state.intend(short, "c1", [change()])
     with pytest.raises(LeaseLost):

@@ -1,6 +1,8 @@
 """Targets that no mapping fits: the user's own SQL."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal as D
 from typing import Any
 
@@ -39,7 +41,19 @@ async def refuse() -> None:
 
 @pytest.fixture
 async def engine(target_url: str) -> AsyncIterator[AsyncEngine]:
-    made = open_engine(target_url, "test")
+    async with shop(target_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def mariadb_engine(mariadb_url: str) -> AsyncIterator[AsyncEngine]:
+    async with shop(mariadb_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def shop(url: str) -> AsyncIterator[AsyncEngine]:
+    made = open_engine(url, "test")
     async with writing(made) as connection:
         for statement in (
             "CREATE TABLE items (id INTEGER PRIMARY KEY, code VARCHAR(20))",
@@ -212,6 +226,39 @@ async def test_a_write_of_any_form_is_judged_by_the_rows_that_are_there(engine: 
         assert written.altered == {}
         await refill(engine, 30)
         assert (await made.write(changes[20:], agree)).applied == changes[20:], form
+
+
+COMMITS = {
+    "a COMMIT": "CREATE PROCEDURE put_it(id BIGINT, figure NUMERIC(12, 4)) BEGIN {PUTS} COMMIT; END",
+    "a COMMIT and more": "CREATE PROCEDURE put_it(id BIGINT, figure NUMERIC(12, 4)) BEGIN COMMIT; {PUTS} END",
+    "a transaction of its own": (
+        "CREATE PROCEDURE put_it(id BIGINT, figure NUMERIC(12, 4)) BEGIN START TRANSACTION; {PUTS} COMMIT; END"
+    ),
+    "a table that it makes": (
+        "CREATE PROCEDURE put_it(id BIGINT, figure NUMERIC(12, 4)) BEGIN {PUTS}"
+        " CREATE TABLE IF NOT EXISTS made (a INT); DROP TABLE made; END"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", COMMITS)
+async def test_a_procedure_that_commits_is_refused_by_name(mariadb_engine: AsyncEngine, what: str) -> None:
+    async with writing(mariadb_engine) as connection:
+        await connection.exec_driver_sql(COMMITS[what].replace("{PUTS}", PUTS))
+    await refill(mariadb_engine, 3)
+    call = "CALL put_it(:product_id, :quantity)"
+    made, unread = target(mariadb_engine, write=call, read=READ_ID), target(mariadb_engine, write=call)
+    changes = [Change(number, "3", f"P-{number}", D(1), D(7), ()) for number in (1, 2, 3)]
+    # With a rival, a change is tried within a savepoint, which is gone as well.
+    changes[0] = replace(changes[0], rivals=(RowLocator(9, "Q", "3"),))
+    said = r"^accounts\.main\.target\.statements\.write: the statement commits by itself"
+    for one, batch in ((made, changes), (made, changes[1:]), (made, changes[2:]), (unread, changes)):
+        with pytest.raises(ConfigurationError, match=said):
+            await one.write(batch, agree)
+    with pytest.raises(ConfigurationError, match=said):
+        await made.rehearse(changes)
+    written = target(mariadb_engine, write="UPDATE offers SET stock = :quantity WHERE item_id = :product_id")
+    assert (await written.write(changes, agree)).applied == changes, "the connection is as good as before"
 
 
 async def refill(engine: AsyncEngine, count: int) -> None:

@@ -25,15 +25,16 @@ LeaseRow = Row[*tuple[Any, ...]]
 Group = Sequence[str]
 
 
-async def fence(connection: AsyncConnection, lease: Lease) -> datetime:
-    """Lock the lease's row until this transaction ends, and give the database's time; see `fenced`.
+async def fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, timedelta]:
+    """Lock the lease's row until this transaction ends; give the database's time and what is left of the lease.
 
     Raises:
         LeaseLost: the lease is another's, or has run out.
 
     """
-    now, _ = await _fence(connection, lease)
-    return now
+    row = await _locked(connection, lease.account)
+    now = await _now_unlimited(connection)
+    return now, _check(row, lease, now) - now
 
 
 @asynccontextmanager
@@ -47,17 +48,11 @@ async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[dat
         LeaseLost: the lease is another's, or has run out.
 
     """
-    now, left = await _fence(connection, lease)
+    now, left = await fence(connection, lease)
     began = time.monotonic()
     yield now
     if left.total_seconds() - (time.monotonic() - began) < lease.ttl.total_seconds() / 2:
         await extend(connection, lease)
-
-
-async def _fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, timedelta]:
-    row = await _locked(connection, lease.account)
-    now = await _now_unlimited(connection)
-    return now, _check(row, lease, now) - now
 
 
 def held(lease: Lease) -> tuple[ColumnElement[bool], ...]:

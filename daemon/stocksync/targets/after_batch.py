@@ -14,6 +14,7 @@ from stocksync.errors import SEE_CHECK, ConfigurationError, TargetUnavailable
 from stocksync.ports import BatchResult, Trial
 from stocksync.sqlengine import Fault, fault_of, reason, rehearsing
 from stocksync.targets import dialects
+from stocksync.targets.open_transaction import execute_within
 from stocksync.targets.own_sql import clause_of, unknown_names
 from stocksync.targets.rights import keeps_what_is_rolled_back
 from stocksync.targets.settings import TargetSettings, rehearsed
@@ -94,7 +95,8 @@ class AfterBatch:
 
     async def _execute(self, connection: AsyncConnection, cycle_id: str, applied: int) -> None:
         every = {"account": self._settings.account, "cycle_id": cycle_id, "applied": applied}
-        (await connection.execute(self._clause, {name: every[name] for name in self._bound})).close()
+        given = {name: every[name] for name in self._bound}
+        (await execute_within(connection, self._where, self._clause, given)).close()
         # A constraint that waits for the COMMIT would be taken there for one of our rows.
         await dialects.check_now(connection)
 

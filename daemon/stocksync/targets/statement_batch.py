@@ -12,6 +12,7 @@ from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.ports import BatchResult
 from stocksync.targets import dialects
 from stocksync.targets.codecs import lossless, number, truth
+from stocksync.targets.open_transaction import execute_within
 
 _PLAIN = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:insert|update|delete|replace)\b", re.IGNORECASE | re.DOTALL)
 """What counts its rows by itself: a MERGE's count does not reach us, nor does that of a function or a WITH."""
@@ -24,9 +25,10 @@ _EQUAL = text("SELECT CASE WHEN :ours = :theirs THEN 1 ELSE 0 END").bindparams(
 class StatementBatch:
     """Writes changes one by one within an open transaction."""
 
-    def __init__(self, connection: AsyncConnection, texts: Mapping[str, TextClause]) -> None:
-        """Take the transaction, and the statements by name."""
+    def __init__(self, connection: AsyncConnection, where: str, texts: Mapping[str, TextClause]) -> None:
+        """Take the transaction, and the statements of the target at `where` by name."""
         self._connection = connection
+        self._where = where
         self._texts = texts
         self._written = BatchResult()
         self._merged: set[tuple[Cell, Cell]] = set()
@@ -47,7 +49,7 @@ class StatementBatch:
 
     async def read_one(self, ref: RowLocator) -> TargetRow | None:
         """Ask for one cell by the `read` statement."""
-        rows = list(await self._connection.execute(self._texts["read"], self._values("read", ref, None)))
+        rows = list(await self._execute("read", ref, None))
         return _live(rows) if rows else None
 
     async def _write_apart(self, change: Change, name: str) -> RowLocator | None:
@@ -84,7 +86,7 @@ class StatementBatch:
         figure = change.after if isinstance(change.after, Decimal) else None
         counts = name == "write" and "read" not in self._texts and not _PLAIN.match(self._texts[name].text)
         before = await dialects.rows_changed(self._connection) if counts else None
-        result = await self._connection.execute(self._texts[name], self._values(name, change.ref, figure))
+        result = await self._execute(name, change.ref, figure)
         there = _tells_of_a_row(result, by_value=counts, shows=not _CALL.match(self._texts[name].text))
         # MySQL counts a row that gets the figure it has as found, and not as changed: there a statement's word is good.
         if before is not None and not (there and self._connection.dialect.name in {"mysql", "mariadb"}):
@@ -113,6 +115,10 @@ class StatementBatch:
             self._written.applied.remove(other)
             self._written.ambiguous.append((other, reason))
         self._written.ambiguous.append((change, reason))
+
+    async def _execute(self, name: str, ref: RowLocator, figure: Decimal | None) -> CursorResult[Any]:
+        key = f"{self._where}.statements.{name}"
+        return await execute_within(self._connection, key, self._texts[name], self._values(name, ref, figure))
 
     def _values(self, name: str, ref: RowLocator, figure: Decimal | None) -> dict[str, Any]:
         sqlite = self._connection.dialect.name == "sqlite"

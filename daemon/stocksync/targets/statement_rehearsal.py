@@ -36,16 +36,16 @@ async def rehearse_statements(
 async def _run(
     connection: AsyncConnection, texts: Mapping[str, TextClause], sample: Sequence[Change], attempts: Attempts
 ) -> list[Trial]:
-    chosen = [*_chosen(sample)]
+    chosen, where = [*_chosen(sample)], attempts.settings.where
     if "read" in texts and chosen:
-        reading = StatementBatch(connection, texts)
+        reading = StatementBatch(connection, where, texts)
         if not await attempts.run("`read`", partial(reading.read_one, chosen[0].ref)):
             # What `read` is refused is not to be told of `write` too.
             texts = {name: clause for name, clause in texts.items() if name != "read"}
     written = BatchResult()
 
     async def write(change: Change) -> None:
-        done = await StatementBatch(connection, texts).write([change])
+        done = await StatementBatch(connection, where, texts).write([change])
         written.skipped.extend(done.skipped)
         written.ambiguous.extend(done.ambiguous)
 

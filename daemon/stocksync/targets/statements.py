@@ -84,7 +84,7 @@ class StatementsTarget:
             dialects.reading_within(self._engine, self._settings.patience.lock) as connection,
             attempt_to_read(connection, self._settings.where, [self._with_nothing("read")]),
         ):
-            batch = StatementBatch(connection, self._texts)
+            batch = StatementBatch(connection, self._settings.where, self._texts)
             for ref in refs:
                 if (live := await batch.read_one(ref)) is not None:
                     found[ref.cell] = live
@@ -119,7 +119,7 @@ class StatementsTarget:
         async def write() -> BatchResult:
             async with fenced(self._settings, self._engine, fence, transaction, patient=patient) as connection:
                 async with attempt(connection, self._settings.where, explained) if len(changes) == 1 else nullcontext():
-                    result = await StatementBatch(connection, self._texts).write(changes)
+                    result = await StatementBatch(connection, self._settings.where, self._texts).write(changes)
                 await self._after_batch.run(connection, cycle_id, result)
                 return result
 
@@ -138,7 +138,7 @@ class StatementsTarget:
     async def _live(self, connection: AsyncConnection, changes: Sequence[Change]) -> dict[Cell, TargetRow]:
         if "read" not in self._texts:
             return {}
-        batch = StatementBatch(connection, self._texts)
+        batch = StatementBatch(connection, self._settings.where, self._texts)
         found = {change.cell: await batch.read_one(change.ref) for change in changes}
         return {cell: row for cell, row in found.items() if row is not None}
 
