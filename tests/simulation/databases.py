@@ -148,7 +148,7 @@ class InSqlite:
         return self._look(lambda connection: cells.load_cells(connection, "main", None))
 
     def totals(self) -> list[int]:
-        known: dict[str, Any] = self._look(lambda connection: cells.load_account(connection, "main"))
+        known, *_ = self._look(lambda connection: cells.load_account(connection, "main"))
         return list(known.get("recent_totals", ()))
 
     def ledger(self) -> list[LedgerRow]:

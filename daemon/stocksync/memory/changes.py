@@ -73,10 +73,9 @@ def _unsettle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
 
 
 def _settle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    if seen.rules:
-        kept = mine.settled if mine.rules == seen.rules else {}
-        mine.rules = seen.rules
-        mine.settled = kept | {key: one for key, one in seen.settled.items() if key in mine.products}
+    if seen.rules and mine.rules != seen.rules:
+        mine.settled, mine.rules = {}, seen.rules
+    mine.settled |= {key: one for key, one in seen.settled.items() if key in mine.products}
 
 
 def read(mine: MemoryAccount, figures: FiguresRead, now: datetime, replacing: Collection[Cell] = ()) -> None:

@@ -110,7 +110,7 @@ class SnapshotUpdate:
     settled: dict[int, SettledProduct] = field(default_factory=dict)
     """Products that need none while their rows stay as they are; this is recorded last."""
     rules: bytes = b""
-    """The rules digest of now, where it is told: what was settled under another one no longer is."""
+    """The rules digest of now, where it is another than what is known: what was settled under that no longer is."""
 
     @property
     def is_empty(self) -> bool:

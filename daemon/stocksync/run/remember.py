@@ -56,7 +56,7 @@ def _settle_what_needs_nothing(prepared: CyclePlan, seen: SnapshotUpdate) -> Non
     seen.unsettled = sorted(key for key in unsettled if key not in settled or settled[key] != known.get(key))
     touched = seen.touched
     seen.settled = {key: one for key, one in settled.items() if key in touched or one != known.get(key)}
-    if seen.settled or prepared.focus.rules != prepared.focus.catalogue.rules:
+    if prepared.focus.rules != prepared.focus.catalogue.rules:
         seen.rules = prepared.focus.rules
 
 
@@ -87,7 +87,6 @@ def outcome_of(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> Snaps
         quarantined=[*seen.quarantined, *refused],
         released=[*seen.released, *released],
         settled={**seen.settled, **settled},
-        rules=seen.rules or (prepared.focus.rules if settled else b""),
     )
 
 

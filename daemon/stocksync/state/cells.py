@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, or_, select, type_coerce
+from sqlalchemy import BigInteger, Select, and_, exists, or_, select, type_coerce
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, figure_of
 from stocksync.ports import Quarantined
 from stocksync.state.codec import locations_of, parts_of, totals_of
-from stocksync.state.schema import accounts, cells, products, quarantine
+from stocksync.state.schema import accounts, cells, decided_cells, products, quarantine, waiting_plans
 from stocksync.state.session import chunks
 from stocksync.state.types import instant
 
@@ -72,15 +72,24 @@ async def load_products(
     }
 
 
-async def load_account(connection: AsyncConnection, account: str) -> dict[str, Any]:
-    """Load what is known of the account as a whole: those fields of a `Snapshot`."""
+async def load_account(connection: AsyncConnection, account: str) -> tuple[dict[str, Any], bool, bool]:
+    """Load what is known of the account as a whole: those fields of a `Snapshot`.
+
+    With it, whether anything of it is in quarantine, and whether any plan waits or was decided: mostly nothing is, and
+    need not be asked for.
+    """
     names = ("layout", "target", "locations", "last_complete", "checked_up_to", "recent_totals")
-    query = select(*(accounts.c[name] for name in names)).where(accounts.c.account == account)
-    row = (await connection.execute(query)).mappings().first()
+    refused, *planned = (
+        exists().where(table.c.account == account) for table in (quarantine, waiting_plans, decided_cells)
+    )
+    columns = (*(accounts.c[name] for name in names), refused.label("refused"), or_(*planned).label("planned"))
+    row = (await connection.execute(select(*columns).where(accounts.c.account == account))).first()
     if row is None:
-        return {}
-    decoded = {"locations": locations_of(row["locations"]), "recent_totals": totals_of(row["recent_totals"])}
-    return {**row, **decoded, "checked_up_to": row["checked_up_to"] or 0}
+        return {}, True, True
+    known = {name: getattr(row, name) for name in names}
+    known["locations"], known["recent_totals"] = locations_of(row.locations), totals_of(row.recent_totals)
+    known["checked_up_to"] = row.checked_up_to or 0
+    return known, bool(row.refused), bool(row.planned)
 
 
 async def load_quarantine(

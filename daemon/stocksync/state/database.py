@@ -164,12 +164,13 @@ class Database:
         """Load what is remembered, of all products or of some."""
 
         async def work(connection: AsyncConnection) -> Snapshot:
+            known, refused, planned = await cells.load_account(connection, account)
             return Snapshot(
                 cells=await cells.load_cells(connection, account, product_ids),
                 products=await cells.load_products(connection, account, product_ids),
-                quarantine=await cells.load_quarantine(connection, account, product_ids),
-                plans=await approvals.plans(connection, account),
-                **await cells.load_account(connection, account),
+                quarantine=await cells.load_quarantine(connection, account, product_ids) if refused else {},
+                plans=await approvals.plans(connection, account) if planned else [],
+                **known,
             )
 
         with cells.collector_paused():

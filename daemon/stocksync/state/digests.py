@@ -48,13 +48,15 @@ async def unsettle(connection: AsyncConnection, account: str, product_ids: Colle
 async def settle(
     connection: AsyncConnection, account: str, rules: bytes, settled: Mapping[int, SettledProduct]
 ) -> None:
-    """Record the digests of products that hold what their rows ask for; one that is not known yet is left out."""
-    if not rules:
-        return
-    mine = update(accounts).where(accounts.c.account == account, accounts.c.rules.is_distinct_from(rules))
-    if (await connection.execute(mine.values(rules=rules))).rowcount:
-        other = update(products).where(products.c.account == account, products.c.digest.is_not(None))
-        await connection.execute(other.values(**UNSETTLED))
+    """Record the digests of products that hold what their rows ask for; one that is not known yet is left out.
+
+    Other `rules` than those that are known unsettle all others; empty ones are no others.
+    """
+    if rules:
+        mine = update(accounts).where(accounts.c.account == account, accounts.c.rules.is_distinct_from(rules))
+        if (await connection.execute(mine.values(rules=rules))).rowcount:
+            other = update(products).where(products.c.account == account, products.c.digest.is_not(None))
+            await connection.execute(other.values(**UNSETTLED))
     each: Columns = {"product_id": sorted(settled)}
     each |= {name: [getattr(settled[key], name) for key in each["product_id"]] for name in _DIGEST}
     await update_rows(connection, update(products).where(products.c.account == account), ["product_id"], Rows(each))
