@@ -13,11 +13,13 @@ import aiohttp
 import pytest
 
 from stocksync.core.answers import LocationStock, StockAnswer, StockAnswers
+from stocksync.core.budget import BudgetRow
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Guard
 from stocksync.core.health import Watched
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change, Verdict
+from stocksync.core.overview import Day, FoundProduct, RecentChange
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.errors import NotFound, StocksyncError
@@ -25,6 +27,7 @@ from stocksync.observe.heartbeat import Heartbeat, StateView, running
 from stocksync.observe.metrics import Metrics
 from stocksync.ports import LedgerRow
 from stocksync.web.access import Token
+from stocksync.web.product_view import Story
 from stocksync.web.server import Web, serve
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
@@ -151,6 +154,24 @@ class Ledger:
             raise self.error
         return [row for row in self.rows if row.id > after][:limit]
 
+    newest: list[RecentChange] = field(default_factory=list)
+    known: list[FoundProduct] = field(default_factory=list)
+    day: Day = field(default_factory=lambda: Day(()))
+    budget: BudgetRow | None = None
+
+    async def newest_changes(self, accounts, limit):
+        return [row for row in self.newest if row.account in accounts][:limit]
+
+    async def last_day(self, _account, _now):
+        return self.day
+
+    async def budget_row(self, _budget):
+        return self.budget
+
+    async def search(self, accounts, text, limit):
+        found = [one for one in self.known if one.account in accounts]
+        return [one for one in found if text in {one.sku, str(one.product_id)} or text in one.name][:limit]
+
 
 @dataclass
 class Counter:
@@ -159,6 +180,11 @@ class Counter:
     answer: StockAnswer = ANSWER
     error: StocksyncError | None = None
     asked: list[tuple] = field(default_factory=list)
+
+    told: Story = field(default_factory=Story)
+
+    async def story(self, _account, _product_id):
+        return self.told
 
     async def refresh(self, account, skus):
         found = [await self.look_up(account, sku, None, True) for sku in skus if sku == self.answer.sku]
@@ -201,7 +227,7 @@ async def opened(*statuses, host="127.0.0.1", token="", reading="", guarded=Fals
     view = StateView(shelf, [account.name for account in watched], metrics, now)
     ledger = Ledger()
     web = Web(
-        accounts=watched, statuses=view.get, changes=ledger.changes_after, products=lambda: counter,
+        accounts=watched, statuses=view.get, changes=ledger.changes_after, register=ledger, products=lambda: counter,
         loop_age=heartbeat.age, render=metrics.render, now=now,
         tokens=[Token(value, refreshes=value == token) for value in (token, reading) if value],
         metrics_need_token=guarded,

@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from leasing import claim
 
-from stocksync.core.model import Change, Removal
-from stocksync.core.report import CycleReport
+from stocksync.core.budget import FULL, Pace
+from stocksync.core.model import Change, Removal, SnapshotProduct
+from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import BeyondLedger, CursorLost
-from stocksync.ports import BatchResult
+from stocksync.ports import BatchResult, SnapshotUpdate
 from stocksync.state.database import open_state
 
 TTL = timedelta(minutes=5)
@@ -89,3 +90,38 @@ async def test_before_the_ledger_begins_nothing_is_made_up(state, write):
     assert await stock(state, datetime.now(UTC) - timedelta(days=89)) == {}
     with pytest.raises(BeyondLedger, match="reaches back to"):
         await state.levels_at("main", datetime.now(UTC) - timedelta(days=91))
+
+
+async def test_the_page_finds_the_newest_changes_the_last_day_and_products_by_any_word(state, write):
+    read_at = datetime.now(UTC)
+    products = {
+        number: SnapshotProduct(f"SKU-{number}", name, tracked=True, page=1, missing=0, gone_at=None)
+        for number, name in ((11, "Blue Widget 50%"), (12, "زيت العود"), (13, "blue WIDGET"))
+    }
+    await state.observe(write.lease, "c1", SnapshotUpdate(products=products))
+    for product in (11, 12, 11):
+        await write(product, None, 0)
+    newest = await state.newest_changes(["main", "other"], 2)
+    assert [(row.product_id, row.name, row.before, row.after) for row in newest] == [
+        (11, "Blue Widget 50%", None, Decimal(0)), (12, "زيت العود", None, Decimal(0)),
+    ]  # fmt: skip
+    assert await state.newest_changes(["other"], 9) == []
+    for outcome, ended in ((Outcome.DONE, read_at), (Outcome.FAILED, read_at), (Outcome.DONE, None)):
+        report = CycleReport("main", f"c-{outcome}-{ended}", read_at, ended_at=ended, outcome=outcome)
+        await state.begin(write.lease, report)
+    day = await state.last_day("main", datetime.now(UTC))
+    assert (len(day.columns), day.polls, day.failed, day.changes) == (96, 2, 1, 3)
+    assert sum(column.changes for column in day.columns[-2:]) == 3
+
+    async def found(words):
+        return sorted(one.product_id for one in await state.search(["main"], words, 9))
+
+    assert await found("SKU-12") == await found("sku-12 ") == await found("12") == await found("العود") == [12]
+    assert await found("widget") == [11, 13]
+    assert await found("50%") == [11]
+    assert await found("%") == [11]
+    assert await found("") == await found("nobody") == await found("_") == []
+    assert await state.search(["other"], "widget", 9) == []
+    assert await state.budget_row("main") is None
+    await state.reserve("main", Pace.of(60), 1)
+    assert (await state.budget_row("main")).share == FULL

@@ -92,12 +92,13 @@ async def test_a_troubled_account_shows_what_is_wrong_and_what_to_type(ex):
         "stocksync approve 7f3a9c21",
         "stocksync reject 7f3a9c21",
         "21 % of the cells would fall to zero",
-        "SKU-1 @ MAIN: 120 → 0",
-        "and 10 more: stocksync plan",
+        '<bdi dir="ltr">120</bdi></td><td class="n"><bdi dir="ltr">0</bdi></td><td>zeroed</td>',
+        'and 10 more: <code class="type" dir="ltr">stocksync plan</code>',
         "value too long for column sku",
-        "and 149 more: stocksync status --json",
+        'and 149 more: <code class="type" dir="ltr">stocksync status --json</code>',
         "oldest for 3 d",
-        "edited in target: 1; 5,200 cells compared 30 min ago",
+        "edited in target: 1",
+        "5,200 cells compared 30 min ago",
         "130",
         "oldest change waiting",
     ):
@@ -129,12 +130,12 @@ async def test_a_decided_plan_says_who_decided(ex):
     healing = replace(plan, cause="heal", plan_id="5e6f", decision=Decision.REJECTED)
     async with ex.opened(ex.status(held=plan, held_too=(healing,))) as site:
         page = await text_of(site)
-    assert re.search(r"approved by noura at <time [^<]*</time>: the next poll acts on it", page)
-    assert re.search(r"rejected by noura at <time [^<]*</time>: nothing of it is written", page)
+    assert re.search(r"approved by <bdi>noura</bdi> at <time [^<]*</time>: the next poll acts on it", page)
+    assert re.search(r"rejected by <bdi>noura</bdi> at <time [^<]*</time>: nothing of it is written", page)
     assert f"stocksync reject {plan.plan_id}" in page
     assert f"stocksync approve {plan.plan_id}" not in page, "it is approved already"
     assert "stocksync approve 5e6f" in page, "a person may think again"
-    assert "wait for a person" not in page
+    assert "waiting for a person" not in page
 
 
 async def test_an_account_that_never_polled_is_shown_too(ex):
@@ -209,7 +210,7 @@ async def test_a_browser_shows_the_page_without_complaint(ex, tmp_path):
     program = ex.required("chromium")
     async with ex.opened(troubled(ex)) as site:
         seen, said = await seen_by_a_browser(program, site.url + "/", tmp_path, "--enable-logging=stderr", "--v=0")
-    for shown in ("stale, 3 h 12 min ago", "stocksync approve 7f3a9c21", "SKU-1 @ MAIN: 120 → 0"):
+    for shown in ("stale, 3 h 12 min ago", "stocksync approve 7f3a9c21", "SKU-1"):
         assert shown in seen
     assert "Content Security Policy" not in said
     assert 'id="frozen" role="alert" hidden' in seen

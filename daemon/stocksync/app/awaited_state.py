@@ -1,13 +1,15 @@
 """The state database of a daemon that starts: awaited while it is away or held by another, used once it is there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from stocksync.config import Config
 from stocksync.core.answers import Waiting
+from stocksync.core.budget import BudgetRow
+from stocksync.core.overview import Day, FoundProduct, RecentChange
 from stocksync.core.reminder import Reminder
 from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, SchemaBehind, StateError, StateInUse, StateUnavailable
@@ -78,6 +80,22 @@ class AwaitedState:
 
         """
         return await self.opened().tell(account, before, after)
+
+    async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
+        """Give the changes that were applied last."""
+        return await self._database().newest_changes(accounts, limit)
+
+    async def last_day(self, account: str, now: datetime) -> Day:
+        """Give an account's polls and changes of the last day."""
+        return await self._database().last_day(account, now)
+
+    async def budget_row(self, budget: str) -> BudgetRow | None:
+        """Give a tenant's request budget."""
+        return await self._database().budget_row(budget)
+
+    async def search(self, accounts: Sequence[str], text: str, limit: int) -> list[FoundProduct]:
+        """Find products by SKU, id or a part of SKU or name."""
+        return await self._database().search(accounts, text, limit)
 
     async def open(self, stopping: asyncio.Event) -> Database | None:
         """Open and lock the state, however long it takes; None where `stopping` came first.

@@ -36,7 +36,7 @@ class Endpoint:
 
     def watch(self, config: Config) -> None:
         """Show the accounts of this configuration, and no series of any other."""
-        accounts = {one.name: watch(one) for one in config.accounts}
+        accounts = {one.name: watch(one, config.tenant(one)) for one in config.accounts}
         for name in self.accounts.keys() - accounts.keys():
             self.metrics.retire(name)
         for account in accounts.values():
@@ -75,7 +75,7 @@ async def serving(
         ConfigurationError: the address cannot be listened on, or the token cannot be read.
 
     """
-    accounts = {one.name: watch(one) for one in config.accounts}
+    accounts = {one.name: watch(one, config.tenant(one)) for one in config.accounts}
     watched = list(accounts.values())
     state, metrics = (
         state or AwaitedState(config, heartbeat.utc_now),
@@ -84,8 +84,8 @@ async def serving(
     beat = heartbeat.Heartbeat(metrics)
     endpoint = Endpoint(state, metrics, heartbeat.StateView(state, list(accounts), metrics), accounts)
     endpoint.site = Web(
-        accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, products=endpoint.products,
-        loop_age=beat.age, complaints=endpoint.complaints,
+        accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, register=state,
+        products=endpoint.products, loop_age=beat.age, complaints=endpoint.complaints,
         render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=_tokens(config),
         metrics_need_token=config.http.metrics_need_token,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Products, as the daemon's HTTP side asks for them: it pushes what it finds where it is the writer, or asks who is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stocksync.app.daemon_client import ask_at, ask_many_at
 from stocksync.app.forwarding import writer_at
@@ -9,8 +9,13 @@ from stocksync.app.suggestions import nobody_knows
 from stocksync.app.wiring import Runtime
 from stocksync.core.answers import StockAnswer, StockAnswers
 from stocksync.errors import NotFound, Unanswered
+from stocksync.run.explain import explain_product
 from stocksync.run.lookup import Query, look_up, look_up_many
 from stocksync.run.service import Service
+from stocksync.web.product_view import Story
+
+_ROWS = 100
+"""Of the ledger, on a product's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,14 @@ class Products:
                 return told
         one = self.house.accounts[account]
         return await look_up(one, self.house.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
+
+    async def story(self, account: str, product_id: int) -> Story:
+        """Tell how a product's figures came about, and what was written of it."""
+        one, state = self.house.accounts[account], self.house.state
+        names = one.rules.places.names((await state.snapshot(account, [])).locations)
+        rows = await state.history(account, product_id, _ROWS)
+        history = [replace(row, location=names.get(row.change.place, "")) for row in rows]
+        return Story(await explain_product(one, state, product_id), history)
 
     async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
         """Have Qoyod asked for several products of one account, and push what changed.

@@ -122,12 +122,12 @@ def without_target(one: AccountConfig) -> AccountConfig:
     return one.model_copy(update={"target": nowhere})
 
 
-def watch(one: AccountConfig) -> Watched:
+def watch(one: AccountConfig, tenant: str = "") -> Watched:
     """Give what listeners must know of an account."""
     guards = one.guards
     return Watched(
         one.name, one.poll.interval, one.poll.deadline, one.drift.interval, guards.quarantined, guards.minimum_cells,
-        _rules(one).places,
+        _rules(one).places, one.poll.requests_per_minute, tenant or one.name,
     )  # fmt: skip
 
 

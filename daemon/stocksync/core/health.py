@@ -38,6 +38,9 @@ class Watched:
     """Share of the cells that may be refused."""
     minimum_cells: int = 20
     places: LocationMap = field(default_factory=LocationMap)
+    requests_per_minute: int = 180
+    tenant: str = ""
+    """Whose request budget it spends."""
 
     def named(self, status: AccountStatus) -> AccountStatus:
         """Put the locations' names beside their ids."""

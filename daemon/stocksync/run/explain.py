@@ -22,12 +22,20 @@ async def explain(account: Account, register: StateQueries, sku: str) -> list[Ex
     ids = await register.products_with(account.name, sku)
     if not ids:
         raise NotFound(f"account {account.name}: the snapshot knows no product with SKU {sku!r}")
-    return [await _explain(account, register, product_id) for product_id in ids]
+    return [await explain_product(account, register, product_id) for product_id in ids]
 
 
-async def _explain(account: Account, register: StateQueries, product_id: int) -> Explanation:
+async def explain_product(account: Account, register: StateQueries, product_id: int) -> Explanation:
+    """Explain every cell of one product.
+
+    Raises:
+        NotFound: the snapshot does not know it.
+
+    """
     snapshot = await register.snapshot(account.name, [product_id])
-    known = snapshot.products[product_id]
+    known = snapshot.products.get(product_id)
+    if known is None:
+        raise NotFound(f"account {account.name}: the snapshot knows no product with the id {product_id}")
     refs = [
         RowLocator(cell.product_id, remembered.sku or known.sku, cell.place)
         for cell, remembered in snapshot.cells.items()

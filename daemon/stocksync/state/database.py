@@ -12,12 +12,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stocksync.core.budget import SECOND, Pace, Reservation
+from stocksync.core.budget import SECOND, BudgetRow, Pace, Reservation
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.near_sku import KnownSku
+from stocksync.core.overview import Day, FoundProduct, RecentChange
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.dsn.sqlite_file import file_of
@@ -44,6 +45,7 @@ from stocksync.state import (
     feed,
     leases,
     ledger,
+    overview,
     snapshot_update,
     status,
     summaries,
@@ -338,6 +340,22 @@ class Database:
     async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
         """Give the applied changes of an account behind the row with this id, in commit order."""
         return await self._session.read(lambda connection: feed.changes_after(connection, account, after, limit))
+
+    async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
+        """Give the changes that were applied last, the newest first."""
+        return await self._session.read(lambda connection: overview.newest_changes(connection, accounts, limit))
+
+    async def last_day(self, account: str, now: datetime) -> Day:
+        """Give an account's polls and changes of the last day."""
+        return await self._session.read(lambda connection: overview.last_day(connection, account, now))
+
+    async def budget_row(self, budget: str) -> BudgetRow | None:
+        """Give a tenant's request budget; None where it was never used."""
+        return await self._session.read(lambda connection: overview.budget_row(connection, budget))
+
+    async def search(self, accounts: Sequence[str], text: str, limit: int) -> list[FoundProduct]:
+        """Find products by SKU, id or a part of SKU or name."""
+        return await self._session.read(lambda connection: overview.search(connection, accounts, text, limit))
 
     async def levels_at(self, account: str, at: datetime) -> list[Level]:
         """Give what stood in the target at an instant."""

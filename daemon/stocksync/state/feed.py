@@ -7,7 +7,7 @@ so they follow one another. One cursor over several accounts would skip rows.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Cell, Removal, figure_of
@@ -50,7 +50,9 @@ async def levels_at(connection: AsyncConnection, account: str, at: datetime) -> 
             f"{account}: the ledger reaches back to {begins:%Y-%m-%d %H:%M} UTC; state.keep_ledger says how far"
         )
     found: dict[Cell, Level | None] = {}
-    now = select(cells).where(cells.c.account == account, cells.c.acked.is_not(None), cells.c.acked_at <= at)
+    now = select(*_of(cells), cells.c.acked, cells.c.acked_at).where(
+        cells.c.account == account, cells.c.acked.is_not(None), cells.c.acked_at <= at
+    )
     for row in await connection.execute(now):
         found[Cell(row.product_id, row.place)] = _level(row, row.acked, row.acked_at)
     # What was written since is taken back to what stood before the first change, whenever that was written.
@@ -63,10 +65,15 @@ async def levels_at(connection: AsyncConnection, account: str, at: datetime) -> 
 
 def _of_each_cell(chosen: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any]:
     ids = select(chosen).where(*conditions).group_by(ledger.c.product_id, ledger.c.place)
-    return select(ledger).where(ledger.c.id.in_(ids))
+    figures = (ledger.c.before, ledger.c.after, ledger.c.read_back, ledger.c.at)
+    return select(*_of(ledger), *figures).where(ledger.c.id.in_(ids))
 
 
-def _level(row: Row[Any], figure: str | None, since: datetime | None) -> Level | None:
+def _of(table: Table) -> list[Column[Any]]:
+    return [table.c[name] for name in ("account", "product_id", "sku", "place")]
+
+
+def _level(row: Any, figure: str | None, since: datetime | None) -> Level | None:  # noqa: ANN401  a row of either table
     """Make a level of a row; None where no row stood in the target."""
     stood = figure_of(figure)
     if stood is None or stood is Removal.DELETED:

@@ -2,19 +2,22 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from stocksync.core.answers import StockAnswer, StockAnswers
+from stocksync.core.overview import FoundProduct
 from stocksync.errors import AskedTooOften, ConfigurationError, NotFound, StateError, StocksyncError, Unanswered
 from stocksync.web import page
 from stocksync.web.access import answer, problem
-from stocksync.web.html import html
+from stocksync.web.html import frame_of, html
+from stocksync.web.product_view import Story
 from stocksync.web.query import refuse_unknown, whole_number
 
 log = structlog.get_logger(__name__)
@@ -28,6 +31,9 @@ class Products(Protocol):
 
     async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
         """Have Qoyod asked for several products of one account."""
+
+    async def story(self, account: str, product_id: int) -> Story:
+        """Tell how a product's figures came about."""
 
 
 _LONGEST_SKU = 255
@@ -50,6 +56,7 @@ class Lookups:
     """Raises StateUnavailable while it is too early."""
     accounts: Callable[[], Collection[str]]
     now: Callable[[], datetime]
+    search: Callable[[Sequence[str], str], Awaitable[list[FoundProduct]]]
     away: Callable[[StateError], str]
     """Says what is waited for while the state is away."""
 
@@ -59,6 +66,7 @@ class Lookups:
         router.add_post("/api/refresh", self.refresh)
         router.add_get("/stock", self.stock_page)
         router.add_post("/stock", self.refresh_page)
+        router.add_get("/search", self.search_page)
 
     async def stock(self, request: web.Request) -> web.Response:
         """One product's figures as they are remembered."""
@@ -78,18 +86,37 @@ class Lookups:
 
     async def stock_page(self, request: web.Request) -> web.Response:
         """One product's figures as they are remembered, for people."""
-        return self._as_page(request, await self._found(request, fresh=False))
+        return await self._as_page(request, await self._found(request, fresh=False))
 
     async def refresh_page(self, request: web.Request) -> web.Response:
         """One product's figures, read in Qoyod now."""
-        return self._as_page(request, await self._found(request, fresh=True))
+        return await self._as_page(request, await self._found(request, fresh=True))
 
-    def _as_page(self, request: web.Request, found: StockAnswer | _Refusal) -> web.Response:
+    async def search_page(self, request: web.Request) -> web.StreamResponse:
+        """Products by SKU, id or a part of SKU or name; the only one is shown at once."""
+        words = request.query.get("q", "").strip()[:_LONGEST_SKU]
+        frame = frame_of(request, self.now(), words)
+        try:
+            found = await self.search(sorted(self.accounts()), words)
+        except StateError as error:
+            return html(request, page.away(self.away(error), frame), 503)
+        alike = [one for one in found if words in {one.sku, str(one.product_id)}]
+        if len(found) == 1 or len(alike) == 1:
+            only = (alike or found)[0]
+            query = {"account": only.account, "id": str(only.product_id)}
+            raise web.HTTPSeeOther(URL("/stock").with_query(query))
+        return html(request, page.found(found, words, frame), 200 if found else 404)
+
+    async def _as_page(self, request: web.Request, found: StockAnswer | _Refusal) -> web.Response:
         asked = request.query.get("sku") or request.query.get("id", "")
-        known, now = sorted(self.accounts()), self.now()
         if isinstance(found, _Refusal):
-            return html(page.stock(found.sentence, asked, known, now), found.status, found.headers)
-        return html(page.stock(found, asked, known, now))
+            shown = page.no_stock(found.sentence, asked, sorted(self.accounts()), frame_of(request, self.now(), asked))
+            return html(request, shown, found.status, found.headers)
+        try:
+            story = await self.products().story(found.account, found.product_id)
+        except StocksyncError:  # the answer stands without it
+            story = Story()
+        return html(request, page.stock(found, story, frame_of(request, self.now(), found.sku)))
 
     async def _found(self, request: web.Request, *, fresh: bool) -> StockAnswer | _Refusal:
         if not fresh and "fresh" in request.query:
@@ -157,7 +184,8 @@ def _asked_for_many(
 
 def _asked(request: web.Request, accounts: Collection[str]) -> tuple[str | None, str | None, int | None]:
     query = request.query
-    refuse_unknown(query, "sku", "id", "account")
+    known = ("sku", "id", "account") if request.path.startswith("/api/") else ("sku", "id", "account", "lang")
+    refuse_unknown(query, *known)
     sku, number = query.get("sku") or None, query.get("id") or None
     if (sku is None) == (number is None):
         raise ConfigurationError("give either sku or id")

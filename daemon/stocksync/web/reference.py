@@ -71,7 +71,8 @@ answers against it. Within a version 1.x keys are only added.
 | `/api/stock?sku=…` or `?id=…` | one product, as it is remembered: `StockAnswer` | 200, 400, 404, 405, 503 |
 | `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 403, 404, 429, 503 |
 | `/api/changes?account=…&after=…` | `{"account": …, "changes": [LedgerRow …], "next": …}` | 200, 400, 410, 503 |
-| `/`, `/stock?sku=…` | the pages for people | as above |
+| `/`, `/?account=…` | the page for people: up to five accounts, or one; more as a table | 200, 503 |
+| `/search?q=…`, `/stock?sku=…` | a search by SKU, id or part of a name; one product, by POST read now | as above |
 
 - `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), and `account` where there are
   several. `POST /api/refresh` takes the same and has Qoyod asked: that spends one request of the account's budget, and

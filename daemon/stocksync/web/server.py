@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -24,8 +25,10 @@ from stocksync.web import page, waiting
 from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 from stocksync.web.feed import ChangesAfter, Feed
-from stocksync.web.html import html
+from stocksync.web.gathering import Gathering, Register
+from stocksync.web.html import frame_of, html
 from stocksync.web.lookups import Lookups, Products
+from stocksync.web.query import whole_number
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -56,6 +59,7 @@ class Web:
         statuses: Callable[[], Awaitable[list[AccountStatus]]],
         products: Callable[[], Products],
         changes: ChangesAfter,
+        register: Register,
         loop_age: Callable[[], float],
         render: Callable[[str], tuple[bytes, str]],
         now: Callable[[], datetime],
@@ -75,7 +79,8 @@ class Web:
         self._loop_age, self._render = loop_age, render
         self._complaints, self._waiting = complaints, waiting
         self._feed = Feed(changes, lambda: self._accounts)
-        self._lookups = Lookups(products, lambda: self._accounts, now, self._away)
+        self._gathering = Gathering(register, now)
+        self._lookups = Lookups(products, lambda: self._accounts, now, self._gathering.search, self._away)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     def watch(self, accounts: Sequence[Watched]) -> None:
@@ -150,14 +155,30 @@ class Web:
         whole = {"at": self._now(), "version": __version__, "well": all(health.well for _, health in judged)}
         return await self._apart(_overview, whole, judged, self._awaited())
 
-    async def front(self, _request: web.Request) -> web.Response:
-        """The status page."""
+    async def front(self, request: web.Request) -> web.Response:
+        """The status page: a card for each of a few accounts, or of the one that is asked for; else a table."""
+        frame = frame_of(request, self._now())
         try:
             judged = await self._judged()
+            asked = request.query.get("account")
+            chosen = [pair for pair in judged if asked in {None, "", pair[0].account}]
+            if asked and not chosen:
+                return problem(404, f"there is no account {asked[:100]!r}")
+            if len(chosen) > page.CARDS:
+                newest = await self._gathering.changes({status.account: status for status, _ in judged})
+                order, number = request.query.get("sort", ""), whole_number(request.query.get("page", "1")) or 1
+                made = partial(page.overview, judged, newest, frame, order=order, page=number)
+            else:
+                notice = "" if self._waiting() is None else self._away(None)
+                shown = [await self._shown(status, health) for status, health in chosen]
+                made = partial(page.status, shown, frame, notice)
         except StateError as error:
-            return html(page.away(self._away(error), self._now(), starting=self._waiting() is not None), 503)
-        notice = "" if self._waiting() is None else self._away(None)
-        return await self._apart(lambda: html(page.status(judged, self._now(), notice)))
+            return html(request, page.away(self._away(error), frame, starting=self._waiting() is not None), 503)
+        return html(request, await self._apart(made))
+
+    async def _shown(self, status: AccountStatus, health: Health) -> page.Shown:
+        watched = self._accounts[status.account]
+        return page.Shown(status, health, watched, await self._gathering.account(status, watched))
 
     def _away(self, error: StateError | None) -> str:
         return waiting.sentence(self._waiting(), error, self._now())
@@ -180,7 +201,7 @@ class Web:
         if not is_page or response.content_type != "application/json" or not _readshtml(request):
             return response
         sentence = json.loads(response.text or "{}")["error"] if isinstance(response, web.Response) else ""
-        shown = html(page.refused(sentence, self._now()), response.status)
+        shown = html(request, page.refused(sentence, frame_of(request, self._now())), response.status)
         shown.headers.update({name: value for name, value in response.headers.items() if name in _KEPT})
         return shown
 

@@ -2,31 +2,62 @@
 (() => {
   const main = document.querySelector("main");
   const frozen = document.getElementById("frozen");
-  const opened = () => new Set([...main.querySelectorAll("details[open]")].map((each) => each.id));
+  const language = document.documentElement.lang === "ar" ? "ar-SA-u-ca-gregory-nu-arab" : "en-GB";
+  const styles = {
+    clock: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+    moment: { dateStyle: "medium", timeStyle: "long" },
+  };
+  const written = Object.fromEntries(
+    Object.entries(styles).map(([name, style]) => [name, new Intl.DateTimeFormat(language, style)]),
+  );
 
   // Times come in UTC; people read the clock on their own wall.
   function local() {
-    for (const each of main.querySelectorAll("time[datetime]")) {
-      const at = new Date(each.dateTime);
-      const zone = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(at);
-      const wall = new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString();
-      const shown = each.hasAttribute("title") ? wall.slice(11, 19) : wall.slice(0, 19).replace("T", " ");
+    for (const each of main.querySelectorAll("time[data-style]")) {
       each.title = each.dateTime;
-      each.textContent = `${shown} ${zone.find((part) => part.type === "timeZoneName").value}`;
+      each.textContent = written[each.dataset.style].format(new Date(each.dateTime));
+    }
+  }
+
+  // What a person has opened, scrolled or put the focus on stays as it was.
+  function kept() {
+    const opened = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
+    const scrolled = [...main.querySelectorAll(".scroll")].map((each) => [each.getAttribute("aria-label"), each.scrollLeft]);
+    const within = main.contains(document.activeElement) && document.activeElement !== main;
+    const places = [...main.querySelectorAll("a, button, summary, .scroll")];
+    return { opened, scrolled, focus: within ? places.indexOf(document.activeElement) : -1 };
+  }
+
+  function restore({ opened, scrolled, focus }) {
+    for (const each of main.querySelectorAll("details[id]")) {
+      if (opened.has(each.id)) each.open = opened.get(each.id);
+    }
+    const tables = [...main.querySelectorAll(".scroll")];
+    for (const [label, left] of scrolled) {
+      const table = tables.find((each) => each.getAttribute("aria-label") === label);
+      if (table && left) table.scrollLeft = left;
+    }
+    if (focus >= 0) main.querySelectorAll("a, button, summary, .scroll")[focus]?.focus({ preventScroll: true });
+  }
+
+  function mark(known) {
+    for (const row of main.querySelectorAll("tr[data-key]")) {
+      if (known.size && !known.has(row.dataset.key)) row.classList.add("new");
     }
   }
 
   async function refresh() {
-    const selected = String(document.getSelection());
-    if (document.hidden || selected) return;
+    if (document.hidden || String(document.getSelection())) return;
     try {
       const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(8000) });
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       const content = next.querySelector("main");
       if (!content) throw new Error("not our page");
-      const open = opened();
-      for (const each of content.querySelectorAll("details")) each.open = open.has(each.id);
+      const before = kept();
+      const known = new Set([...main.querySelectorAll("tr[data-key]")].map((row) => row.dataset.key));
       main.replaceChildren(...content.childNodes);
+      restore(before);
+      mark(known);
       local();
       document.title = next.title;
       frozen.hidden = true;

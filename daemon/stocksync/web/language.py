@@ -1,0 +1,120 @@
+"""The language of a page: its words, and how it writes figures, lengths of time and instants."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from aiohttp import web
+from markupsafe import Markup, escape
+
+from stocksync.core.health import in_words
+from stocksync.core.model import Figure, Removal, show
+from stocksync.web.texts import CATALOGUE
+
+_DIGITS: dict[int, str | int] = {
+    **{ord(str(digit)): 0x660 + digit for digit in range(10)},
+    ord("."): "\u066b",
+    ord(","): "\u066c",
+}
+"""As Arabic writes figures in Saudi Arabia."""
+_UNITS = {"days": "يوم", "d": "يوم", "h": "س", "min": "د", "s": "ث", "ms": "مث"}
+_PREFERENCE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One of those that the pages speak."""
+
+    code: str
+
+    @property
+    def direction(self) -> str:
+        """How its lines run."""
+        return "rtl" if self.code == "ar" else "ltr"
+
+    @property
+    def other(self) -> str:
+        """The code of the other one."""
+        return "en" if self.code == "ar" else "ar"
+
+    @property
+    def comma(self) -> str:
+        """What stands between the parts of an enumeration."""
+        return "، " if self.code == "ar" else ", "
+
+    def text(self, key: str, **values: object) -> Markup:
+        """Give a sentence with its values, which are escaped where they are no markup."""
+        return Markup(CATALOGUE[self.code][key]).format(**values)  # noqa: S704  the catalogue is ours
+
+    def word(self, kind: str, name: str) -> Markup:
+        """Give the word for a value of ours, such as an outcome; one that has none stands as it is."""
+        known = CATALOGUE[self.code].get(f"{kind}.{name}")
+        return escape(name.replace("_", " ")) if known is None else Markup(known)  # noqa: S704  the catalogue is ours
+
+    def number(self, value: float | Decimal | int) -> str:  # noqa: PYI041  an int is written without decimals
+        """Write a number, its thousands apart."""
+        if isinstance(value, Decimal):
+            whole, point, rest = show(value).partition(".")
+            return self._figures(f"{int(whole):,}{point}{rest}")
+        return self._figures(f"{value:,}" if isinstance(value, int) else f"{value:,.1f}")
+
+    def figure(self, value: Figure | None) -> Markup:
+        """Write a quantity; what is not known is said so, and what was removed too."""
+        if value is None:
+            return self.text("quantity.unknown")
+        if isinstance(value, Removal):
+            return self.word("change", value.value)
+        return Markup('<bdi dir="ltr">{}</bdi>').format(self._figures(show(value) or ""))
+
+    def span(self, span: timedelta) -> str:
+        """Write a length of time in its two largest units."""
+        words = in_words(span)
+        if self.code != "ar":
+            return words
+        return " ".join(_UNITS.get(part, self._figures(part)) for part in words.split())
+
+    def moment(self, at: datetime) -> Markup:
+        """Write an instant with its date; the page's script puts it on the reader's own clock."""
+        return self._time(at, "moment", "%Y-%m-%d %H:%M:%S UTC")
+
+    def clock(self, at: datetime) -> Markup:
+        """Write an instant as a time of day; its date stands in the machine's form."""
+        return self._time(at, "clock", "%H:%M:%S UTC")
+
+    def _time(self, at: datetime, style: str, form: str) -> Markup:
+        aware = at.astimezone(UTC)
+        shown = self._figures(f"{aware:{form}}")
+        template = Markup('<time datetime="{}" data-style="{}">{}</time>')
+        return template.format(aware.isoformat(), style, shown)
+
+    def _figures(self, text: str) -> str:
+        return text.translate(_DIGITS) if self.code == "ar" else text
+
+
+COOKIE = "stocksync_language"
+"""Keeps what the switch was set to; it says nothing else."""
+LANGUAGES: Mapping[str, Language] = {code: Language(code) for code in CATALOGUE}
+ENGLISH = LANGUAGES["en"]
+
+
+def spoken(request: web.Request) -> Language:
+    """Choose the language of an answer."""
+    return choose(
+        request.query.get("lang", ""), request.cookies.get(COOKIE, ""), request.headers.get("Accept-Language", "")
+    )
+
+
+def choose(asked: str, kept: str, accepted: str) -> Language:
+    """Choose by what the switch asks for, what was chosen before, and what the browser accepts; English at last."""
+    for code in (asked, kept, *_by_preference(accepted)):
+        if code in LANGUAGES:
+            return LANGUAGES[code]
+    return ENGLISH
+
+
+def _by_preference(header: str) -> Iterable[str]:
+    found = [match for part in header[:500].split(",") if (match := _PREFERENCE.fullmatch(part))]
+    weighed = [(float(match.group(2) or 1), str(match.group(1)).lower()) for match in found]
+    return [code for weight, code in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
