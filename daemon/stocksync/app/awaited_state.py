@@ -83,19 +83,19 @@ class AwaitedState:
 
     async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
         """Give the changes that were applied last."""
-        return await self._database().newest_changes(accounts, limit)
+        return await self.opened().newest_changes(accounts, limit)
 
     async def last_day(self, account: str, now: datetime) -> Day:
         """Give an account's polls and changes of the last day."""
-        return await self._database().last_day(account, now)
+        return await self.opened().last_day(account, now)
 
     async def budget_row(self, budget: str) -> BudgetRow | None:
         """Give a tenant's request budget."""
-        return await self._database().budget_row(budget)
+        return await self.opened().budget_row(budget)
 
     async def search(self, accounts: Sequence[str], text: str, limit: int) -> list[FoundProduct]:
         """Find products by SKU, id or a part of SKU or name."""
-        return await self._database().search(accounts, text, limit)
+        return await self.opened().search(accounts, text, limit)
 
     async def open(self, stopping: asyncio.Event) -> Database | None:
         """Open and lock the state, however long it takes; None where `stopping` came first.

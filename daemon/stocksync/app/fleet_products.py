@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from stocksync.app.on_demand import AccountsOnDemand
+from stocksync.app.products import story_of
 from stocksync.app.suggestions import nobody_knows
 from stocksync.core.answers import StockAnswer, StockAnswers
 from stocksync.errors import ConfigurationError, NotFound, StateInUse, Unanswered
@@ -13,6 +14,7 @@ from stocksync.run.account import Account
 from stocksync.run.lookup import Query, look_up, look_up_many
 from stocksync.run.poll_leases import PollLeases
 from stocksync.state.database import Database
+from stocksync.web.product_view import Story
 
 _LOOKED_THROUGH = 20
 """Accounts that a look-up which names none goes through."""
@@ -57,6 +59,11 @@ class FleetProducts:
                 return await look_up(account, self.state, query, None, fresh=False)
         async with self._leading(name) as (account, lease):
             return await look_up(account, self.state, query, lease)
+
+    async def story(self, account: str, product_id: int) -> Story:
+        """Tell how a product's figures came about, and what was written of it."""
+        async with self.accounts.lend(account) as one:
+            return await story_of(one, self.state, product_id)
 
     async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
         """Have Qoyod asked for several products of one account, and push what changed.

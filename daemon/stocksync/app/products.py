@@ -9,9 +9,11 @@ from stocksync.app.suggestions import nobody_knows
 from stocksync.app.wiring import Runtime
 from stocksync.core.answers import StockAnswer, StockAnswers
 from stocksync.errors import NotFound, Unanswered
+from stocksync.run.account import Account
 from stocksync.run.explain import explain_product
 from stocksync.run.lookup import Query, look_up, look_up_many
 from stocksync.run.service import Service
+from stocksync.state.database import Database
 from stocksync.web.product_view import Story
 
 _ROWS = 100
@@ -57,11 +59,7 @@ class Products:
 
     async def story(self, account: str, product_id: int) -> Story:
         """Tell how a product's figures came about, and what was written of it."""
-        one, state = self.house.accounts[account], self.house.state
-        names = one.rules.places.names((await state.snapshot(account, [])).locations)
-        rows = await state.history(account, product_id, _ROWS)
-        history = [replace(row, location=names.get(row.change.place, "")) for row in rows]
-        return Story(await explain_product(one, state, product_id), history)
+        return await story_of(self.house.accounts[account], self.house.state, product_id)
 
     async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
         """Have Qoyod asked for several products of one account, and push what changed.
@@ -77,3 +75,11 @@ class Products:
                 return told
         one = self.house.accounts[account]
         return await look_up_many(one, self.house.state, skus, runner.lease, pushes=runner.pushes)
+
+
+async def story_of(account: Account, state: Database, product_id: int) -> Story:
+    """Tell how a product's figures came about, and what was written of it, newest first."""
+    names = account.rules.places.names((await state.snapshot(account.name, [])).locations)
+    rows = await state.history(account.name, product_id, _ROWS)
+    history = [replace(row, location=names.get(row.change.place, "")) for row in rows]
+    return Story(await explain_product(account, state, product_id), history)

@@ -62,7 +62,8 @@ class Gathering:
         """Give the newest changes of some accounts, with their locations' names."""
         names = sorted(statuses)
         rows = await self._keep(("changes", *names), _SOON, lambda: self.register.newest_changes(names, _NEWEST))
-        return [replace(row, location=statuses[row.account].places.get(row.place, "")) for row in rows]
+        known = [row for row in rows if row.account in statuses]
+        return [replace(row, location=statuses[row.account].places.get(row.place, "")) for row in known]
 
     async def search(self, accounts: Sequence[str], text: str) -> list[FoundProduct]:
         """Find products."""

@@ -17,7 +17,7 @@ def frame_of(request: web.Request, now: datetime, asked: str = "") -> Frame:
     speak = spoken(request)
     # A page that was made by POST is shown by GET in the other language.
     query = {**request.query, "lang": speak.other}
-    return Frame(speak, now, str(request.rel_url.with_query(query)), asked)
+    return Frame(speak, now, str(request.rel_url.with_query(query)), asked, request.query.get("account", ""))
 
 
 def html(request: web.Request, text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -38,6 +38,8 @@ class Products(Protocol):
 
 _LONGEST_SKU = 255
 _MOST_SKUS = 100
+_LOOKED_THROUGH = 200
+"""Accounts that a search which names none goes through."""
 _BY_POST = "Qoyod is asked by POST alone: POST /api/refresh?sku=… or ?id=…"
 
 
@@ -96,8 +98,13 @@ class Lookups:
         """Products by SKU, id or a part of SKU or name; the only one is shown at once."""
         words = request.query.get("q", "").strip()[:_LONGEST_SKU]
         frame = frame_of(request, self.now(), words)
+        known, account = sorted(self.accounts()), request.query.get("account", "")
+        chosen = [account] if account in known else known
+        if len(chosen) > _LOOKED_THROUGH:
+            sentence = frame.speak.text("found.too_many", count=frame.speak.number(len(chosen)))
+            return html(request, page.no_stock(sentence, words, [], frame), 400)
         try:
-            found = await self.search(sorted(self.accounts()), words)
+            found = await self.search(chosen, words)
         except StateError as error:
             return html(request, page.away(self.away(error), frame), 503)
         alike = [one for one in found if words in {one.sku, str(one.product_id)}]

@@ -86,6 +86,8 @@ class Frame:
     """Where the same page stands in the other language."""
     asked: str = ""
     """What stands in the search box."""
+    account: str = ""
+    """Where the search looks alone; "" for everywhere."""
 
 
 def status(shown: Sequence[Shown], frame: Frame, notice: str = "") -> str:
@@ -164,7 +166,8 @@ def _rendered(template: str, frame: Frame, **context: Any) -> str:  # noqa: ANN4
     speak = frame.speak
     return _ENVIRONMENT.get_template(template).render(
         speak=speak, t=speak.text, w=speak.word, n=speak.number, f=speak.figure, span=speak.span,
-        moment=speak.moment, clock=speak.clock, now=frame.now, switch=frame.switch, asked=frame.asked, **context,
+        moment=speak.moment, clock=speak.clock, now=frame.now, switch=frame.switch, asked=frame.asked,
+        searched=frame.account, **context,
     )  # fmt: skip
 
 
