@@ -91,7 +91,10 @@ async def fleet_shop(tmp_path: Path, new_database: NewDatabase, temporal_server:
     """Give a fleet of no account yet, with a task queue of its own."""
     simulator = Simulator(catalogue_of(4), api_key=SECRET, rate_limit=None)
     await simulator.start()
-    shop = FleetShop(tmp_path, simulator, new_database("postgresql"), temporal_server, queue=tmp_path.name)
+    shop = FleetShop(
+        tmp_path, simulator, new_database("postgresql"), temporal_server, queue=tmp_path.name,
+        new_database=lambda: new_database("postgresql"),
+    )  # fmt: skip
     await migrate(shop.database)
     try:
         yield shop

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from forge import Ended, forge
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from system_shop import COMMAND, SECRET, Daemon, connected, merged, plain, toml
 from temporal_server import Temporal
 
@@ -28,11 +29,21 @@ class FleetShop:
     settings: dict[str, Any] = field(default_factory=dict)
     fleet: dict[str, Any] = field(default_factory=dict)
     workers: list[Daemon] = field(default_factory=list)
+    targets: str = ""
+    """The database of the targets, where it is another one than the state's."""
+    new_database: Callable[[], str] = str
+
+    def __post_init__(self) -> None:
+        self.targets = self.targets or self.database
+
+    def own_targets(self) -> None:
+        """Let targets stand in a database of their own: no transaction spans both."""
+        self.targets = self.new_database()
 
     @property
     def environ(self) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("STOCKSYNC_")}
-        return {**clean, "DATABASE": self.database, "QOYOD_API_KEY": SECRET, "COLUMNS": "160"}
+        return {**clean, "DATABASE": self.database, "TARGETS": self.targets, "QOYOD_API_KEY": SECRET, "COLUMNS": "160"}
 
     def configure(self, names: Iterable[str]) -> None:
         """Write the configuration, and a file for each account."""
@@ -52,7 +63,7 @@ class FleetShop:
             "base_url": self.simulator.url,
             "auth": {"secret_env": "QOYOD_API_KEY"},
             "poll": {"interval": "2s", "jitter": "0s", "cross_check": 0, "requests_per_minute": 300},
-            "target": {"url_env": "DATABASE", "table": f"stock_{name}", "create_table": True},
+            "target": {"url_env": "TARGETS", "table": f"stock_{name}", "create_table": True},
         }
         whole = merged(merged(account, self.settings), changes)
         (self.folder / "accounts.d" / f"{name}.toml").write_text(toml(whole), encoding="utf-8")
@@ -76,19 +87,23 @@ class FleetShop:
             await worker.clean_up()
             assert SECRET not in worker.raw
 
-    def truth(self) -> dict[tuple[int, str], str]:
-        figures = self.simulator.catalogue.figures()
+    def truth(self, simulator: Simulator | None = None) -> dict[tuple[int, str], str]:
+        figures = (simulator or self.simulator).catalogue.figures()
         return {(product, str(place)): show(figure) for (product, place), figure in figures.items()}
 
     async def rows(self, name: str) -> dict[tuple[int, str], str]:
         """Give what stands in an account's table; nothing where it is not made yet."""
-        async with connected(self.database) as connection:
-            made = await connection.execute(text(f"SELECT to_regclass('stock_{name}')"))
-            if made.scalar_one() is None:
-                return {}
-            query = f"SELECT product_id, location_id, quantity FROM stock_{name}"
-            found = await connection.execute(text(query))
-            return {(int(row[0]), str(row[1])): plain(row[2]) for row in found}
+        async with connected(self.targets) as connection:
+            return await self.rows_over(connection, name)
+
+    @staticmethod
+    async def rows_over(connection: AsyncConnection, name: str) -> dict[tuple[int, str], str]:
+        made = await connection.execute(text(f"SELECT to_regclass('stock_{name}')"))
+        if made.scalar_one() is None:
+            return {}
+        query = f"SELECT product_id, location_id, quantity FROM stock_{name}"
+        found = await connection.execute(text(query))
+        return {(int(row[0]), str(row[1])): plain(row[2]) for row in found}
 
     async def equal(self, *names: str) -> bool:
         truth = self.truth()

@@ -61,6 +61,21 @@ def test_compose_starts_what_is_needed_first_and_shows_nothing_to_the_network(se
         assert services[name]["cap_drop"] == ["ALL"], name
 
 
+def test_the_fleet_starts_its_schedules_first_and_is_hardened_alike() -> None:
+    done = run(judge("docker-compose"), "--profile", "fleet", "config", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert {"temporal", "schedules", "worker", "serve", "simulator", "postgres"} <= set(services)
+    assert services["worker"]["scale"] == 2
+    for name in ("worker", "serve"):
+        assert services[name]["depends_on"]["schedules"]["condition"] == "service_completed_successfully"
+    for name in ("temporal", "schedules", "worker", "serve"):
+        assert services[name]["profiles"] == ["fleet"]
+        assert (services[name]["read_only"], services[name]["cap_drop"]) == (True, ["ALL"])
+        assert all(port["host_ip"] == "127.0.0.1" for port in services[name].get("ports", []))
+    assert services["temporal"]["image"].rpartition(":")[2] in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
 def test_without_the_profile_there_is_no_simulator() -> None:
     done = run(judge("docker-compose"), "config", "--services")
     assert "simulator" not in done.stdout.split()

@@ -1,0 +1,91 @@
+"""How many polls a second a fleet makes, and what that costs: `python benchmarks/fleet.py ACCOUNTS INTERVAL [WORKERS]`.
+
+Real Temporal, PostgreSQL and workers, each account with a catalogue of 200 products and a table of its own; the
+simulated Qoyod runs in this process. Prints one line of docs/fleet.md's load table.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "system")]
+
+from fleet_shop import FleetShop  # noqa: E402
+from servers import PostgreSQL  # noqa: E402
+from system_shop import SECRET, catalogue_of, until  # noqa: E402
+from temporal_server import Temporal  # noqa: E402
+
+from stocksync.simulator.server import Simulator  # noqa: E402
+from stocksync.state.migrate import migrate  # noqa: E402
+
+PRODUCTS, MEASURED_SECONDS = 200, 60.0
+BETWEEN = (
+    "SELECT count(*), coalesce(avg(ended_at - started_at), 0) FROM stocksync_cycles WHERE complete AND ended_at > {}"
+)
+ALL_POLLED = "SELECT count(*) FROM stocksync_accounts WHERE last_complete IS NOT NULL"
+
+
+def processor_seconds(*pids: int) -> float:
+    """Sum what processes and their children have used so far."""
+    families = (psutil.Process(pid) for pid in pids)
+    members = [member for root in families for member in (root, *root.children(recursive=True))]
+    return sum(sum(member.cpu_times()[:2]) for member in members if member.is_running())
+
+
+async def measure(accounts: int, interval: float, workers: int) -> str:
+    """Run the fleet until each account was polled, then measure for a minute."""
+    temporal, postgresql = Temporal(), PostgreSQL()
+    temporal.start()
+    postgresql.options = ["-c", "max_connections=300"]
+    postgresql.start()
+    simulator = Simulator(catalogue_of(PRODUCTS), api_key=SECRET, rate_limit=None)
+    await simulator.start()
+    shop = FleetShop(Path(tempfile.mkdtemp()), simulator, postgresql.new_database(), temporal, "bench")
+    try:
+        await migrate(shop.database)
+        settings = {"interval": f"{interval:g}s", "jitter": "0s", "requests_per_minute": 300}
+        shop.fleet = {"heartbeat_timeout": "10s"}
+        shop.configure([])
+        for number in range(accounts):
+            shop.add(f"m{number:05}", poll=settings)
+        began = time.monotonic()
+        ended = await shop.command("fleet", "apply", "--json")
+        assert ended.code == 0, ended.err
+        applied = time.monotonic() - began
+        for _ in range(workers):
+            await shop.start()
+        await until(lambda: _all_polled(shop, accounts), "each account was polled", within=3600)
+        servers = {"state": postgresql.pid, "Temporal": temporal.pid}
+        return f"| {accounts:,} | {interval:g} s | {await _rate(shop, servers)} | {applied:.0f} s |"
+    finally:
+        await shop.close()
+        await simulator.stop()
+        temporal.close()
+        postgresql.close()
+
+
+async def _all_polled(shop: FleetShop, accounts: int) -> bool:
+    return bool((await shop.sql(ALL_POLLED))[0][0] >= accounts)
+
+
+async def _rate(shop: FleetShop, servers: dict[str, int]) -> str:
+    parts = {"workers": [worker.pid for worker in shop.workers]} | {name: [pid] for name, pid in servers.items()}
+    before = {name: processor_seconds(*pids) for name, pids in parts.items()}
+    began, instant = time.monotonic(), int(time.time() * 1e6)
+    await asyncio.sleep(MEASURED_SECONDS)
+    seconds = time.monotonic() - began
+    count, took = (await shop.sql(BETWEEN.format(instant)))[0]
+    shares = [f"{(processor_seconds(*pids) - before[name]) / seconds:.0%}" for name, pids in parts.items()]
+    memory = max(psutil.Process(worker.pid).memory_info().rss for worker in shop.workers) / 1e6
+    polls = f"{count / seconds:.1f} | {float(took) / 1e6:.2f} s"
+    return f"{len(shop.workers)} | {polls} | {' | '.join(shares)} | {memory:.0f} MB"
+
+
+if __name__ == "__main__":
+    asked = [float(each) for each in sys.argv[1:]]
+    print(asyncio.run(measure(int(asked[0]), asked[1], int(asked[2]) if len(asked) > 2 else 2)))
