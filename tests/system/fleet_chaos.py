@@ -105,25 +105,28 @@ class Chaos:
             plan += [(0.2 * end, self._start), (0.55 * end, lambda: self._remove(dice))]
         return plan
 
+    def _note(self, deed: str) -> None:
+        self.deeds.append(f"{time.time() - self.began:.0f}: {deed}")
+
     async def _start(self) -> None:
         worker = await self.shop.start()
         self.living.append(worker)
         await worker.says("starting")
 
     async def _kill(self, dice: random.Random) -> None:
-        self.deeds.append("kill")
+        self._note("kill")
         worker = self.living.pop(dice.randrange(len(self.living)))
         worker.send(signal.SIGKILL)
         await self._start()
 
     async def _sleep(self, dice: random.Random, length: float) -> None:
-        self.deeds.append("sleep")
+        self._note(f"sleep {length:.0f} s")
         worker = dice.choice(self.living)
         worker.send(signal.SIGSTOP)
         asyncio.get_running_loop().call_later(length, _wake, worker)
 
     async def _remove(self, dice: random.Random) -> None:
-        self.deeds.append("drain")
+        self._note("drain")
         worker = self.living.pop(dice.randrange(len(self.living)))
         worker.send(signal.SIGCONT)
         worker.send(signal.SIGTERM)
@@ -135,7 +138,7 @@ class Chaos:
         await self._outage("postgresql", self.postgresql.stop, self.postgresql.start, self.attack.stop_postgresql)
 
     async def _outage(self, what: str, stop: Callable[[], None], start: Callable[[], None], length: float) -> None:
-        self.deeds.append(f"{what} away")
+        self._note(f"{what} away {length:.0f} s")
         began = time.time()
         await asyncio.to_thread(stop)
         await asyncio.sleep(length)
@@ -175,8 +178,12 @@ class Chaos:
         assert all(said[name] == self._truth(name) for name in self.names), "the ledger tells a lie"
         budgets = [simulator.requests.worst_minute() for simulator in self.own]
         gaps = await self._gaps()
+        tens = range(0, int(self.attack.seconds), 10)
+        ends = [ended / MICROSECONDS - self.began for _, ended in await self.shop.sql(POLLS)]
         return {
-            "accounts": len(self.names), "seconds": self.attack.seconds, "deeds": self.deeds, "polls": len(gaps),
+            "accounts": len(self.names), "seconds": self.attack.seconds, "deeds": self.deeds,
+            "polls": sum(0 < end < self.attack.seconds for end in ends),
+            "by ten seconds": [sum(at <= end < at + 10 for end in ends) for at in tens],
             "worst minute": max(budgets, default=0), "refused attempts": self._said("attempt_refused"),
             "gap median": round(statistics.median(gaps), 1), "gap p99": round(_percentile(gaps, 0.99), 1),
             "gap max": round(max(gaps), 1),
@@ -184,7 +191,7 @@ class Chaos:
 
     async def _gaps(self) -> list[float]:
         """Give the seconds between the ends of complete polls of each account, outside of the outages."""
-        gaps: list[float] = []
+        gaps: list[float] = [0.0]
         last: dict[str, float] = {}
         for account, ended in await self.shop.sql(POLLS):
             at = ended / MICROSECONDS

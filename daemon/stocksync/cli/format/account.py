@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -43,6 +43,7 @@ from stocksync.ports import AccountStatus, Quarantined
 _RECENT = 5
 _OLDEST = 5
 _EXAMPLES = 20
+_POLLED = timedelta(minutes=30)
 _LAGGING = {"fresh", "stale", "never complete"}
 """Words that the lag says already."""
 
@@ -81,7 +82,7 @@ def _facts(value: AccountStatus, now: datetime) -> Table:
         ("held", _held(value, now)),
         ("left over", orphaned(value.orphaned)),
         ("drift", _drift(value.audit, now)),
-        ("writer", Text(_writer(value), style=FAINT)),
+        ("writer", Text(_writer(value, now), style=FAINT)),
     )
 
 
@@ -116,9 +117,15 @@ def _drift(audit: AuditReport | None, now: datetime) -> Text:
     return (found if str(found) else Text("none", style=GOOD)).append(when, style=FAINT)
 
 
-def _writer(value: AccountStatus) -> str:
+def _writer(value: AccountStatus, now: datetime) -> str:
     if not value.owner:
-        return "nobody: no daemon runs for this account"
+        # In a fleet an account has a writer only while it is polled.
+        alive = value.last_attempt is not None and now - value.last_attempt < _POLLED
+        return (
+            "nobody just now: a fleet between two polls, or a daemon that ended"
+            if alive
+            else "nobody: no daemon and no worker runs for this account"
+        )
     until = f" until {clock(value.leased_until)} {zone()}" if value.leased_until else ""
     return f"{clean(value.owner)}, epoch {value.epoch}{until}"
 
