@@ -101,6 +101,29 @@ async def test_a_column_that_was_refused_heals_by_itself_once_nothing_is_in_its_
     assert (await _figures(shop))[7] == "55", "what somebody edited meanwhile is the audit's matter"
 
 
+@pytest.mark.parametrize("instead", ["REPLACE", "IGNORE", "ROLLBACK", "FAIL"])
+async def test_a_sku_in_use_deletes_no_other_row_whatever_the_table_says(
+    summed: Any, sqlite_url: str, instead: str
+) -> None:
+    """SQLite's tables can ask for something else than a refusal; the figure goes in, the column is set aside."""
+    prepare = _table(f"VARCHAR(40) UNIQUE ON CONFLICT {instead}", rows=6)
+    strange = "INSERT INTO stock (product_id, sku, quantity) VALUES (900, 'P-07', 4), (901, 'P-33', 4)"
+    shop = await summed(prepare=(*prepare, strange), target=_target(sqlite_url))
+    report = await shop.cycle()
+    assert (report.outcome, report.counts.applied) == (Outcome.DONE, 8), report.error
+    shop.catalogue.rename(3, "P-33")
+    shop.catalogue.stock_take(3, 1, D(77))
+    report = await shop.cycle()
+    assert (report.outcome, report.counts.applied) == (Outcome.DONE, 1), report.error
+    assert await _figures(shop) == _truth(shop) | {900: "4", 901: "4"}
+    assert (await _skus(shop)) | {3: None, 7: None} == {
+        number: None if number in {3, 7} else f"P-{number:02}" for number in range(1, 9)
+    } | {900: "P-07", 901: "P-33"}
+    entries = {one.product_id: one.reason for one in (await shop.status()).quarantine}
+    assert set(entries) == {3, 7}
+    assert all("written without column 'sku': UNIQUE constraint failed" in why for why in entries.values())
+
+
 @pytest.mark.parametrize("refusal", ["length", "check", "enum", "number", "trigger", "right", "generated"])
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 async def test_a_sku_that_its_column_refuses_is_set_aside_and_the_figure_goes_in(

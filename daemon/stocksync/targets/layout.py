@@ -39,6 +39,8 @@ class Layout:
     """What rows must meet to be seen at all: the user's own `live`."""
     lockable: bool = True
     """False where the database locks no rows of it: a view whose rows are no table's."""
+    yields: bool = False
+    """Whether SQLite does not refuse a row that conflicts with another one, but deletes that: ON CONFLICT REPLACE."""
 
     @property
     def columns(self) -> list[Column[Any]]:

@@ -1,5 +1,6 @@
 """Looking at the user's table before the first figure goes there."""
 
+import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Named
 from dataclasses import replace
@@ -19,6 +20,7 @@ from stocksync.targets.own_table import own_table
 from stocksync.targets.rights import objection_to
 from stocksync.targets.settings import MatchBy, TargetSettings
 
+_ON_CONFLICT = re.compile(r"\bON\s+CONFLICT\s+(?:REPLACE|IGNORE|FAIL|ROLLBACK)\b", re.IGNORECASE)
 _SCHEMAS = 50
 """How many are looked through for a table that is not where it was named."""
 OF_THE_SERVER = {"information_schema", "pg_catalog", "mysql", "performance_schema", "sys"}
@@ -126,6 +128,7 @@ def _layout(
         types=_types(reflected.values()),
         conditions=live_condition(connection, table, settings),
         lockable=_is_lockable(connection, table),
+        yields=_yields(connection, found[0]),
     )
     layout, left = _writable(connection, layout, reflected, settings)
     layout = replace(layout, lacking=lacking(reflected, {column.name for column in layout.columns}))
@@ -136,6 +139,15 @@ def _is_lockable(connection: Connection, table: Table) -> bool:
     # Not WHERE false: what is never looked at is never found to be a view that cannot be locked.
     trial = select(*table.columns).where(table.columns[0].is_(None)).with_for_update(key_share=True)
     return connection.dialect.name != "sqlite" and not objection_to(connection, trial)
+
+
+def _yields(connection: Connection, table: str) -> bool:
+    if connection.dialect.name != "sqlite":
+        return False
+    made = connection.execute(
+        text("SELECT sql FROM sqlite_master WHERE name = :table COLLATE NOCASE"), {"table": table}
+    )
+    return any(_ON_CONFLICT.search(sql or "") for sql in made.scalars())
 
 
 def _writable(

@@ -2,9 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Column, Select, Table, Update, bindparam, delete, false, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    false,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import TargetRow
@@ -22,6 +35,7 @@ _ARRAY = 10_000
 """The same where they are sent as arrays, which no limit binds: a batch is one look-up."""
 
 Found = dict[RowKey, TargetRow]
+Statement = TypeVar("Statement", Insert, Update)
 
 
 async def look_up(
@@ -107,12 +121,19 @@ async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatem
     for fields, rows in work.updates.items():
         values = _values(layout, fields)
         if not await update_at_once(connection, layout, values, rows):
-            await connection.execute(update(layout.table).where(*_exactly(layout)).values(values), rows)
+            statement = _refusing(update(layout.table), layout).where(*_exactly(layout)).values(values)
+            await connection.execute(statement, rows)
     for fields, rows in work.inserts.items():
         if not await insert_at_once(connection, layout, rows):
-            await connection.execute(insert(layout.table).values(_values(layout, fields)), rows)
+            await connection.execute(_refusing(insert(layout.table), layout).values(_values(layout, fields)), rows)
     if work.deletes:
         await connection.execute(delete(layout.table).where(*_exactly(layout)), work.deletes)
+
+
+def _refusing(statement: Statement, layout: Layout) -> Statement:
+    """Have a row refused that would delete another one, whatever its table says."""
+    # Only there: it binds the statements of triggers as well. https://www.sqlite.org/lang_createtrigger.html
+    return statement.prefix_with("OR ABORT") if layout.yields else statement
 
 
 def _values(layout: Layout, fields: Collection[str]) -> dict[Column[Any], BindParameter[Any]]:
