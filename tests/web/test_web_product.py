@@ -27,7 +27,7 @@ async def shown(ex):
 async def test_when_it_was_confirmed_and_when_it_changed_stand_apart(ex, shown):
     page = await shown(replace(MAIN, confirmed_at=ex.ago(seconds=10), changed_at=ex.ago(minutes=7)))
     assert "10 s ago; last changed 7 min ago" in page
-    assert "<td>10 s ago</td><td>7 min ago</td>" in page
+    assert '<td data-label="Confirmed">10 s ago</td><td data-label="Changed">7 min ago</td>' in page
     assert "Riyadh Outlet" in page
     assert "Qoyod has shown no figure of it" in await shown(MAIN, confirmed_at=None, changed_at=None)
 

@@ -2,14 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from stocksync import __version__
 from stocksync.core.answers import Health, StockAnswer
@@ -26,6 +27,7 @@ CARDS = 5
 """More accounts than these are shown as a table first."""
 PER_PAGE = 100
 _MOST_ROWS = 20
+_ROW, _CELL = re.compile(r"<tr(?! class=\"because\").*?</tr>", re.DOTALL), re.compile(r"<td\b")
 _TO_SAY = {
     Decision.WAITING: ("approve", "reject"),
     Decision.APPROVED: ("reject",),
@@ -51,6 +53,19 @@ CONTENT_SECURITY_POLICY = (
     "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+
+def labelled(body: Markup, t: Callable[[str], Markup], heads: Sequence[str]) -> Markup:
+    """Put each cell's heading beside it, for a phone, where a table has no room for its head."""
+    names = [escape(t(head.lstrip("*"))) if head.lstrip("*") else Markup() for head in heads]
+
+    def row(found: re.Match[str]) -> str:
+        left = iter(names)
+        return _CELL.sub(lambda _: f'<td data-label="{next(left, "")}"', found[0])
+
+    # Every foreign value is escaped by now, so that these tags can only be the templates' own.
+    return Markup(_ROW.sub(row, str(body)))  # noqa: S704
+
+
 _ENVIRONMENT = Environment(
     autoescape=True,
     loader=FunctionLoader(lambda name: _asset("templates", name)),
@@ -61,8 +76,9 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters["b"] = Markup("<bdi>{}</bdi>").format
 _ENVIRONMENT.globals |= {
-    "day_chart": day_chart, "changes": changes, "effect": effect, "worst_rows": worst_rows, "to_say": _TO_SAY,
-    "moods": _MOODS, "most_rows": _MOST_ROWS, "style": _STYLE, "script": _SCRIPT, "version": __version__,
+    "day_chart": day_chart, "labelled": labelled, "changes": changes, "effect": effect, "worst_rows": worst_rows,
+    "to_say": _TO_SAY, "moods": _MOODS, "most_rows": _MOST_ROWS, "style": _STYLE, "script": _SCRIPT,
+    "version": __version__,
 }  # fmt: skip
 
 

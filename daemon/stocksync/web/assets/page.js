@@ -19,13 +19,16 @@
     }
   }
 
+  const PLACES = "a, button, summary, .scroll";
+  const named = (each) =>
+    [each.tagName, each.closest("article")?.ariaLabel, each.closest("details")?.id, each.ariaLabel, each.getAttribute("href")].join("|");
+
   // What a person has opened, scrolled or put the focus on stays as it was.
   function kept() {
     const opened = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
     const scrolled = [...main.querySelectorAll(".scroll")].map((each) => [each.getAttribute("aria-label"), each.scrollLeft]);
     const within = main.contains(document.activeElement) && document.activeElement !== main;
-    const places = [...main.querySelectorAll("a, button, summary, .scroll")];
-    return { opened, scrolled, focus: within ? places.indexOf(document.activeElement) : -1 };
+    return { opened, scrolled, focus: within ? named(document.activeElement) : "" };
   }
 
   function restore({ opened, scrolled, focus }) {
@@ -37,7 +40,8 @@
       const table = tables.find((each) => each.getAttribute("aria-label") === label);
       if (table && left) table.scrollLeft = left;
     }
-    if (focus >= 0) main.querySelectorAll("a, button, summary, .scroll")[focus]?.focus({ preventScroll: true });
+    const same = [...main.querySelectorAll(PLACES)].find((each) => focus && named(each) === focus);
+    same?.focus({ preventScroll: true });
   }
 
   function mark(known) {

@@ -1,0 +1,90 @@
+"""The pages in a real browser: both languages, light and dark, wide and on a phone, with names meant to harm."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from browser import opened_browser
+
+from stocksync.core.answers import CellExplanation, Explanation, Step
+from stocksync.core.drift import Cause, Difference
+from stocksync.core.overview import Column, Day, FoundProduct, RecentChange
+from stocksync.core.policy import LocationMap
+from stocksync.core.report import Outcome
+from stocksync.ports import LedgerRow
+from stocksync.web.product_view import Story
+
+LOOKS = [(1200, "light"), (1200, "dark"), (360, "light"), (360, "dark")]
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def furnish(ex, site):
+    """Put something hostile wherever a name, a reason or a place is shown."""
+    bad = ex.HOSTILE
+    plan = replace(ex.plan(3), reasons={"zeroed": bad})
+    plan = replace(plan, changes=tuple(replace(one, name=bad) for one in plan.changes))
+    audit = replace(ex.audit(), examples=[Difference(Cause.EDITED_IN_TARGET, bad, bad, bad, Decimal(1), location=bad)])
+    site.shelf.statuses["main"] = ex.status(
+        owner=bad, held=plan, audit=audit, quarantine=(replace(ex.quarantined(bad), sku="عود الورد", name=bad),),
+        quarantined=150, locations={3: "المستودع", 7: bad}, last_complete=ex.ago(hours=3), consecutive_failures=5,
+        cycles=(ex.cycle(outcome=Outcome.FAILED, error=bad), ex.cycle()), orphaned={bad: Decimal("1234.5")},
+    )  # fmt: skip
+    site.ledger.newest = [
+        RecentChange(ex.ago(minutes=n), "main", n + 1, f"SKU-{n}", (bad, "زيت العود")[n % 2], "3", "",
+                     (None, Decimal(7))[n % 2], Decimal(-n), "poll", n) for n in range(4)
+    ]  # fmt: skip
+    site.ledger.day = Day([Column(n % 3, n % 2, n) for n in range(96)])
+    site.ledger.known = [
+        FoundProduct("main", 42, "BW-001", "Blue Widget"),
+        FoundProduct("main", 43, bad, "Blue " + bad),
+    ]
+    rows = [LedgerRow(ex.ago(hours=n), "c", 1, ex.change(before=str(n), after=str(n * n)), id=n + 1) for n in range(5)]
+    cell = CellExplanation("MAIN", (), ex.NOW, [Step("raw", bad, bad)], Decimal(1), None, None, None)
+    site.counter.told = Story(Explanation("main", 42, "BW-001", bad, True, 1, [cell], remark=bad), rows)
+    site.counter.answer = replace(ex.ANSWER, name=bad, note=bad, confirmed_at=ex.ago(seconds=9))
+
+
+@pytest.mark.timeout(300)
+async def test_no_page_is_hard_to_read_breaks_out_of_its_width_or_asks_another_host(ex, tmp_path: Path):
+    program = ex.required("chromium")
+    watched = replace(ex.MAIN, places=LocationMap())
+    async with ex.opened(watched=(watched,)) as site, opened_browser(program, tmp_path) as tab:
+        furnish(ex, site)
+        for language in ("en", "ar"):
+            for number, path in enumerate(("/", "/stock?sku=BW-001", "/search?q=Blue", "/nowhere")):
+                await tab.open(f"{site.url}{path}{'&' if '?' in path else '?'}lang={language}")
+                assert await tab.run("document.documentElement.lang + document.dir") in {"enltr", "arrtl"}
+                # Each page in two looks, so that all looks are seen of each language.
+                for width, scheme in LOOKS[number % 2 :: 2]:
+                    await tab.look_like(width=width, scheme=scheme)
+                    assert await tab.run(OVERFLOW) <= 0, (language, path, width)
+                    assert await tab.flaws() == [], (language, path, width, scheme)
+        assert await tab.run("document.querySelectorAll('script').length") == 1
+        await tab.run("document.querySelector('main p').style.color = 'rgb(60 60 60)'; document.title = ''")
+        assert {each.partition(":")[0] for each in await tab.flaws()} == {"color-contrast", "document-title"}
+        expected = [each for each in tab.complaints if "404" in each and "/nowhere" in each]
+        assert tab.complaints == expected, "a page that is not there is the only complaint"
+        assert {urlsplit(each).netloc for each in tab.asked if not each.startswith("data:")} == {site.url[7:]}
+
+
+@pytest.mark.timeout(120)
+async def test_a_page_refreshes_and_keeps_what_is_typed_opened_and_focused(ex, tmp_path: Path):
+    program = ex.required("chromium")
+    async with ex.opened() as site, opened_browser(program, tmp_path) as tab:
+        furnish(ex, site)
+        await tab.open(site.url + "/?lang=en")
+        assert "UTC" not in await tab.run("document.querySelector('td time').textContent"), "on the reader's own clock"
+        await tab.run("document.getElementById('q').value = 'half typed'")
+        await tab.run("document.getElementById('drift-main').open = true")
+        await tab.run("document.querySelector('#drift-main summary').focus()")
+        site.ledger.newest = [replace(site.ledger.newest[0], id=99, sku="JUST-NOW"), *site.ledger.newest]
+        came = "new Promise((came) => { const look = setInterval(() => {"
+        came += " if (document.querySelector('tr.new')) { clearInterval(look); came(true); } }, 50); })"
+        assert await tab.run(came)
+        assert await tab.run("document.querySelector('tr.new').textContent.includes('JUST-NOW')")
+        assert await tab.run("document.getElementById('q').value") == "half typed"
+        assert await tab.run("document.getElementById('drift-main').open")
+        assert await tab.run("document.activeElement === document.querySelector('#drift-main summary')")
+        assert tab.complaints == []
