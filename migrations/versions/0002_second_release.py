@@ -30,6 +30,7 @@ def added() -> list[tuple[str, sa.Column]]:
         ("stocksync_accounts", sa.Column("recent_totals", Words())),
         ("stocksync_accounts", sa.Column("unread", Words())),
         ("stocksync_accounts", sa.Column("told", Words())),
+        ("stocksync_products", sa.Column("presence", Key(20), nullable=False, server_default="listed")),
         ("stocksync_products", sa.Column("digest", Digest)),
         ("stocksync_products", sa.Column("unchanged", sa.Integer())),
         ("stocksync_products", sa.Column("unmanaged", sa.Integer())),
@@ -54,6 +55,9 @@ def upgrade() -> None:
         "UPDATE stocksync_accounts SET ledger_from = (SELECT MIN(l.at) FROM stocksync_ledger l"
         " WHERE l.account = stocksync_accounts.account) WHERE ledger_from IS NULL"
     )
+    # 0.1 told these by the count alone.
+    op.execute("UPDATE stocksync_products SET presence = 'unlisted', missing = missing + 50 WHERE missing < 0")
+    op.execute("UPDATE stocksync_products SET presence = 'unanswered', missing = 2 WHERE missing >= 1000000")
     _fill_look_alikes(op.get_bind())
     _fill_recent_totals(op.get_bind())
     if any(known["name"] == "last_attempt" for known in inspector.get_columns("stocksync_accounts")):
@@ -93,6 +97,8 @@ def downgrade() -> None:
         "UPDATE stocksync_accounts SET last_attempt = (SELECT MAX(c.started_at) FROM stocksync_cycles c"
         " WHERE c.account = stocksync_accounts.account)"
     )
+    op.execute("UPDATE stocksync_products SET missing = missing - 50 WHERE presence = 'unlisted'")
+    op.execute("UPDATE stocksync_products SET missing = 1000000 WHERE presence = 'unanswered'")
     op.drop_table("stocksync_commits", if_exists=True)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE stocksync_cells RESET (fillfactor)")

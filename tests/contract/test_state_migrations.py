@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_mock_engine, text
 
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision
+from stocksync.core.model import Presence
 from stocksync.errors import ConfigurationError, SchemaBehind
 from stocksync.sqlengine import open_engine, reading, writing
 from stocksync.state.database import open_state
@@ -24,6 +25,19 @@ CELL_OF_0_1 = (
     """ VALUES ('main', 11, 'MAIN', '{"3":"7.5"}', 1, 'c1', '7.5', 'A', '')"""
 )
 
+PRODUCTS_OF_0_1 = (
+    "INSERT INTO stocksync_products (account, product_id, sku, name, tracked, page, missing)"
+    " VALUES ('main', 11, 'A', '', true, 1, 1), ('main', 12, 'B', '', true, 1, -3),"
+    " ('main', 13, 'C', '', true, 1, 1000001)"
+)
+CYCLES_OF_0_1 = (
+    "INSERT INTO stocksync_cycles (account, cycle_id, started_at, complete, total, report)"
+    " VALUES ('main', 'c1', 1, true, 7, '{}'), ('main', 'c2', 2, true, 9, '{}'), ('main', 'c3', 3, false, NULL, '{}')"
+)
+ACCOUNT_OF_0_1 = (
+    "INSERT INTO stocksync_accounts (account, owner, epoch, expires_at, failures, last_attempt)"
+    " VALUES ('main', '', 1, 0, 0, 3)"
+)
 PLAN_OF_0_1 = b'{"reasons":{"zeroed":"why"},"changes":[["zeroed",11,"MAIN","A","7.5","0",{"3":"0"},"poll"]]}'
 HELD_IN_0_1 = (
     "INSERT INTO stocksync_held_plans (account, plan_id, created_at, plan, decision, decided_by, decided_at)"
@@ -132,13 +146,26 @@ async def test_a_state_of_the_first_release_keeps_its_data(database_url: str) ->
         await connection.run_sync(_to, "0001")
         await connection.execute(text(CELL_OF_0_1.replace(":", "\\:")))
         await connection.execute(text(HELD_IN_0_1), {"plan": zlib.compress(PLAN_OF_0_1)})
+        for statement in (PRODUCTS_OF_0_1, CYCLES_OF_0_1, ACCOUNT_OF_0_1):
+            await connection.execute(text(statement))
     assert "behind" in (await schema_problem(database_url) or "")
     await migrate(database_url)
     state = await open_state(database_url, KEPT)
-    (cell,) = (await state.snapshot("main")).cells.values()
+    snapshot = await state.snapshot("main")
+    (cell,) = snapshot.cells.values()
     assert (cell.acked, cell.sent, cell.asked) == (Decimal("7.5"), None, Decimal("7.5"))
+    assert {key: (one.missing, one.presence) for key, one in snapshot.products.items()} == {
+        11: (1, Presence.LISTED), 12: (47, Presence.UNLISTED), 13: (2, Presence.UNANSWERED),
+    }  # fmt: skip
+    assert snapshot.recent_totals == [7, 9]
     (plan,) = await state.held()
     assert (plan.plan_id, plan.created_at, plan.decision) == ("p1", datetime.fromtimestamp(5, UTC), Decision.WAITING)
     assert [(one.change.after, one.guards) for one in plan.changes] == [(Decimal(0), (Guard.ZEROED,))]
     await state.close()
+    async with writing(engine) as connection:
+        await connection.run_sync(_to, "0001")
+        counts = await connection.execute(text("SELECT missing FROM stocksync_products ORDER BY product_id"))
+        assert list(counts.scalars()) == [1, -3, 1_000_000]
+        attempts = await connection.execute(text("SELECT last_attempt FROM stocksync_accounts"))
+        assert list(attempts.scalars()) == [3]
     await engine.dispose()

@@ -74,12 +74,14 @@ def test_what_was_read_is_remembered_whole():
 
 def test_suspects_that_waited_longest_are_asked_for_first_and_those_asked_in_vain_last():
     missing = {
-        1: known(missing=absence.IN_VAIN),
+        1: absence.asked_in_vain(known(missing=9)),
         2: known(missing=absence.SUSPECT_AFTER),
         3: known(missing=absence.SUSPECT_AFTER + 1),
         4: known(missing=absence.SUSPECT_AFTER - 1),
+        5: absence.proven_alive(known())._replace(missing=absence.UNLISTED_AFTER - 1),
+        6: absence.proven_alive(known())._replace(missing=absence.UNLISTED_AFTER),
     }
-    assert absence.suspects(missing) == [3, 2, 1]
+    assert absence.suspects(missing) == [6, 3, 2, 1]
 
 
 def test_a_witness_is_known_and_was_read():

@@ -54,7 +54,7 @@ def deletes_what_one_reading_lacks(patch: pytest.MonkeyPatch) -> None:
 
 
 def writes_what_the_cross_check_distrusts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(prepare, "_corrected", lambda reading, _checked: reading)
+    patch.setattr(verification.CrossCheckResult, "correct", lambda _checked, reading: reading)
 
 
 def lets_the_older_of_two_rows_win(patch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from stocksync.simulator.credentials import Credentials
 from stocksync.simulator.items import Mix
 from stocksync.simulator.limits import RateLimit
 
-absence.ALIVE = -2
+absence.UNLISTED_AFTER = 4
 # Half an hour is too short a life to wait for the fifty readings of the real one.
 
 

@@ -7,19 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from heapq import nsmallest
 
-from stocksync.core.model import Product, Reading, SnapshotProduct, Verdict
+from stocksync.core.model import Presence, Product, Reading, SnapshotProduct, Verdict
 
 SUSPECT_AFTER = 2
 """Complete readings in a row that must lack a product before it is asked for by id."""
-ALIVE = -50
-"""Where the count starts again for a product that answers by id though no list shows it.
+UNLISTED_AFTER = 52
+"""The same for a product that answered by id though no list shows it.
 
 Such products (archived, outside a filter) must not eat the request budget: a thousand of them can be asked for in turn,
 at the price that the deletion of one that stays unlisted is noticed some fifty readings later.
 """
-
-IN_VAIN = 1_000_000
-"""Where the count goes on for a suspect that was asked for by id without an answer: it is asked again, after others."""
 _WITNESSES = 3
 
 
@@ -48,23 +45,24 @@ def missing_from(reading: Reading, known: Mapping[int, SnapshotProduct]) -> dict
 
 def suspects(missing: Mapping[int, SnapshotProduct]) -> list[int]:
     """Name the products that may be gone: those never asked for first, then who has waited longest."""
-    found = [product_id for product_id, entry in missing.items() if entry.missing >= SUSPECT_AFTER]
-    return sorted(found, key=lambda product_id: (in_vain(missing[product_id]), -missing[product_id].missing))
+    after = {Presence.UNLISTED: UNLISTED_AFTER}
+    found = [key for key, entry in missing.items() if entry.missing >= after.get(entry.presence, SUSPECT_AFTER)]
+    return sorted(found, key=lambda key: (in_vain(missing[key]), -missing[key].missing))
 
 
 def in_vain(entry: SnapshotProduct) -> bool:
     """Whether it was asked for by id, and neither found nor said to be gone."""
-    return entry.missing >= IN_VAIN
+    return entry.presence is Presence.UNANSWERED
 
 
 def asked_in_vain(entry: SnapshotProduct) -> SnapshotProduct:
-    """Note that the question by id failed: it stays what it is, and no longer keeps others waiting."""
-    return entry._replace(missing=IN_VAIN)
+    """Note that the question by id failed: it is asked for again, after others, and no longer keeps these waiting."""
+    return entry._replace(missing=SUSPECT_AFTER, presence=Presence.UNANSWERED)
 
 
 def proven_alive(entry: SnapshotProduct) -> SnapshotProduct:
     """Note that Qoyod answers for it by id, though the list does not show it."""
-    return entry._replace(missing=ALIVE)
+    return entry._replace(missing=0, presence=Presence.UNLISTED)
 
 
 def proven_gone(entry: SnapshotProduct, at: datetime) -> SnapshotProduct:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from stocksync.core.desired_state import is_retired
-from stocksync.core.model import SnapshotCell, SnapshotProduct
+from stocksync.core.model import Presence, SnapshotCell, SnapshotProduct
 
 
 class Times(NamedTuple):
@@ -27,7 +27,8 @@ def times_of(
     changed = remembered.source_at
     if not remembered.parts or changed.timestamp() <= 0:
         return Times(None, None)
-    seen = known is not None and not known.missing and not is_retired(known) and remembered.unknown_since is None
+    listed = known is not None and known.presence is Presence.LISTED and not known.missing
+    seen = listed and not is_retired(known) and remembered.unknown_since is None
     if not seen or not readable or last_complete is None:
         return Times(changed, changed)
     return Times(max(changed, last_complete), changed)

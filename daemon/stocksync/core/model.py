@@ -130,6 +130,17 @@ class SnapshotCell(NamedTuple):
         return self.acked if self.sent is None else self.sent
 
 
+class Presence(StrEnum):
+    """How Qoyod shows a product that is not known to be deleted."""
+
+    LISTED = "listed"
+    """In the list, or lately: `SnapshotProduct.missing` tells since when it lacks there."""
+    UNLISTED = "unlisted"
+    """It answers by id though the list lacks it: archived, or outside a filter."""
+    UNANSWERED = "unanswered"
+    """The list lacks it, and the question for it by id failed."""
+
+
 class SnapshotProduct(NamedTuple):
     """What the snapshot knows of one product."""
 
@@ -138,9 +149,15 @@ class SnapshotProduct(NamedTuple):
     tracked: bool
     page: int
     missing: int
-    """Consecutive complete readings that lacked it."""
+    """Consecutive complete readings that lacked it, since it was last asked for by id."""
     gone_at: datetime | None
     """When Qoyod confirmed by id that it is deleted."""
+    presence: Presence = Presence.LISTED
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it may be gone: no list shows it, and nothing says that it is alive or deleted."""
+        return self.missing > 0 and self.gone_at is None and self.presence is not Presence.UNLISTED
 
 
 class SettledProduct(NamedTuple):

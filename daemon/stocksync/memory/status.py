@@ -98,7 +98,7 @@ def _catalogue(products: Mapping[int, SnapshotProduct], quarantine: Quarantine) 
     return {
         "tracked": sum(known.tracked for known in there),
         "untracked": sum(not known.tracked for known in there),
-        "missing": sum(known.missing > 0 for known in there),
+        "missing": sum(known.is_missing for known in there),
         "gone": len(products) - len(there),
         "bad": sum(entry.side == "source" for entry in quarantine.values()),
     }

@@ -75,7 +75,11 @@ def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limi
     report.cells["quarantined"] = counts.quarantined
     left = set(prepared.desires.orphaned) - {change.cell for change in pushed.applied}
     report.orphaned = orphaned_units(left, prepared.snapshot.cells)
-    report.cells["managed"] += _newly_managed(prepared, pushed)
+    cells = prepared.snapshot.cells
+    report.cells["managed"] += len(prepared.found.adopted)
+    for change in pushed.applied:
+        was = change.cell in cells and is_managed(cells[change.cell])
+        report.cells["managed"] += (not isinstance(change.after, Removal)) - was
     _judge(report, prepared, pushed, limits)
     counts.check()
 
@@ -86,14 +90,11 @@ def _judge(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits
     bare = sum(row.product_id not in known for row in prepared.reading.bad_rows)
     refused, cells = report.counts.quarantined + bare - len(pushed.waiting), report.counts.read + bare
     said = refused_in_words(refused, cells, _usual_refusal(prepared, pushed)) if refused else ""
-    report.refusal = "; ".join(filter(None, (said, _waiting_in_words(pushed))))
+    waiting = len(pushed.waiting)
+    # It is not refused, and yet not written: the next cycle tries it at once.
+    waits = f"{waiting:,} cell{' waits' if waiting == 1 else 's wait'}: {pushed.waiting[0][1]}" if waiting else ""
+    report.refusal = "; ".join(filter(None, (said, waits)))
     report.unwell = too_many_refused(refused, cells, limits.quarantined, limits.minimum_cells)
-
-
-def _waiting_in_words(pushed: WriteResult) -> str:
-    """Say what is not refused and yet not written: the next cycle tries it at once."""
-    number = len(pushed.waiting)
-    return f"{number:,} cell{' waits' if number == 1 else 's wait'}: {pushed.waiting[0][1]}" if number else ""
 
 
 def _usual_refusal(prepared: CyclePlan, pushed: WriteResult) -> str:
@@ -104,15 +105,6 @@ def _usual_refusal(prepared: CyclePlan, pushed: WriteResult) -> str:
     return reasons.most_common(1)[0][0] if reasons else ""
 
 
-def _newly_managed(prepared: CyclePlan, pushed: WriteResult) -> int:
-    cells = prepared.snapshot.cells
-    gained = len(prepared.found.adopted)
-    for change in pushed.applied:
-        was = change.cell in cells and is_managed(cells[change.cell])
-        gained += (not isinstance(change.after, Removal)) - was
-    return gained
-
-
 def _products(prepared: CyclePlan) -> dict[str, int]:
     products, left_out = prepared.reading.products.values(), prepared.focus.left_out
     tracked = sum(product.tracked for product in products) + left_out.tracked
@@ -120,7 +112,7 @@ def _products(prepared: CyclePlan) -> dict[str, int]:
         "tracked": tracked,
         "untracked": len(products) + left_out.products - tracked,
         "without_figures": sum(product.tracked and not product.stock for product in products),
-        "missing": sum(entry.gone_at is None and entry.missing > 0 for entry in prepared.absent.updates.values()),
+        "missing": sum(entry.is_missing for entry in prepared.absent.updates.values()),
         "gone": sum(entry.gone_at is not None for entry in prepared.absent.updates.values()),
         "bad": len(prepared.reading.bad_rows),
         "distrusted": len(prepared.checked.distrusted),

@@ -1,7 +1,7 @@
 """The slower comparison of source, snapshot and live target that finds drift."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -67,7 +67,12 @@ class _Found:
         name, place = key
         expected, live = sides
         where = f"{name} @ {place}" if place else name
-        _note(self.report, Difference(cause, where, expected, live_text(live), units, self.places.get(place, "")))
+        report = self.report
+        report.cells[cause.value] = report.cells.get(cause.value, 0) + 1
+        report.units[cause.value] = report.units.get(cause.value, units * 0) + units
+        if len(report.examples) < _EXAMPLES:
+            known_as = self.places.get(place, "")
+            report.examples.append(Difference(cause, where, expected, live_text(live), units, known_as))
 
 
 async def audit(account: Account, register: StateQueries, lease: Lease | None, *, heal: bool = False) -> AuditReport:
@@ -91,7 +96,10 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
         except StocksyncError as error:
             report.error = str(error)
         report.ended_at = account.clock.now()
-        await _record(account, lease, report)
+        try:
+            await account.state.record_audit(lease, report)
+        except StocksyncError as error:
+            log.warning("audit_not_recorded", error=str(error))
         account.publish(AuditEnded(report))
     return report
 
@@ -101,13 +109,6 @@ def _lost(account: Account, found: _Found) -> int:
     limits = account.limits
     many = found.managed >= limits.minimum_cells and missing > limits.deleted * found.managed
     return max(0, missing - found.report.healed) if many else 0
-
-
-async def _record(account: Account, lease: Lease | None, report: AuditReport) -> None:
-    try:
-        await account.state.record_audit(lease, report)
-    except StocksyncError as error:
-        log.warning("audit_not_recorded", error=str(error))
 
 
 async def _compare_all(account: Account, found: _Found) -> None:
@@ -289,8 +290,15 @@ async def _heal(account: Account, lease: Lease, found: _Found, *, heal: bool) ->
 async def _due(account: Account, found: _Found, snapshot: Snapshot) -> list[Change]:
     theirs = await disputed_cells(account, snapshot.cells, {one.product_id for one in found.changes})
     contested = await _contested(account, found)
-    due = [one for one in found.changes if one.cell not in theirs and one.sku not in contested]
-    return sorted(_still_due(account, due, snapshot))
+    due: list[Change] = []
+    for change in found.changes:
+        remembered, known = snapshot.cells.get(change.cell), snapshot.products.get(change.product_id)
+        if remembered is None or change.cell in theirs or change.sku in contested:
+            continue
+        # What a cycle has changed since it was compared is the cycle's.
+        if _standing(account, change.place, remembered, known).expected == change.after == remembered.asked:
+            due.append(change)
+    return sorted(due)
 
 
 async def _contested(account: Account, found: _Found) -> Collection[str]:
@@ -304,24 +312,6 @@ async def _contested(account: Account, found: _Found) -> Collection[str]:
             ids.update(await found.register.products_with(name, sku))
         known |= (await account.state.snapshot(name, sorted(ids))).products
     return contested_skus((), known)
-
-
-def _still_due(account: Account, changes: list[Change], snapshot: Snapshot) -> Iterator[Change]:
-    """Leave out what a cycle has changed since it was compared."""
-    for change in changes:
-        remembered, known = snapshot.cells.get(change.cell), snapshot.products.get(change.product_id)
-        if remembered is None:
-            continue
-        if _standing(account, change.place, remembered, known).expected == change.after == remembered.asked:
-            yield change
-
-
-def _note(report: AuditReport, difference: Difference) -> None:
-    cause = difference.cause.value
-    report.cells[cause] = report.cells.get(cause, 0) + 1
-    report.units[cause] = report.units.get(cause, difference.units * 0) + difference.units
-    if len(report.examples) < _EXAMPLES:
-        report.examples.append(difference)
 
 
 def _key(ref: RowLocator) -> tuple[str, str]:

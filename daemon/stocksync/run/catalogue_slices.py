@@ -1,5 +1,6 @@
 """A catalogue in slices by product, each with all that is known of its products."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -28,7 +29,9 @@ class Slice:
 
 def in_slices(reading: Reading, snapshot: Snapshot, absent: Absent) -> Iterator[Slice]:
     """Cut by product, in the order of their ids; each slice is made when it is asked for."""
-    cells, entries = cells_by_product(snapshot.cells), _by_product(snapshot.quarantine)
+    cells, entries = cells_by_product(snapshot.cells), defaultdict[int, list[tuple[int, str | None]]](list)
+    for entry in snapshot.quarantine:
+        entries[entry[0]].append(entry)
     ids = sorted({*reading.products, *absent.updates, *absent.alive, *snapshot.products, *cells, *entries})
     if len(ids) <= _PRODUCTS:
         return iter([Slice(reading, snapshot, absent)])
@@ -52,10 +55,3 @@ def in_slices(reading: Reading, snapshot: Snapshot, absent: Absent) -> Iterator[
 
 def _of(known: Mapping[Key, Known], keys: Iterable[Key]) -> dict[Key, Known]:
     return {key: known[key] for key in keys if key in known}
-
-
-def _by_product(quarantine: Iterable[tuple[int, str | None]]) -> dict[int, list[tuple[int, str | None]]]:
-    grouped: dict[int, list[tuple[int, str | None]]] = {}
-    for key in quarantine:
-        grouped.setdefault(key[0], []).append(key)
-    return grouped

@@ -56,7 +56,7 @@ async def explain_product(account: Account, register: StateQueries, product_id: 
         for cell, remembered in sorted(snapshot.cells.items())
     ]
     gone = f"deleted in Qoyod, confirmed {ago(account, known.gone_at)}" if known.gone_at else ""
-    missing = f"missing from the last {known.missing} complete readings" if known.missing > 0 else ""
+    missing = f"missing from the last {known.missing} complete readings" if known.is_missing else ""
     if absence.in_vain(known):
         missing = "missing from the list, and the question for it by id fails"
     return Explanation(

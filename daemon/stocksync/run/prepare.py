@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from stocksync.core import absence
-from stocksync.core.crosscheck import Sample, sample
+from stocksync.core.crosscheck import sample
 from stocksync.core.cycle_plan import Plan, make_plan
 from stocksync.core.desired_state import (
     DesiredState,
@@ -77,19 +77,15 @@ async def prepare(account: Account, focus: Focus, seed: int, until: float = math
     reading, snapshot, rows = focus.reading, focus.snapshot, focus.rows
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock, until)
     desires, found = await _compare(account, reading, snapshot, absent)
-    chosen = await off_loop(rows, _to_check, account, focus, found, seed)
+    changing = [change.cell for change in (*found.changes, *found.negative)]
+    chosen = await off_loop(rows, sample, reading, changing, account.settings.cross_check, snapshot.checked_up_to, seed)
     checked = await cross_check(account.source, chosen.products, account.clock, until)
     checked.up_to = chosen.after
     if checked.newer or checked.distrusted:
-        reading = await off_loop(rows, _corrected, reading, checked)
+        reading = await off_loop(rows, checked.correct, reading)
         desires, found = await _compare(account, reading, snapshot, absent)
     bad, plan = await off_loop(rows, _weigh, account, focus, reading, checked, desires=desires, found=found)
     return CyclePlan(focus, reading, absent, checked, desires, found, plan, bad, layout)
-
-
-def _to_check(account: Account, focus: Focus, found: ChangeSet, seed: int) -> Sample:
-    changing = [change.cell for change in (*found.changes, *found.negative)]
-    return sample(focus.reading, changing, account.settings.cross_check, focus.snapshot.checked_up_to, seed)
 
 
 def _weigh(
@@ -102,13 +98,10 @@ def _weigh(
     found: ChangeSet,
 ) -> tuple[set[Cell], Plan]:
     """Put a change set before the guards; give it as a plan, and the cells of rows that could not be read."""
-    snapshot = focus.snapshot
-    bad = _bad_cells(reading, snapshot, desires)
-    facts = replace(
-        _circumstances(account, focus, found, reading, checked.objection),
-        complete=reading.verdict is Verdict.COMPLETE,
-        set_aside=_set_aside(snapshot, found, checked, bad),
-    )
+    snapshot, unreadable = focus.snapshot, {row.product_id for row in reading.bad_rows}
+    unread = (cell for cell in snapshot.cells if cell.product_id in unreadable) if unreadable else ()
+    bad = {cell for cell in unread if cell not in desires.wants}
+    facts = _guard_context(account, focus, found, reading, checked, bad=bad)
     plan = make_plan(found.changes, found.negative, account.limits, facts, snapshot.plans)
     if plan.held is not None:
         known = {key: one.name for key, one in snapshot.products.items()}
@@ -131,12 +124,9 @@ async def _under_layout(account: Account, focus: Focus) -> tuple[Focus, str | No
     layout = (await account.shape()).layout
     if layout == focus.snapshot.layout:
         return focus, None
-    cells = await off_loop(focus.rows, _sent_forgotten, focus.snapshot.cells)
+    known = focus.snapshot.cells
+    cells = await off_loop(focus.rows, lambda: {cell: one._replace(sent=None) for cell, one in known.items()})
     return replace(focus, snapshot=replace(focus.snapshot, cells=cells)), layout
-
-
-def _sent_forgotten(cells: SnapshotCells) -> SnapshotCells:
-    return {cell: one._replace(sent=None) for cell, one in cells.items()}
 
 
 async def _within_guards(account: Account, changes: list[Change], snapshot: Snapshot) -> tuple[Change, ...]:
@@ -153,12 +143,6 @@ async def _within_guards(account: Account, changes: list[Change], snapshot: Snap
     facts = GuardContext(account.name, account.clock.now(), history.managed, first)
     plan = make_plan(sorted([*before, *changes]), (), account.limits, facts)
     return tuple(change for change in plan.apply if change.cell in cells)
-
-
-def _set_aside(snapshot: Snapshot, found: ChangeSet, checked: CrossCheckResult, bad: set[Cell]) -> frozenset[Cell]:
-    """Name the cells of which this reading shows no figure that counts, so that what was decided of them stands."""
-    doubted = {cell for plan in snapshot.plans for cell in plan.cells if cell.product_id in checked.distrusted}
-    return frozenset({*found.waiting, *(change.cell for change, _ in found.refused), *doubted, *bad})
 
 
 async def _compare(
@@ -245,20 +229,17 @@ def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tup
     }
 
 
-def _corrected(reading: Reading, checked: CrossCheckResult) -> Reading:
-    products = {
-        product_id: checked.newer.get(product_id, product)
-        for product_id, product in reading.products.items()
-        if product_id not in checked.distrusted
-    }
-    return replace(reading, products=products)
-
-
-def _circumstances(account: Account, focus: Focus, found: ChangeSet, reading: Reading, distrusted: str) -> GuardContext:
-    snapshot = focus.snapshot
-    managed = sum(is_managed(remembered) for remembered in snapshot.cells.values())
-    first = frozenset(change.cell for change in found.changes if _is_first(change.cell, snapshot))
+def _guard_context(
+    account: Account, focus: Focus, found: ChangeSet, reading: Reading, checked: CrossCheckResult, *, bad: set[Cell]
+) -> GuardContext:
+    snapshot, cells = focus.snapshot, focus.snapshot.cells
+    managed = sum(is_managed(remembered) for remembered in cells.values())
+    asked = (change.cell for change in found.changes)
+    first = frozenset(cell for cell in asked if cell not in cells or cells[cell].acked is None)
     met = sum(change.before is not None and change.cell in first for change in found.changes)
+    # Of these cells this reading shows no figure that counts: what was decided of them stands.
+    doubted = {cell for plan in snapshot.plans for cell in plan.cells if cell.product_id in checked.distrusted}
+    set_aside = frozenset({*found.waiting, *(change.cell for change, _ in found.refused), *doubted, *bad})
     return GuardContext(
         account=account.name,
         now=account.clock.now(),
@@ -266,7 +247,9 @@ def _circumstances(account: Account, focus: Focus, found: ChangeSet, reading: Re
         first=first if _is_familiar(focus) else frozenset(),
         total=reading.total,
         recent_totals=snapshot.recent_totals,
-        distrusted=distrusted,
+        distrusted=checked.objection,
+        complete=reading.verdict is Verdict.COMPLETE,
+        set_aside=set_aside,
     )
 
 
@@ -287,12 +270,3 @@ def _is_familiar(focus: Focus) -> bool:
         expected = {product_id for product_id, entry in known.items() if entry.page in pages}
     recognised = len(reading.recognised)
     return 2 * (len(reading.products.keys() & expected) + recognised) >= len(expected) + recognised
-
-
-def _is_first(cell: Cell, snapshot: Snapshot) -> bool:
-    return cell not in snapshot.cells or snapshot.cells[cell].acked is None
-
-
-def _bad_cells(reading: Reading, snapshot: Snapshot, desires: DesiredState) -> set[Cell]:
-    bad = {row.product_id for row in reading.bad_rows}
-    return {cell for cell in snapshot.cells if cell.product_id in bad and cell not in desires.wants} if bad else set()

@@ -12,7 +12,7 @@ import structlog
 from stocksync.core import absence
 from stocksync.core.desired_state import is_from_the_future
 from stocksync.core.drift import Cause
-from stocksync.core.model import BadRow, Cell, Change, Figure, SettledProduct, SnapshotProduct, SourceFigures, show
+from stocksync.core.model import Cell, Change, Figure, SettledProduct, SourceFigures, show
 from stocksync.core.recognition import needing_another_look, settle
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
@@ -30,18 +30,24 @@ log = structlog.get_logger(__name__)
 
 def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     """Collect what a reading changes in the snapshot."""
-    snapshot, desires = prepared.snapshot, prepared.desires
+    snapshot, desires, reading = prepared.snapshot, prepared.desires, prepared.reading
+    known, absent = snapshot.products, prepared.absent.updates
+    changed = {product_id: entry for product_id, entry in absent.items() if known.get(product_id) != entry}
+    newly_unknown = dict.fromkeys((cell for cell in desires.unknown if snapshot.cells[cell].unknown_since is None), now)
+    locations = {**snapshot.locations, **reading.locations}
+    # What was refused here and not by the target is judged anew by each reading, so it never waits.
+    judged = [replace(entry, retry_at=now) for entry in _refused(prepared.found.refused, snapshot, now)]
     seen = SnapshotUpdate(
         cells=_in_order(prepared, now),
         replacing=dict.fromkeys(cell for cell in desires.fresh if _is_ahead(snapshot, cell, now)),
-        products=_products(prepared),
+        products={**changed, **absence.products_seen(reading, known)},
         corrected=dict(snapshot.corrected),
         adopted=prepared.found.adopted,
-        unknown={**_newly_unknown(desires.unknown, snapshot, now), **_known_again(prepared)},
-        quarantined=[*_bad_rows(prepared, now), *_judged(prepared.found.refused, snapshot, now)],
+        unknown={**newly_unknown, **_known_again(prepared)},
+        quarantined=[*_bad_rows(prepared, now), *judged],
         released=list(_readable_again(prepared)),
         layout=prepared.layout,
-        locations=_locations(prepared),
+        locations=locations if locations != snapshot.locations else None,
         checked_up_to=prepared.checked.up_to or None,
         given_up=desires.given_up,
     )
@@ -71,8 +77,7 @@ async def remember_outcome(
 
 def outcome_of(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> SnapshotUpdate:
     """Collect what a push changed in the quarantine, and what it left unrecorded; say what the target altered."""
-    _name_altered(prepared.snapshot, pushed)
-    _name_waiting(pushed)
+    _tell_of(prepared.snapshot, pushed)
     refused = list(_set_aside(pushed, prepared.snapshot, now))
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *pushed.completed, *_settled(prepared)])
@@ -108,8 +113,11 @@ def _settled_products(prepared: CyclePlan, written: Mapping[Cell, Figure]) -> di
     return settle(read, sorted(gone), prepared.desires, managed)
 
 
-def _name_altered(snapshot: Snapshot, pushed: WriteResult) -> None:
-    """Name what the target makes another figure of, each cell once for as long as it does."""
+def _tell_of(snapshot: Snapshot, pushed: WriteResult) -> None:
+    """Log what another transaction keeps from being written, and what the target makes another figure of: that once."""
+    if pushed.waiting:
+        examples = [f"{change}: {reason}" for change, reason in pushed.waiting[:_NAMED]]
+        log.warning("rows_held_by_others", cells=len(pushed.waiting), examples=examples)
     cells = snapshot.cells
     news = [
         f"{change}, the target made {show(pushed.altered[change.cell])} of it"
@@ -118,13 +126,6 @@ def _name_altered(snapshot: Snapshot, pushed: WriteResult) -> None:
     ]
     if news:
         log.warning(Cause.ALTERED_BY_TARGET.value, cells=len(news), examples=news[:_NAMED])
-
-
-def _name_waiting(pushed: WriteResult) -> None:
-    """Name what another transaction keeps from being written."""
-    if pushed.waiting:
-        examples = [f"{change}: {reason}" for change, reason in pushed.waiting[:_NAMED]]
-        log.warning("rows_held_by_others", cells=len(pushed.waiting), examples=examples)
 
 
 def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
@@ -153,25 +154,6 @@ def _is_ahead(snapshot: Snapshot, cell: Cell, now: datetime) -> bool:
     return cell in snapshot.cells and is_from_the_future(snapshot.cells[cell].source_at, now)
 
 
-def _products(prepared: CyclePlan) -> dict[int, SnapshotProduct]:
-    seen = absence.products_seen(prepared.reading, prepared.snapshot.products)
-    known = prepared.snapshot.products
-    changed = {
-        product_id: entry for product_id, entry in prepared.absent.updates.items() if known.get(product_id) != entry
-    }
-    return {**changed, **seen}
-
-
-def _locations(prepared: CyclePlan) -> dict[int, str] | None:
-    known = prepared.snapshot.locations
-    named = {**known, **prepared.reading.locations}
-    return named if named != known else None
-
-
-def _newly_unknown(unknown: Iterable[Cell], snapshot: Snapshot, now: datetime) -> dict[Cell, datetime | None]:
-    return {cell: now for cell in unknown if snapshot.cells[cell].unknown_since is None}
-
-
 def _known_again(prepared: CyclePlan) -> dict[Cell, datetime | None]:
     """Name cells that are unknown no longer: shown again, or no longer looked for in Qoyod at all."""
     unknown = [cell for cell, one in prepared.snapshot.cells.items() if one.unknown_since is not None]
@@ -189,23 +171,14 @@ def _gone(prepared: CyclePlan) -> set[int]:
 
 
 def _bad_rows(prepared: CyclePlan, now: datetime) -> Iterator[Quarantined]:
-    for row in _one_per_product(prepared.reading.bad_rows):
+    for row in {row.product_id or 0: row for row in prepared.reading.bad_rows}.values():
         key = (row.product_id or 0, None)
         yield _entry(key, Side.SOURCE, f"{row.path}: {row.reason}", figure=None, snapshot=prepared.snapshot, now=now)
-
-
-def _one_per_product(rows: Iterable[BadRow]) -> Iterable[BadRow]:
-    return {row.product_id or 0: row for row in rows}.values()
 
 
 def _refused(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
     for change, reason in refused:
         yield _entry(change.cell, Side.TARGET, reason, figure=change.after, snapshot=snapshot, now=now)
-
-
-def _judged(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
-    """Set aside what was refused here and not by the target: each reading judges it anew, so it never waits."""
-    return (replace(entry, retry_at=now) for entry in _refused(refused, snapshot, now))
 
 
 def _entry(

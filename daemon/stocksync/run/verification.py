@@ -45,6 +45,11 @@ class CrossCheckResult:
         """Why the whole reading is not believed; "" where it is."""
         return verdict_on(self.results)
 
+    def correct(self, reading: Reading) -> Reading:
+        """Put what is newer in the place of what the list showed, and leave out what is not believed."""
+        believed = ((key, one) for key, one in reading.products.items() if key not in self.distrusted)
+        return replace(reading, products={key: self.newer.get(key, one) for key, one in believed})
+
 
 async def cross_check(
     source: Source, listed: Iterable[Product], clock: Clock, until: float = math.inf
@@ -84,9 +89,7 @@ async def _check(source: Source, listed: Product, checked: CrossCheckResult) -> 
         checked.distrusted.discard(listed.id)
     else:
         checked.results.append(Check.DIFFERENT)
-        log.warning(
-            "cross_check_differs", product_id=listed.id, listed=_show(relisted), by_id=_show(looked_up)
-        )  # fmt: skip
+        log.warning("cross_check_differs", product_id=listed.id, listed=_show(relisted), by_id=_show(looked_up))
 
 
 @dataclass(slots=True)

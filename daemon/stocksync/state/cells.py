@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Select, and_, exists, or_, select, type_coerc
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, figure_of
+from stocksync.core.model import Cell, Presence, RowLocator, SnapshotCell, SnapshotProduct, figure_of
 from stocksync.ports import Quarantined
 from stocksync.state.codec import locations_of, parts_of, totals_of
 from stocksync.state.schema import accounts, cells, decided_cells, products, quarantine, waiting_plans
@@ -66,7 +66,7 @@ async def load_products(
     columns = (products.c[name] for name in ("product_id", *SnapshotProduct._fields))
     query = select(*columns).where(products.c.account == account)
     return {
-        row[0]: SnapshotProduct._make(row[1:])
+        row[0]: SnapshotProduct._make((*row[1:-1], Presence(row[-1])))
         for part in _narrowed(query, products.c.product_id, product_ids)
         for row in (await connection.execute(part)).all()
     }

@@ -56,6 +56,7 @@ products = Table(
     Column("page", Integer, nullable=False),
     Column("missing", Integer, nullable=False),
     Column("gone_at", Instant),
+    Column("presence", Key(20), nullable=False, server_default="listed"),
     Column("digest", Digest),
     Column("unchanged", Integer),
     Column("unmanaged", Integer),

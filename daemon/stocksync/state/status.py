@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, case, func, null, select
+from sqlalchemy import Select, and_, case, func, null, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.held_plan import HeldPlan, by_urgency
-from stocksync.core.model import Removal
+from stocksync.core.model import Presence, Removal
 from stocksync.core.report import orphaned_by
 from stocksync.core.status import Side
 from stocksync.ports import AccountStatus, Quarantined
@@ -147,7 +147,9 @@ def _cells(asked: Sequence[str]) -> Select[Any]:
 _STATES = {
     "tracked": products.c.gone_at.is_(None) & products.c.tracked.is_(True),
     "untracked": products.c.gone_at.is_(None) & products.c.tracked.is_(False),
-    "missing": products.c.gone_at.is_(None) & (products.c.missing > 0),
+    "missing": and_(
+        products.c.gone_at.is_(None), products.c.missing > 0, products.c.presence != Presence.UNLISTED.value
+    ),
     "gone": products.c.gone_at.is_not(None),
 }
 _NUMBERS = {"managed", "untracked_cells", "cells", "unknown", "altered", "products", "quarantined", "bad", *_STATES}
