@@ -1,9 +1,10 @@
-"""A real Prometheus with our rules, and how to ask it."""
+"""A real Prometheus with our rules, a real Alertmanager behind it, and how to ask them."""
 
 import asyncio
 import json
+import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,51 @@ RULES = Path(__file__).parents[1] / "deploy/prometheus/stocksync.rules.yml"
 
 
 @asynccontextmanager
-async def prometheus(program: str, target: str, folder: Path) -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes `target` every second; gives its address."""
+async def prometheus(
+    program: str, target: str, folder: Path, *more: str, rules: Path = RULES, alertmanager: str = ""
+) -> AsyncIterator[str]:
+    """Run a Prometheus that scrapes `target`, and more, every second; gives its address."""
     config = folder / "prometheus.yml"
-    scraped = [{"job_name": "stocksync", "static_configs": [{"targets": [target]}]}]
-    every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config.write_text(
-        json.dumps({"global": every, "rule_files": [str(RULES)], "scrape_configs": scraped}), encoding="utf-8"
-    )
+    settings: dict[str, Any] = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(rules)],
+        "scrape_configs": [{"job_name": "stocksync", "static_configs": [{"targets": [target, *more]}]}],
+    }
+    if alertmanager:
+        settings["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+    config.write_text(json.dumps(settings), encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
-    process = await asyncio.create_subprocess_exec(
-        program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    options = (f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}")
+    async with _running(program, *options):
         yield f"http://{address}"
+
+
+@asynccontextmanager
+async def alertmanager(program: str, settings: Mapping[str, Any], folder: Path) -> AsyncIterator[str]:
+    """Run an Alertmanager; gives its host and port."""
+    config = folder / "alertmanager.yml"
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    address = f"127.0.0.1:{free_port()}"
+    options = (
+        f"--config.file={config}", f"--storage.path={folder / 'alerts'}", f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    )  # fmt: skip
+    async with _running(program, *options):
+        yield address
+
+
+def alertmanager_program() -> str | None:
+    """Find it, under Debian's name or its own."""
+    return shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+
+
+@asynccontextmanager
+async def _running(program: str, *options: str) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        program, *options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
     finally:
         process.terminate()
         await process.wait()

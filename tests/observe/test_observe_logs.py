@@ -1,7 +1,9 @@
+import contextlib
 import json
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import structlog
@@ -19,9 +21,11 @@ from stocksync.core.events import (
 from stocksync.core.model import Verdict
 from stocksync.core.report import Counts, Outcome
 from stocksync.errors import ConfigurationError
+from stocksync.observe import log_events
 from stocksync.observe.event_log import EventLog, cycle_line
 from stocksync.observe.logs import configure
 from stocksync.observe.masking import masked, masked_text
+from stocksync.observe.repeats import REPEATING, Repeats
 
 
 class Stream:
@@ -277,3 +281,30 @@ def test_people_are_spared_tables_of_tables_and_the_names_of_our_modules(stream)
     assert "sqlite" not in told
     assert "accounts='a, b'" in told
     assert "phases='read 9.5, write 1'" in told
+
+
+def test_the_page_about_the_log_is_what_the_code_says():
+    assert set(log_events.logged()) == set(log_events.MEANINGS), "say in log_events.py what each means"
+    assert set(log_events.MEANINGS) >= REPEATING
+    page = Path(__file__).parents[2] / "docs/logs.md"
+    assert page.read_text(encoding="utf-8") == log_events.render(), (
+        "python -m stocksync.observe.log_events > docs/logs.md"
+    )
+
+
+def test_what_lasts_is_said_seldom_and_its_end_once():
+    clock, said = [0.0], []
+    repeats = Repeats(lambda: clock[0])
+
+    def line(event, **fields):
+        with contextlib.suppress(structlog.DropEvent):
+            said.append(dict(repeats(None, "", {"event": event, "account": "main", **fields})))
+
+    for _ in range(40):
+        line("page_failed", page=7, reason="503")
+        line("cycle", outcome="failed")
+    for _ in range(3):
+        line("cycle", outcome="done")
+    assert [one.get("met", 1) for one in said if one["event"] == "page_failed"] == [1, 2, 4, 8, 16, 32]
+    assert [one["over"] for one in said if "over" in one] == [{"page_failed": 40}]
+    assert sum(one["event"] == "cycle" for one in said) == 43, "no other event is ever left out"

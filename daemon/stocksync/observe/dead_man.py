@@ -12,6 +12,8 @@ from stocksync.observe.delivery import Counts
 log = structlog.get_logger(__name__)
 
 _SECONDS, _PERIOD = 10.0, 60.0
+_SOON = 5.0
+"""After which it is looked again where not all is fresh: the end of that is told soon."""
 
 
 class DeadManSwitch:
@@ -30,9 +32,10 @@ class DeadManSwitch:
         timeout = aiohttp.ClientTimeout(total=_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
             while True:
-                if await self._all_fresh():
+                fresh = await self._all_fresh()
+                if fresh:
                     await self._ping(session)
-                await asyncio.sleep(self._period)
+                await asyncio.sleep(self._period if fresh else min(self._period, _SOON))
 
     async def _ping(self, session: aiohttp.ClientSession) -> None:
         try:

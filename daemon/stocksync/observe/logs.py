@@ -10,6 +10,7 @@ import structlog
 from stocksync.core.jsonable import dumps
 from stocksync.errors import ConfigurationError
 from stocksync.observe import masking
+from stocksync.observe.repeats import Repeats
 
 Format = Literal["auto", "console", "json"]
 
@@ -23,6 +24,8 @@ _LIBRARIES = {
     **dict.fromkeys(("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib"), logging.CRITICAL),
 }
 """Their information is noise; at `debug` it is let through, down to these levels."""
+_repeats = Repeats()
+"""Of the process: a log that is configured anew says nothing again for that."""
 _FIRST = ("timestamp", "level", "event", "account", "cycle_id")
 
 
@@ -62,6 +65,7 @@ def _configure_structlog() -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             *_shared(),
+            _repeats,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,

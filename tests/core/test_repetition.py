@@ -1,0 +1,36 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stocksync.core.repetition import Repetition
+
+
+def test_what_lasts_is_said_at_powers_of_two_and_once_that_it_is_over():
+    lasting = Repetition()
+    assert [lasting.meet("main", "page_failed", "503", at) for at in range(9)] == [1, 2, 0, 4, 0, 0, 0, 8, 0]
+    assert lasting.worked("main") == {}, "it was met in this cycle"
+    assert lasting.worked("other") == {}
+    assert lasting.worked("main") == {"page_failed": 9}
+    assert lasting.worked("main") == {}
+    assert lasting.meet("main", "page_failed", "503", 10) == 1
+
+
+def test_another_cause_or_account_and_a_new_hour_are_said_at_once():
+    lasting = Repetition()
+    assert [lasting.meet("main", "audit_failed", "away", at) for at in (0, 1, 2)] == [1, 2, 0]
+    assert lasting.meet("main", "audit_failed", "refused", 3) == 1
+    assert lasting.meet("outlet", "audit_failed", "away", 4) == 1
+    assert lasting.meet("main", "audit_failed", "away", 3602) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.booleans()), max_size=40))
+def test_whatever_happens_the_first_time_is_said_and_nothing_is_over_that_was_not_said(story):
+    lasting, said = Repetition(), set()
+    for account, event, works in story:
+        if works:
+            for over in lasting.worked(account):
+                assert (account, over) in said
+                said.discard((account, over))
+        elif lasting.meet(account, event, "", 0.0):
+            said.add((account, event))
+        else:
+            assert (account, event) in said
