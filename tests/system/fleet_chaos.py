@@ -87,8 +87,25 @@ class Chaos:
             await deed()
         await asyncio.sleep(max(0.0, self.began + self.attack.seconds - time.time()))
         trading.cancel()
-        await until(self._equal, "every target equals its source afterwards", within=180)
+        try:
+            await until(self._equal, "every target equals its source afterwards", within=180)
+        except AssertionError as error:
+            raise AssertionError(await self._left()) from error
         return await self._figures()
+
+    async def _left(self) -> str:
+        """Say of the account that was polled longest ago what the state and Temporal know."""
+        query = "SELECT account, last_complete, owner, epoch FROM stocksync_accounts ORDER BY last_complete"
+        oldest = (await self.shop.sql(query))[0]
+        name = f"stocksync/{self.shop.queue}/poll/{oldest[0]}"
+        found = self.shop.temporal.cli("workflow", "list", f"--query=TemporalScheduledById = '{name}'", "--limit=3")
+        schedule = self.shop.temporal.cli("schedule", "describe", f"--schedule-id={name}")
+        running = "ExecutionStatus = 'Running'"
+        shown = self.shop.temporal.cli("workflow", "list", f"--query=TemporalScheduledById = '{name}' AND {running}")
+        identity = [line.split()[1] for line in shown.splitlines() if "Running" in line]
+        pending = [self.shop.temporal.cli("workflow", "describe", f"--workflow-id={one}") for one in identity]
+        said = "\n".join(line for worker in self.living for line in worker.raw.splitlines() if oldest[0] in line)
+        return f"{oldest} at {time.time()}\n{found}\n{schedule}\n{pending}\n{said[-5000:]}"
 
     def _plan(self, dice: random.Random) -> list[tuple[float, Callable[[], Awaitable[None]]]]:
         attack, end = self.attack, self.attack.seconds

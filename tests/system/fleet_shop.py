@@ -47,7 +47,7 @@ class FleetShop:
 
     def configure(self, names: Iterable[str]) -> None:
         """Write the configuration, and a file for each account."""
-        fleet = {"address": self.temporal.address, "task_queue": self.queue, "heartbeat_timeout": "3s", **self.fleet}
+        fleet = {"address": self.temporal.address, "task_queue": self.queue, "heartbeat_timeout": "5s", **self.fleet}
         sections = {
             "accounts_dir": "accounts.d", "state": {"url_env": "DATABASE"}, "http": {"listen": "127.0.0.1:0"},
             "fleet": fleet,

@@ -42,6 +42,8 @@ async def test_schedules_follow_the_configuration_and_polls_write_the_target(fle
     shop.temporal.cli(
         "schedule", "create", "--schedule-id", other, "--interval=1h", f"--task-queue={shop.queue}", "--type=Strange"
     )
+    before = await shop.command("check")
+    assert "4 differ from the configuration" in before.out
     await asyncio.gather(steps(shop), steps(shop))
     assert await steps(shop) == []
     code, stand = await states(shop)
@@ -134,8 +136,9 @@ async def test_what_a_dead_or_sleeping_worker_leaves_goes_on_elsewhere(fleet_sho
 async def at_work(shop: FleetShop) -> bool:
     """Whether a poll has begun and not ended, under a lease that is held."""
     query = (
-        "SELECT count(*) FROM stocksync_cycles c JOIN stocksync_accounts a"
-        " ON a.account = c.account AND a.last_attempt = c.started_at WHERE c.ended_at IS NULL AND a.owner <> ''"
+        "SELECT count(*) FROM stocksync_cycles c JOIN stocksync_accounts a ON a.account = c.account"
+        " WHERE c.ended_at IS NULL AND a.owner <> ''"
+        " AND c.started_at = (SELECT max(started_at) FROM stocksync_cycles m WHERE m.account = c.account)"
     )
     return bool((await shop.sql(query))[0][0])
 

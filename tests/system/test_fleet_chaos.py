@@ -51,7 +51,7 @@ async def test_a_thousand_accounts_under_attack(fleet_shop: FleetShop, postgresq
         float(environ("STOCKSYNC_CHAOS_INTERVAL", "120")),
     )
     sleeps = tuple(5.0 + 35.0 * number / 9 for number in range(10))
-    seconds = max(300.0, 2 * interval)
+    seconds = float(environ("STOCKSYNC_CHAOS_SECONDS", "300"))
     attack = Attack(seconds, kills=20, sleeps=sleeps, workers=3, stop_temporal=10.0, stop_postgresql=5.0)
     figures = await attacked(fleet_shop, postgresql_server, attack, accounts, interval)
     assert float(str(figures["gap p99"])) <= interval + 15

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 from stocksync.app.check_account import AccountCheck, database_words, opening, plain
+from stocksync.app.check_fleet import fleet_results
 from stocksync.app.check_limits import TimeLimits
 from stocksync.app.check_machine import http_result, notify_results, secret_results
 from stocksync.app.wiring import accounts_of
@@ -42,7 +43,8 @@ async def check(config: Config, account: str | None = None, seconds: float = 60.
 
         async for result in limits.run("state", state, lambda error: _state_words(config, error)):
             yield result
-        for part, trial in (("http", http), ("notify", lambda: notify_results(config))):
+        trials = {"http": http, "notify": lambda: notify_results(config), "fleet": lambda: fleet_results(config)}
+        for part, trial in trials.items():
             async for result in limits.run(part, trial, plain):
                 yield result
         for one in chosen:

@@ -29,7 +29,7 @@ def settings_of(fleet: FleetConfig) -> TemporalSettings:
         ca, certificate, key = (_pem(name, getattr(fleet, name)) for name in ("tls_ca", "tls_certificate", "tls_key"))
         tls = Tls(ca, certificate, key, fleet.tls_server_name)
     api_key = fleet.api_key.read() if fleet.api_key else ""
-    return TemporalSettings(fleet.address, fleet.namespace, fleet.task_queue, tls, api_key)
+    return TemporalSettings(fleet.address, fleet.namespace, fleet.task_queue, fleet.heartbeat_timeout, tls, api_key)
 
 
 def wanted_by(config: Config) -> list[Wanted]:

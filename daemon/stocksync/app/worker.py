@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -74,11 +75,24 @@ class _Worker:
 
         watch = ConfigWatch(self.config, follow, self._told)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.asked.set)
-        async with heartbeat.running(watch.run(), leases.keep(), _tell(self.systemd, activities)):
+        async with heartbeat.running(watch.run(), _tell(self.systemd, activities)), self._kept(leases):
             client = await connected(settings, owner, self.stopping)
             if client is not None:
                 self.systemd.ready()
                 await work(client, settings, activities, self.config.fleet.concurrency, self.stopping)
+
+    @asynccontextmanager
+    async def _kept(self, leases: PollLeases) -> AsyncIterator[None]:
+        """Renew until the block ends; a worker whose renewals have died drains, and raises what killed them."""
+        keeper = asyncio.create_task(leases.keep(), name="leases")
+        keeper.add_done_callback(lambda _: self.stopping.set())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+        if not keeper.cancelled():
+            keeper.result()
 
     def _told(self, problem: str) -> None:
         self.endpoint.metrics.reloaded(well=not problem)

@@ -55,6 +55,7 @@ class TemporalSettings:
     address: str
     namespace: str
     task_queue: str
+    heartbeat_timeout: timedelta
     tls: Tls | None = None
     api_key: str = field(default="", repr=False)
 

@@ -21,6 +21,8 @@ _BATCH_SECONDS = 10.0
 """For a batch that was begun, after its poll was cancelled."""
 _HEARTBEAT = timedelta(seconds=5)
 """The longest time between two heartbeats that reach Temporal; so late a cancellation may be heard."""
+_SHARE = 3
+"""Heartbeats within the time-out: a busy machine that misses one is no dead one."""
 
 
 async def connected(settings: TemporalSettings, identity: str, stopping: asyncio.Event) -> Client | None:
@@ -61,7 +63,7 @@ async def work(
         workflows=[Work],
         activities=[activities.poll, activities.audit],
         max_concurrent_activities=concurrency,
-        max_heartbeat_throttle_interval=_HEARTBEAT,
+        max_heartbeat_throttle_interval=min(_HEARTBEAT, settings.heartbeat_timeout / _SHARE),
         graceful_shutdown_timeout=timedelta(seconds=DRAIN_SECONDS - _BATCH_SECONDS),
     )
     running = asyncio.create_task(worker.run())

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 _SPARE = timedelta(seconds=60)
 """For waiting until the lease is free, and for ending what was begun."""
 _AGAIN = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+    initial_interval=timedelta(seconds=1), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=10)
 )
 """Of an attempt that died; what failed for good says so itself, and waits for its next time."""
 

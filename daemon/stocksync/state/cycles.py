@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import ScalarSelect, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.drift import AuditReport
@@ -46,6 +46,13 @@ async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -
         values["last_complete"] = report.ended_at or now
         values["weighed_at"] = now
     await _note(connection, report.account, **values)
+
+
+def last_attempt() -> ScalarSelect[datetime | None]:
+    """Tell, as part of a statement over accounts, when an account's newest cycle began."""
+    mine = cycles.alias("attempts")
+    newest = select(func.max(mine.c.started_at)).where(mine.c.account == accounts.c.account)
+    return newest.correlate(accounts).scalar_subquery()
 
 
 async def forget(connection: AsyncConnection, account: str, before: datetime) -> None:

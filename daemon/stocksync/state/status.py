@@ -16,8 +16,8 @@ from stocksync.ports import AccountStatus, Quarantined
 from stocksync.state import approvals
 from stocksync.state.cells import quarantined_of
 from stocksync.state.codec import audit_of, locations_of
-from stocksync.state.cycles import last_cycles
-from stocksync.state.schema import accounts, cells, cycles, products, quarantine
+from stocksync.state.cycles import last_attempt, last_cycles
+from stocksync.state.schema import accounts, cells, products, quarantine
 from stocksync.state.session import chunks
 from stocksync.state.types import database_now
 
@@ -42,8 +42,7 @@ async def statuses(
 
 
 async def _rows(connection: AsyncConnection, asked: Sequence[str]) -> dict[str, Row[Any]]:
-    began = select(func.max(cycles.c.started_at)).where(cycles.c.account == accounts.c.account).scalar_subquery()
-    query = select(accounts, database_now().label("now"), began.label("last_attempt"))
+    query = select(accounts, database_now().label("now"), last_attempt().label("last_attempt"))
     found = [await connection.execute(query.where(accounts.c.account.in_(chunk))) for chunk in chunks(asked)]
     return {row.account: row for result in found for row in result.all()}
 

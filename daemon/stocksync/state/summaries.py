@@ -11,6 +11,7 @@ from stocksync.core.report import orphaned_by
 from stocksync.ports import AccountStatus
 from stocksync.state import approvals
 from stocksync.state.codec import audit_of, report_of
+from stocksync.state.cycles import last_attempt
 from stocksync.state.schema import accounts, cycles, quarantine, waiting_plans
 from stocksync.state.types import database_now
 from stocksync.threads import off_loop
@@ -45,7 +46,10 @@ def _query() -> Any:  # noqa: ANN401  as above
         .outerjoin(entries, entries.c.account == accounts.c.account)
         .outerjoin(waiting, waiting.c.account == accounts.c.account)
     )
-    columns = (cycles.c.report, entries.c.entries, waiting.c.plans, database_now().label("now"))
+    columns = (
+        cycles.c.report, entries.c.entries, waiting.c.plans, database_now().label("now"),
+        last_attempt().label("last_attempt"),
+    )  # fmt: skip
     return select(accounts, *columns).select_from(joined)
 
 
