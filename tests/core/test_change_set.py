@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from making import NOW, product, remembered
 
 from stocksync.core.desired_state import (
+    DesiredState,
     Rules,
     believable,
     contested_skus,
     desires_of,
     figure_now,
+    give_up_refused,
+    is_derived,
     want_gone,
     want_open_intents,
     yield_skus,
@@ -402,3 +405,47 @@ def test_a_cell_is_renamed_where_rows_are_found_by_sku_and_its_sku_is_another(ma
     assert [change.cause for change in compare(make, sold, memory, by_sku=True).changes] == ["poll"]
     named = desires_of([make.product(1, {3: 4}, sku="NEW")], {}, PLAIN)
     assert [change.cause for change in compare(make, named, memory, by_sku=False).changes] == ["poll"]
+
+
+def test_once_compared_only_wants_of_which_more_is_to_be_told_are_kept(make):
+    open_one, unknown = make.remembered({3: 5}, D(5), intent=D(6)), make.remembered({3: 5}, D(5), unknown=NOW)
+    memory = {Cell(1, "3"): make.remembered({3: 5}, D(5)), Cell(2, "3"): open_one, Cell(3, "3"): unknown}
+    rules = Rules(Policy(negative=Negative.ZERO), LocationMap())
+    figures = {1: 7, 2: 7, 3: 7, 4: -1, 5: 7}
+    desires = desires_of([make.product(key, {3: figure}) for key, figure in figures.items()], memory, rules)
+    desires.compared(memory)
+    assert set(desires.wants) == {Cell(2, "3"), Cell(3, "3"), Cell(4, "3")}
+    assert desires.wanted == dict.fromkeys(figures, 1)
+
+
+def test_what_was_derived_of_several_parts_of_a_catalogue_adds_up(make):
+    rules = Rules(Policy(), LocationMap({3: "x"}, unmapped=Unmapped.IGNORE))
+    both = DesiredState()
+    for key in (1, 2):
+        both.add(desires_of([make.product(key, {3: key, 9: 4})], {}, rules))
+    whole = desires_of([make.product(key, {3: key, 9: 4}) for key in (1, 2)], {}, rules)
+    assert both == whole
+    assert both.unmapped == {1: 1, 2: 1}
+
+
+def test_a_refused_repeat_of_what_has_ended_is_given_up_and_nothing_else(make):
+    ended, fed, fresh = Cell(1, "3"), Cell(2, "3"), Cell(3, "3")
+    memory = {cell: make.remembered({3: 5}, D(5), intent=D(6)) for cell in (ended, fed)}
+    memory[Cell(4, "old")] = make.remembered({3: 5}, D(5), intent=D(6))
+    desires = DesiredState()
+    want_open_intents(memory, {1: make.known(gone_at=NOW)}, (), PLAIN, desires)
+    assert set(desires.wants) == set(memory)
+    desires.wants |= desires_of([make.product(3, {3: 7})], {}, PLAIN).wants
+    give_up_refused([ended, fed, fresh, Cell(4, "old"), Cell(5, "3")], {1, 3}, memory, PLAIN, desires)
+    assert set(desires.wants) == {fed, fresh}
+    assert sorted(desires.given_up) == sorted(desires.unmanaged) == [ended, Cell(4, "old")]
+
+
+def test_a_figure_is_derived_where_it_is_qoyod_s_or_a_rule_s(make):
+    rules = Policy(buffer=2)
+    seen = make.remembered({3: 9}, D(7))
+    assert is_derived(D(7), seen, rules)
+    assert not is_derived(D(9), seen, rules)
+    assert is_derived(D(0), seen, rules), "a zero is a rule's"
+    assert is_derived(Removal.DELETED, seen, rules)
+    assert is_derived(D(9), make.remembered({}, D(9)), rules), "nothing was read that could say otherwise"

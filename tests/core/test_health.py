@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from stocksync.core.answers import Health
 from stocksync.core.guards import Guard
-from stocksync.core.health import Watched, in_one_line, in_words, limit_of
+from stocksync.core.health import Watched, in_one_line, in_words, limit_of, worst_first
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
+from stocksync.core.policy import LocationMap
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.core.status import AccountStatus
+from stocksync.core.status import AccountStatus, Quarantined
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 INTERVAL, DEADLINE = timedelta(minutes=15), timedelta(minutes=10)
@@ -181,3 +182,24 @@ def test_a_target_is_judged_by_the_last_cycle_that_came_as_far_as_asking_it(give
     assert cycle.target_answered is answered
     before = CycleReport("main", "b", NOW, outcome=Outcome.FAILED, target_failed=True)
     assert replace(STATUS, cycles=(cycle, before)).target_answers is (answered or False)
+
+
+def test_accounts_are_shown_by_what_is_wrong_and_then_by_what_waits():
+    complete = replace(STATUS, last_attempt=NOW, last_complete=NOW)
+    stale = replace(STATUS, account="stale", last_attempt=NOW, last_complete=NOW - 2 * LIMIT)
+    waiting = replace(complete, account="waiting", held=HELD)
+    assert waiting.waiting
+    assert not complete.waiting
+    pairs = [(one, WATCHED.health(one, NOW)) for one in (complete, waiting, stale)]
+    assert [one.account for one, _ in worst_first(pairs)] == ["stale", "waiting", "main"]
+
+
+def test_locations_are_named_where_an_account_s_places_are_shown():
+    watched = replace(WATCHED, places=LocationMap({3: "MAIN"}))
+    entries = tuple(
+        Quarantined(1, place, "target", "too long", None, 1, NOW, NOW, NOW) for place in ("MAIN", "ELSEWHERE", None)
+    )
+    named = watched.named(replace(STATUS, locations={3: "Riyadh"}, quarantine=entries))
+    assert [entry.location for entry in named.quarantine] == ["Riyadh", "", ""]
+    assert named.places == {"MAIN": "Riyadh"}
+    assert named.account == "main"

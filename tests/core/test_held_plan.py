@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from stocksync.core.cycle_plan import make_plan
 from stocksync.core.guards import Guard, GuardContext, Limits
-from stocksync.core.held_plan import Decision, HeldChange, HeldPlan, headline, largest_falls, plan_for, plan_with
+from stocksync.core.held_plan import (
+    Decision,
+    HeldChange,
+    HeldPlan,
+    headline,
+    largest_falls,
+    plan_for,
+    plan_with,
+    worst_rows,
+)
 from stocksync.core.model import Change, Kind, Removal
 from stocksync.errors import NotFound
 
@@ -317,3 +326,21 @@ def by_decision(plans, facts):
     sure = [one for one in sure if facts.distrusted or one.guards != (Guard.CROSS_CHECK,)]
     waiting = {one.change.cell for decision, one in held if decision is Decision.WAITING}
     return approved, {figures(one.change) for one in sure}, waiting
+
+
+def test_names_of_products_and_locations_stand_beside_what_is_held():
+    held = HeldPlan("main", "7f3a", NOW, {}, (HeldChange(change(1), ()), HeldChange(change(2), (), name="known")))
+    named = held.named({1: "Widget"}).located({"3": "Main"})
+    assert [(one.change, one.name, one.location) for one in named.changes] == [
+        (change(1), "Widget", "Main"), (change(2), "known", "Main"),
+    ]  # fmt: skip
+    assert [one.location for one in named.located({}).changes] == ["", ""]
+    assert replace(named, changes=()) == replace(held, changes=())
+
+
+def test_the_largest_falls_are_shown_first_and_then_the_others_in_order():
+    changes = [change(1, 5, 9), change(2, 5, 4), change(3, 90, 0), change(4, 5, 6)]
+    held = HeldPlan("main", "7f3a", NOW, {}, tuple(HeldChange(one, ()) for one in changes))
+    assert [one.change.product_id for one in worst_rows(held, 4)] == [3, 2, 1, 4]
+    assert [one.change.product_id for one in worst_rows(held, 3)] == [3, 2, 1]
+    assert [one.change.product_id for one in worst_rows(held, 1)] == [3]
