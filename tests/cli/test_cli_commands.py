@@ -6,6 +6,9 @@ import io
 import json
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
+
+from stocksync.core.model import show
 
 STEADY = "[accounts.poll]\ncross_check = 0\nrequests_per_minute = 300\n[accounts.guards]\nminimum_cells = 0\n"
 
@@ -193,3 +196,28 @@ async def test_changes_are_a_feed_and_levels_are_stock_for_spreadsheets(command,
     assert len(rows) == len(first)
     assert {row["location_name"] for row in rows} == {"Main Warehouse", "Riyadh Outlet"}
     assert "--at" in (await command("levels", "--at", "yesterday")).err
+
+
+async def test_whatever_is_a_table_is_csv_too(command, configured, qoyod):
+    async def sheet(*arguments):
+        ended = await command(*arguments, "--csv")
+        return list(csv.DictReader(io.StringIO(ended.out))), ended.code
+
+    configured()
+    planned, code = await sheet("plan")
+    assert {(row["account"], row["would_be"]) for row in planned} == {("main", "written")}
+    assert (await command("once")).code == code == 0
+    (product, location), figure = min(qoyod.catalogue.figures().items())
+    sku = qoyod.catalogue.items[product].sku
+    qoyod.catalogue.stock_take(product, location, figure + 1)
+    asked, _ = await sheet("stock", sku)
+    assert show(Decimal(figure + 1)) in {row["qoyod"] for row in asked}
+    assert {row["fresh"] for row in asked} == {"true"}
+    ((row,), code) = await sheet("status")
+    assert (row["account"], row["well"], row["state"], row["held"], code) == ("main", "true", "fresh", "0", 0)
+    changed, _ = await sheet("history", sku)
+    fed, _ = await sheet("changes")
+    assert (changed[0]["after"], changed[0]["kind"], changed[0]["sku"]) == (show(Decimal(figure + 1)), "update", sku)
+    assert fed[-1] == changed[0]
+    assert {row["step"] for row in (await sheet("explain", sku))[0]} > {"raw"}
+    assert await sheet("drift") == ([], 0)

@@ -8,9 +8,10 @@ import typer
 
 from stocksync import app
 from stocksync.cli.format import account as rendered
-from stocksync.cli.format import held_plan, product
+from stocksync.cli.format import csv_rows, held_plan, product
 from stocksync.cli.program import (
     Account,
+    AsCsv,
     AsJson,
     ConfigFile,
     Debug,
@@ -18,7 +19,7 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.terminal import note, out, print_json
+from stocksync.cli.terminal import note, out, print_csv, print_json
 from stocksync.core.answers import StockAnswers
 from stocksync.core.held_plan import HeldPlan
 from stocksync.ports import LedgerRow
@@ -29,7 +30,12 @@ Sku = Annotated[str, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it
 
 
 def status(
-    config: ConfigFile = None, account: Account = None, *, as_json: AsJson = False, debug: Debug = False
+    config: ConfigFile = None,
+    account: Account = None,
+    *,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Show how fresh each account is, its last cycles, and what waits for a person.
 
@@ -42,7 +48,9 @@ def status(
     loaded = settings(config, debug=debug)
     now = datetime.now(UTC) if as_json else datetime.now().astimezone()
     values = wait_for(app.status(loaded, known(loaded, account), now))
-    if as_json:
+    if as_csv:
+        print_csv(csv_rows.statuses(values))
+    elif as_json:
         print_json([{"status": one, "health": health} for one, health in values])
     else:
         out.print(rendered.status(values, now))
@@ -57,6 +65,7 @@ def stock(
     account: Account = None,
     *,
     product_id: Annotated[int | None, typer.Option("--id", metavar="N", min=1, help="Qoyod's product id.")] = None,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -80,9 +89,11 @@ def stock(
         missing, code = _missing(skus, found)
     else:
         answers = wait_for(app.stock(loaded, chosen, skus[0] if skus else None, product_id))
-    if as_json:
+    if as_csv:
+        print_csv(csv_rows.stock(answers))
+    elif as_json:
         print_json(answers)
-    for answer in [] if as_json else answers:
+    for answer in [] if as_json or as_csv else answers:
         out.print(product.stock(answer, datetime.now(UTC)))
     for sentence in missing:
         note(sentence)
@@ -102,7 +113,13 @@ def _missing(skus: Sequence[str], found: Sequence[StockAnswers]) -> tuple[list[s
 
 
 def explain(
-    sku: Sku, config: ConfigFile = None, account: Account = None, *, as_json: AsJson = False, debug: Debug = False
+    sku: Sku,
+    config: ConfigFile = None,
+    account: Account = None,
+    *,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Show how each number of a product came about, step by step, with the changes behind it.
 
@@ -111,6 +128,9 @@ def explain(
     loaded = settings(config, debug=debug)
     name = known(loaded, account)
     values = wait_for(app.explain(loaded, name, sku))
+    if as_csv:
+        print_csv(csv_rows.explained(values))
+        return
     rows = wait_for(app.history(loaded, name, sku, _LEDGER_ROWS))
     decisions = wait_for(app.decisions(loaded, name, sku))
     if as_json:
@@ -129,6 +149,7 @@ def history(
     account: Account = None,
     *,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ROWS", help="The newest so many.")] = 50,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -140,8 +161,9 @@ def history(
     name = known(loaded, account)
     rows = wait_for(app.history(loaded, name, sku, limit))
     decisions = wait_for(app.decisions(loaded, name, sku))
-    if as_json:
-        print_json(sorted([*rows, *_as_rows(decisions)], key=lambda row: row.at, reverse=True)[:limit])
+    if as_json or as_csv:
+        every = sorted([*rows, *_as_rows(decisions)], key=lambda row: row.at, reverse=True)[:limit]
+        print_csv(csv_rows.ledger(every)) if as_csv else print_json(every)
         return
     _print_history(rows, sku)
     _print_decisions(decisions)

@@ -10,11 +10,12 @@ import typer
 
 from stocksync import app
 from stocksync.cli.format import account as rendered
-from stocksync.cli.format import cycle
+from stocksync.cli.format import csv_rows, cycle
 from stocksync.cli.format import held_plan as rendered_plan
 from stocksync.cli.format.elements import many
 from stocksync.cli.program import (
     Account,
+    AsCsv,
     AsJson,
     ConfigFile,
     Debug,
@@ -22,7 +23,7 @@ from stocksync.cli.program import (
     settings,
     wait_for,
 )
-from stocksync.cli.terminal import err, out, print_json, progress
+from stocksync.cli.terminal import err, out, print_csv, print_json, progress
 from stocksync.config import Config
 from stocksync.core.answers import Preview
 from stocksync.core.drift import AuditReport
@@ -53,6 +54,7 @@ def plan(
     *,
     limit: Limit = _ROWS,
     dry: Annotated[bool, typer.Option("--dry", metavar="", help="Keep nothing: what is held gets no id.")] = False,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -68,14 +70,16 @@ def plan(
     name = known(loaded, account)
     with progress() as report:
         previews = wait_for(app.plan(loaded, name, report, store=not dry))
-    show_previews(previews, as_json=as_json, limit=limit)
+    show_previews(previews, as_json=as_json, as_csv=as_csv, limit=limit)
 
 
-def show_previews(previews: Sequence[Preview], *, as_json: bool, limit: int = _ROWS) -> None:
+def show_previews(previews: Sequence[Preview], *, as_json: bool, as_csv: bool = False, limit: int = _ROWS) -> None:
     """Print previews, and end with what they mean."""
-    if as_json:
+    if as_csv:
+        print_csv(csv_rows.previews(previews))
+    elif as_json:
         print_json(previews)
-    for index, preview in enumerate([] if as_json else previews):
+    for index, preview in enumerate([] if as_json or as_csv else previews):
         if index:
             out.print()
         out.print(cycle.preview(preview, limit))
@@ -158,6 +162,7 @@ def drift(
         bool, typer.Option("--heal", metavar="", help="Put back what was edited, through the guards.")
     ] = False,
     limit: Limit = 20,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -170,9 +175,11 @@ def drift(
     """
     loaded = settings(config, debug=debug)
     reports = wait_for(app.drift(loaded, known(loaded, account), heal))
-    if as_json:
+    if as_csv:
+        print_csv(csv_rows.audits(reports))
+    elif as_json:
         print_json(reports)
-    for report in [] if as_json else reports:
+    for report in [] if as_json or as_csv else reports:
         out.print(rendered.audit(report, limit))
     raise typer.Exit(_drift_code(reports))
 

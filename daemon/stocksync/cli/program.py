@@ -82,6 +82,7 @@ Account = Annotated[
         autocompletion=_accounts,
     ),
 ]
+AsCsv = Annotated[bool, typer.Option("--csv", metavar="", help="Print CSV instead of tables, for spreadsheets.")]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of tables, for scripts.")]
 Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Log everything, and show where an error came from.")]
 

@@ -1,7 +1,5 @@
 """Commands for those downstream: changes and levels."""
 
-import csv
-import io
 import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, time, timedelta
@@ -11,17 +9,15 @@ import typer
 from rich.text import Text
 
 from stocksync import app
-from stocksync.cli.format import product
+from stocksync.cli.format import csv_rows, product
 from stocksync.cli.format.elements import clean, clock, figure, located, many, table, zone
-from stocksync.cli.program import Account, AsJson, ConfigFile, Debug, known, settings, wait_for
+from stocksync.cli.program import Account, AsCsv, AsJson, ConfigFile, Debug, known, settings, wait_for
 from stocksync.cli.stream import as_json as encodable
-from stocksync.cli.terminal import note, out, print_json, print_raw
-from stocksync.core.jsonable import dumps, instant
-from stocksync.core.model import show
+from stocksync.cli.terminal import note, out, print_csv, print_json, print_raw
+from stocksync.core.jsonable import dumps
 from stocksync.ports import LedgerRow, Level
 
 _DAY = len("2026-11-01")
-AsCsv = Annotated[bool, typer.Option("--csv", metavar="", help="Print CSV instead of tables, for spreadsheets.")]
 
 
 def changes(
@@ -30,6 +26,7 @@ def changes(
     *,
     after: Annotated[int, typer.Option(min=0, metavar="ID", help="Go on behind the change with this id.")] = 0,
     follow: Annotated[bool, typer.Option("--follow", "-f", metavar="", help="Wait for further ones.")] = False,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -43,6 +40,9 @@ def changes(
     """
     loaded = settings(config, debug=debug)
     found = app.changes(loaded, known(loaded, account), after, follow=follow)
+    if as_csv:
+        wait_for(_print_csv_lines(found))
+        return
     wait_for(_print_lines(found) if as_json else _print_rows(found, follow=follow))
 
 
@@ -68,7 +68,7 @@ def levels(
     loaded = settings(config, debug=debug)
     found = wait_for(app.levels(loaded, known(loaded, account), _instant(at)))
     if as_csv:
-        _print_csv(found)
+        print_csv(csv_rows.levels(found))
     elif as_json:
         print_json([{"level": level, "location": name} for level, name in found])
     else:
@@ -92,6 +92,12 @@ async def _print_lines(rows: AsyncIterator[LedgerRow]) -> None:
         print_raw(encodable(dumps(row).decode("utf-8"), sys.stdout.encoding) + "\n")
 
 
+async def _print_csv_lines(rows: AsyncIterator[LedgerRow]) -> None:
+    print_csv(csv_rows.ledger([]))
+    async for row in rows:
+        print_csv(csv_rows.Sheet((), [csv_rows.ledger_row(row)]))
+
+
 async def _print_rows(rows: AsyncIterator[LedgerRow], *, follow: bool) -> None:
     if not follow:
         out.print(product.history([row async for row in rows], out.width))
@@ -113,13 +119,3 @@ def _print_levels(found: Sequence[tuple[Level, str]]) -> None:
         )
     out.print(made)
     note(many(len(found), "figure"))
-
-
-def _print_csv(found: Sequence[tuple[Level, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["account", "product_id", "sku", "location", "location_name", "quantity", "written_at"])
-    for level, name in found:
-        since = "" if level.since is None else instant(level.since)
-        writer.writerow([level.account, level.product_id, level.sku, level.place, name, show(level.quantity), since])
-    print_raw(text.getvalue())

@@ -1,5 +1,7 @@
 """Standard output for results, standard error for everything else."""
 
+import csv
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from stocksync.cli.commands_whole import whole
+from stocksync.cli.format.csv_rows import Sheet
 from stocksync.cli.format.elements import clean
-from stocksync.cli.stream import Stream, as_json, told
-from stocksync.core.jsonable import dumps
+from stocksync.cli.stream import Stream, as_json, told, writable
+from stocksync.core.jsonable import dumps, jsonable
 
 _UNBOUNDED = 10_000
 """A pipe has no width: nothing that reads it wants lines broken."""
@@ -63,6 +66,22 @@ def complain(line: str) -> None:
 def note(line: str) -> None:
     """Tell a person something beside the result, on standard error."""
     err.print(Text(clean(line), style="dim"), soft_wrap=True)
+
+
+def print_csv(sheet: Sheet) -> None:
+    """Print a result for spreadsheets; what is not known is empty, and several values stand in one cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if sheet.head:
+        writer.writerow(sheet.head)
+    writer.writerows([_csv_cell(jsonable(cell)) for cell in row] for row in sheet.rows)
+    print_raw(writable(text.getvalue(), sys.stdout.encoding))
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def print_json(value: object) -> None:

@@ -156,7 +156,9 @@ The server speaks plain HTTP: put a proxy that speaks TLS before it where others
 | `retry` | account to the number of rows that the next poll tries again |
 | `migrate` | `{"was_at_head": …, "what": "a sentence"}` |
 
-Nothing but the JSON goes to standard output; exit codes are those of the table.
+Nothing but the JSON goes to standard output; exit codes are those of the table. `status`, `stock`, `explain`,
+`history`, `plan`, `drift`, `changes` and `levels` also take `--csv`: one heading a column, one record a line, values as
+below; what is not known is empty.
 
 ## Values
 
