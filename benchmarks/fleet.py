@@ -80,10 +80,11 @@ async def _rate(shop: FleetShop, servers: dict[str, int]) -> str:
     await asyncio.sleep(MEASURED_SECONDS)
     seconds = time.monotonic() - began
     count, took = (await shop.sql(BETWEEN.format(instant)))[0]
-    shares = [f"{(processor_seconds(*pids) - before[name]) / seconds:.0%}" for name, pids in parts.items()]
+    spent = {name: processor_seconds(*pids) - before[name] for name, pids in parts.items()}
+    each = [f"{1000 * used / max(1, count):.0f} ms" for used in spent.values()]
     memory = max(psutil.Process(worker.pid).memory_info().rss for worker in shop.workers) / 1e6
     polls = f"{count / seconds:.1f} | {float(took) / 1e6:.2f} s"
-    return f"{len(shop.workers)} | {polls} | {' | '.join(shares)} | {memory:.0f} MB"
+    return f"{len(shop.workers)} | {polls} | {' | '.join(each)} | {memory:.0f} MB"
 
 
 if __name__ == "__main__":
