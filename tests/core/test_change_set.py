@@ -1,6 +1,6 @@
 """Desires and differences: what is written, and above all what is not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal as D
 
@@ -82,6 +82,18 @@ def test_unmapped_locations_are_counted_and_not_written(make):
     holding = Rules(Policy(), LocationMap({3: "MAIN"}, Unmapped.HOLD))
     assert desires_of([make.product(1, {3: 1, 4: 1})], {}, ignoring).unmapped == {1: 1}
     assert desires_of([make.product(1, {3: 1, 4: 1})], {}, holding).unmapped_held == {1: 1}
+
+
+def test_of_two_requests_that_were_under_way_at_once_the_one_recorded_first_stands(make):
+    cell, second = Cell(1, "3"), timedelta(seconds=1)
+    first = replace(make.product(1, {3: 5}), received_at=make.now + 2 * second)
+    overlapping = replace(make.product(1, {3: 9}, read_at=make.now + second), received_at=make.now + 3 * second)
+    parts, at = desires_of([first], {}, PLAIN).fresh[cell]
+    assert at == make.now + 2 * second
+    memory = {cell: make.remembered(dict(parts), D(5), source_at=at)}
+    desires = desires_of([overlapping], memory, PLAIN)
+    assert (desires.fresh, desires.outdated) == ({}, {1})
+    assert compare(make, desires, memory).changes == []
 
 
 def test_an_older_figure_never_replaces_a_newer_one(make):

@@ -328,9 +328,9 @@ def _place(
             desires.unknown.append(cell)
             return
         else:
-            desires.fresh[cell] = (parts, product.read_at)
+            desires.fresh[cell] = (parts, product.as_of)
     elif remembered is None:
-        desires.fresh[cell] = (parts, product.read_at)
+        desires.fresh[cell] = (parts, product.as_of)
     desires.wants[cell] = _want(cell, product.sku, parts, settle(total_of(parts), rules.policy))
 
 

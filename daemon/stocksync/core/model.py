@@ -61,9 +61,19 @@ class Product:
     page: int
     """The list page it stood on; 0 for a look-up of one product."""
     read_at: datetime
-    """When the request that showed it was sent."""
+    """When the request that showed it was sent: it shows nothing older than that."""
+    received_at: datetime | None = field(default=None, compare=False)
+    """When its answer was there: it shows nothing newer than that. None: as `read_at`."""
     digest: bytes = field(default=b"", compare=False, repr=False)
     """Of the bytes in which the list showed it; empty where it was not read from the list."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The time that its figures are remembered with: only what was asked for after that replaces them.
+
+        Of two requests that were under way at once nobody knows which one was answered from newer books.
+        """
+        return self.received_at or self.read_at
 
 
 @dataclass(frozen=True, slots=True)

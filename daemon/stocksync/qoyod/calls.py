@@ -42,6 +42,7 @@ class Answer:
     response: Response
     read_at: datetime
     """When the request was sent."""
+    received_at: datetime
     sent: int
     received: int
     """Ticks of one logical clock for all requests of the account."""
@@ -159,7 +160,7 @@ class ApiCalls:
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             await self._throttle(response)
         self._judge(response, headers, sent)
-        return Answer(response, read_at, sent, self._tick())
+        return Answer(response, read_at, self._clock.now(), sent, self._tick())
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Send one request; its fate is noted whatever it is."""

@@ -86,7 +86,7 @@ class QoyodSource:
 
         def understand(answer: Answer) -> Product | BadRow | None:
             if answer.found:
-                return decode_product(answer.body, product_id, answer.read_at)
+                return decode_product(answer.body, product_id, answer.read_at, answer.received_at)
             if NO_PRODUCT.search(answer.body[:1000]):
                 return None
             raise SourceRefused(f"Qoyod knows no /products/{product_id} here (404): check base_url")
@@ -99,7 +99,7 @@ class QoyodSource:
 
         def understand(answer: Answer) -> Page | None:
             if answer.found:
-                return decode_page(answer.body, 0, answer.read_at, Filter(sku=sku))
+                return decode_page(answer.body, 0, answer.read_at, Filter(sku=sku), received_at=answer.received_at)
             if FOUND_NOTHING.search(answer.body[:1000]):
                 return None
             raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")

@@ -90,7 +90,7 @@ class ManyBySku:
 
 def _understood(answer: Answer) -> Page | None:
     if answer.found:
-        return decode_page(answer.body, 0, answer.read_at, Filter())
+        return decode_page(answer.body, 0, answer.read_at, Filter(), received_at=answer.received_at)
     if FOUND_NOTHING.search(answer.body[:1000]):
         return None
     raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")

@@ -62,7 +62,10 @@ def _understand(answer: Answer, number: int, settings: SourceSettings, settled: 
         if not FOUND_NOTHING.search(answer.body[:1000]):
             raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
         return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
-    page = decode_page(answer.body, number, answer.read_at, settings.filter, settings.per_page, settled)
+    page = decode_page(
+        answer.body, number, answer.read_at, settings.filter, settings.per_page, settled,
+        received_at=answer.received_at,
+    )  # fmt: skip
     evidence = Evidence(
         number,
         echo=page.echo,

@@ -97,6 +97,7 @@ class Page:
 
     number: int
     read_at: datetime
+    received_at: datetime | None = None
     echo: int | None = None
     total: int | None = None
     total_pages: int | None = None
@@ -126,6 +127,8 @@ def decode_page(  # noqa: PLR0917 - one order for list, look-up by SKU and bench
     wanted: Filter,
     most_bad: int = LARGEST_PAGE,
     settled: Settled = NOTHING_SETTLED,
+    *,
+    received_at: datetime | None = None,
 ) -> Page:
     """Decode a page of the product list.
 
@@ -139,7 +142,7 @@ def decode_page(  # noqa: PLR0917 - one order for list, look-up by SKU and bench
         whole = _PAGE.decode(body)
     except _UNREADABLE as error:
         raise _unreadable(body, error) from error
-    page = Page(number, read_at)
+    page = Page(number, read_at, received_at)
     _paginate(page, whole.pagination)
     ids: list[int | None] = []
     for index, raw in enumerate(whole.products):
@@ -157,7 +160,9 @@ def decode_page(  # noqa: PLR0917 - one order for list, look-up by SKU and bench
     return page
 
 
-def decode_product(body: bytes, product_id: int, read_at: datetime) -> Product | BadRow:
+def decode_product(
+    body: bytes, product_id: int, read_at: datetime, received_at: datetime | None = None
+) -> Product | BadRow:
     """Decode the answer to a look-up by id.
 
     Raises:
@@ -169,7 +174,7 @@ def decode_product(body: bytes, product_id: int, read_at: datetime) -> Product |
         raw = _ONE.decode(body).product
     except _UNREADABLE as error:
         raise _unreadable(body, error) from error
-    page = Page(0, read_at)
+    page = Page(0, read_at, received_at)
     shown = _take_raw(page, raw, "$.product", Filter())
     if shown is not None and shown != product_id:
         raise PageUnreadable(f"Qoyod answered with product {shown} when asked for {product_id}")
@@ -262,7 +267,7 @@ def _product(page: Page, row: _Row, digest: bytes) -> Product:
         stock[entry.id] = figure
     return Product(
         row.id, sku, _name(row.name_en, row.name_ar), tracked=tracked, stock=stock, page=page.number,
-        read_at=page.read_at, digest=digest,
+        read_at=page.read_at, received_at=page.received_at, digest=digest,
     )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class SharedTable:
         for cell in self.disputed - self.newer.keys():
             want = desires.wants.get(cell)
             if want is not None and cell.product_id in products:
-                desires.fresh.setdefault(cell, (want.parts, products[cell.product_id].read_at))
+                desires.fresh.setdefault(cell, (want.parts, products[cell.product_id].as_of))
 
 
 async def overlap(account: Account, cells: SnapshotCells, products: Mapping[int, Product]) -> SharedTable:
