@@ -30,6 +30,8 @@ class Began:
 
     at: float
     managed: int
+    standing: int
+    """Managed cells whose rows were there."""
     usual_total: float
     faults: int
     """How many faults had struck by then."""
@@ -133,7 +135,7 @@ class Oracle:
             self.note(report.error)
         fresh, self._judged = rows[self._judged :], len(rows)
         self.decided.cover(rows, now)
-        if self.weather.minimum_cells > min(began.managed, managed):
+        if self.weather.minimum_cells > min(began.standing, managed):
             return
         own = {number: row.change for number, row in enumerate(rows) if row.cycle_id == report.cycle_id}
         self._weigh(own, max(began.managed, managed), f"cycle {report.cycle_id}")
@@ -142,7 +144,7 @@ class Oracle:
         self._weigh(looked_up, max(began.managed, managed), "row of look-ups")
         fell = report.total is not None and report.total < began.usual_total * (1 - _FALL)
         first = next((one for one in self._unapproved(own) if one.kind in _DESTRUCTIVE), None)
-        if fell and began.managed >= self.weather.minimum_cells and first is not None:
+        if fell and began.standing >= self.weather.minimum_cells and first is not None:
             self.note(f"the catalogue fell to {report.total} from {began.usual_total}, and {first} was applied")
 
     def _weigh(self, changes: Mapping[int, Change], managed: int, what: str) -> None:

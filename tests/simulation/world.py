@@ -71,11 +71,19 @@ class World:
         rows = self.databases.cells().values()
         return sum(row.acked is not None and not isinstance(row.acked, Removal) for row in rows)
 
+    @property
+    def standing(self) -> int:
+        """How many of them have a row: a full cycle sees at once which rows a person has deleted."""
+        by_sku = self.weather.by_sku
+        there = {(row.sku if by_sku else row.product_id, row.place) for row in self.databases.rows()}
+        cells = ((cell, row) for cell, row in self.databases.cells().items() if isinstance(row.acked, Decimal))
+        return sum((row.sku if by_sku else cell.product_id, cell.place) in there for cell, row in cells)
+
     def note_attempt(self, name: str) -> None:
         """Remember what stood when this process's cycle began."""
         totals = self.databases.totals()
         usual = median(totals) if totals else 0
-        self.oracle.began[name] = Began(self.clock.monotonic(), self.managed, usual, self.oracle.struck)
+        self.oracle.began[name] = Began(self.clock.monotonic(), self.managed, self.standing, usual, self.oracle.struck)
 
     def note_report(self, name: str, report: CycleReport) -> None:
         """Have the oracle judge a cycle that ended."""
