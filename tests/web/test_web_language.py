@@ -1,19 +1,24 @@
 """Both languages say everything, with the same things filled in, and each writes figures and times its own way."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from string import Formatter
 
 import pytest
+from markupsafe import Markup
 
 import stocksync.web
+from stocksync.core.crosscheck import Check, verdict_on
+from stocksync.core.cycle_plan import make_plan
 from stocksync.core.drift import Cause
-from stocksync.core.guards import Guard
+from stocksync.core.guards import Guard, GuardContext, Limits, exceeded
 from stocksync.core.health import FAULTS
 from stocksync.core.held_plan import Decision
-from stocksync.core.model import Removal, Verdict
+from stocksync.core.model import Change, Removal, Verdict
+from stocksync.core.policy import Policy, Rounding, settle, steps
 from stocksync.core.report import Outcome
 from stocksync.core.status import Side
 from stocksync.web.language import LANGUAGES, choose
@@ -115,3 +120,53 @@ async def test_the_page_speaks_arabic_from_right_to_left_and_keeps_what_was_chos
         shown = await answer.text()
     assert 'dir="rtl"' in shown
     assert 'href="/stock?sku=BW-001&amp;lang=en"' in shown
+
+
+CONTEXT = GuardContext("main", datetime(2026, 1, 1, tzinfo=UTC), 100, total=10, recent_totals=(100,))
+BELOW_ZERO = "رقم واحد أقل من الصفر، وقاعدة policy.negative هي hold"
+DIFFERENT = [Check.DIFFERENT, Check.SAME]
+
+
+def made_by_the_core():
+    """Give sentences that guards, cross-check and policy make."""
+    for after, before in ((Decimal(0), Decimal(5)), (Removal.DELETED, Decimal(5)), (Decimal(6), Decimal(5))):
+        changes = [Change(number, "MAIN", "A", before, after, ()) for number in range(70)]
+        yield from exceeded(changes, Limits(), CONTEXT).values()
+    for count in (1, 2):
+        below = [Change(number, "MAIN", "A", None, Decimal(-1), ()) for number in range(count)]
+        held = make_plan((), below, Limits(), replace(CONTEXT, total=None)).held
+        yield held.reasons[Guard.NEGATIVE]
+    yield verdict_on(DIFFERENT)
+    for scale in (None, 2):
+        for place in ("MAIN", ""):
+            for step in steps(((3, Decimal(7)),), place, Policy(scale=scale), {3: "Riyadh"}):
+                yield from (step.name, step.why)
+    yield settle(Decimal("1.5"), Policy(scale=0, rounding=Rounding.REJECT)).refused
+
+
+@pytest.mark.parametrize("sentence", sorted(set(made_by_the_core())))
+def test_what_the_core_says_is_said_in_arabic_too(sentence):
+    said = ARABIC.said(sentence)
+    assert 'lang="en"' not in said, sentence
+    assert re.search(r"[\u0600-\u06ff]", said)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("unknown: Qoyod no longer shows it, since 3 h 12 min ago", "غير معروف: لم يعد قيود يعرضه منذ ٣ س ١٢ د"),
+        ("quarantined (target, 3 attempts): value too long", "معزول (الهدف، المحاولات ٣): value too long"),
+        (
+            "-5 is held by negative: 1 figure is below zero and policy.negative is hold; right: stocksync approve p1",
+            f"-5 محجوز: سالب: {BELOW_ZERO}؛ إن كان صحيحًا فاكتب: stocksync approve p1",
+        ),
+    ],
+)
+def test_sentences_within_sentences_are_said_in_arabic(sentence, said):
+    assert Markup(ARABIC.said(sentence)).striptags() == said
+    assert ENGLISH.said(sentence).striptags() == sentence
+
+
+def test_what_a_database_says_stands_as_it_is_and_escaped():
+    assert ARABIC.said("<b>no") == '<bdi lang="en">&lt;b&gt;no</bdi>'
+    assert "&lt;b&gt;" in ARABIC.said("unknown: Qoyod no longer shows it, since <b> ago")

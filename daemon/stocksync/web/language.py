@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
+from stocksync.web.sentences import FIGURES, in_arabic
 from stocksync.web.texts import CATALOGUE
 
 _DIGITS: dict[int, str | int] = {
@@ -53,6 +54,24 @@ class Language:
         known = CATALOGUE[self.code].get(f"{kind}.{name}")
         return escape(name.replace("_", " ")) if known is None else Markup(known)  # noqa: S704  the catalogue is ours
 
+    def said(self, sentence: str) -> Markup:
+        """Give what the core says; words that are not its own, such as a database's, stand as they are."""
+        known = in_arabic(sentence) if self.code == "ar" else None
+        if known is None:
+            return Markup('<bdi lang="en">{}</bdi>').format(sentence)
+        template, parts = known
+        filled = {name: self._part(name, part) for name, part in parts.items()}
+        return Markup('<bdi dir="rtl">{}</bdi>').format(Markup(template).format(**filled))  # noqa: S704  as above
+
+    def _part(self, name: str, part: str) -> Markup:
+        if name in {"reason", "why"}:
+            return Markup("؛ ").join(self.said(one) for one in part.split("; "))
+        if name == "span":
+            return escape(self._length(part))
+        if name == "side":
+            return self.word("side", part)
+        return Markup("<bdi>{}</bdi>").format(self._figures(part) if name in FIGURES else part)
+
     def number(self, value: float | Decimal | int) -> str:  # noqa: PYI041  an int is written without decimals
         """Write a number, its thousands apart."""
         if isinstance(value, Decimal):
@@ -71,8 +90,9 @@ class Language:
     def span(self, span: timedelta) -> str:
         """Write a length of time in its two largest units."""
         words = in_words(span)
-        if self.code != "ar":
-            return words
+        return self._length(words) if self.code == "ar" else words
+
+    def _length(self, words: str) -> str:
         return " ".join(_UNITS.get(part, self._figures(part)) for part in words.split())
 
     def moment(self, at: datetime) -> Markup:

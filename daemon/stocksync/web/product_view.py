@@ -54,13 +54,13 @@ class ProductView:
 
 def product_view(found: StockAnswer, story: Story, speak: Language, now: datetime) -> ProductView:
     """Put an answer into the page's words."""
-    notes: list[Markup | str] = [found.note] if found.note else []
+    notes: list[Markup | str] = [speak.said(found.note)] if found.note else []
     if not found.tracked:
         notes.append(speak.text("not_tracked"))
     if found.pushed:
         notes.append(speak.text("lookup.pushed", count=speak.number(found.pushed)))
     if story.explanation is not None and story.explanation.remark:
-        notes.append(story.explanation.remark)
+        notes.append(speak.said(story.explanation.remark))
     return ProductView(_times(found, speak, now), notes, [_row(place, speak, now) for place in found.places])
 
 
