@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
+import structlog
 from aiohttp import web
 
 from stocksync.core.drift import AuditReport
@@ -107,6 +108,13 @@ def test_names_cannot_forge_lines_turn_the_text_or_show_a_secret(ex):
     assert "\u202e" not in body
 
 
+@pytest.fixture
+def events():
+    """Hear what is logged, however another test has set up the log."""
+    with structlog.testing.capture_logs() as heard:
+        yield heard
+
+
 @dataclass
 class Post:
     """Somebody to be told, on a real socket; set `status`, or let it wait."""
@@ -189,7 +197,7 @@ async def test_a_message_goes_through_apprise_to_whoever_listens(post):
     assert counts.waiting == 0
 
 
-async def test_who_is_down_or_refuses_is_tried_again_in_order_and_said_once(post, ex, capsys):
+async def test_who_is_down_or_refuses_is_tried_again_in_order_and_said_once(post, ex, events):
     counts = Counted()
     async with posted_to(post):
         pass
@@ -204,9 +212,9 @@ async def test_who_is_down_or_refuses_is_tried_again_in_order_and_said_once(post
             post.status = 200
             await counts.until(["sent", "sent"])
     assert [one["title"] for one in post.got] == ["title", "second"]
-    said = capsys.readouterr().out
+    said = [one["event"] for one in events]
     assert said.count("notice_not_sent") == 1
-    assert "token-nobody" not in said
+    assert "token-nobody" not in str(events)
 
 
 async def test_who_is_slow_is_not_told_twice_and_holds_up_nobody(post):
@@ -369,7 +377,7 @@ async def test_what_is_too_much_for_an_hour_is_counted_in_one(ex):
     assert sent[2].body.splitlines()[-1] == "main: Qoyod refuses the credential"
 
 
-async def test_the_dead_mans_switch_is_fed_while_all_is_fresh_and_a_failure_is_said_once(post, capsys):
+async def test_the_dead_mans_switch_is_fed_while_all_is_fresh_and_a_failure_is_said_once(post, events):
     fresh, counts = [True], Counted()
 
     async def all_fresh():
@@ -388,9 +396,9 @@ async def test_the_dead_mans_switch_is_fed_while_all_is_fresh_and_a_failure_is_s
             asked = post.asked
             await asyncio.sleep(0.1)
             assert post.asked == asked
-    said = capsys.readouterr().out
+    said = [one["event"] for one in events]
     assert said.count("heartbeat_not_sent") == said.count("heartbeat_sent_again") == 1
-    assert "uuid-nobody" not in said
+    assert "uuid-nobody" not in str(events)
 
 
 def test_an_audit_that_failed_says_nothing_new(ex):

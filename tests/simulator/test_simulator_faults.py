@@ -468,7 +468,7 @@ async def _(visitor: Visitor) -> None:
     assert (await visitor.ask("/inventories", headers={"API-KEY": "new-key"})).status == 200
 
 
-SHOWN_ELSEWHERE = {"bad-stock", "expire", "forget-refresh"}
+SHOWN_ELSEWHERE = {"bad-stock", "expire", "forget-refresh", "ignore-in"}
 
 
 @pytest.mark.parametrize("fault", sorted(CHECKS))

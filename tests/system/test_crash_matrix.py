@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from system_shop import Shop, watch, witnessed
 
-SEPARATE = ("claim", "begin", "observe", "intend", "write", "acknowledge", "end", "release")
+SEPARATE = ("claim", "begin", "intend", "write", "acknowledge", "end", "release")
 SHARED = ("claim", "begin", "observe", "transaction", "end", "release")
 IN_BATCHES = {"intend", "write", "acknowledge", "transaction"}
 """Reached once per batch of four: the second time, one batch is done, one is open and one is not begun."""

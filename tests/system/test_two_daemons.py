@@ -141,8 +141,11 @@ async def while_reading(shop: Shop, leader: Daemon) -> None:
     shop.simulator.clear()
 
 
-def while_blocked_in(table: str, lock: str, where: str) -> Freeze:
-    """Freeze it when its statement waits for a lock, and let the lock go then."""
+def while_blocked_in(table: str, lock: str, where: str, *, with_the_old_figure: bool = True) -> Freeze:
+    """Freeze it when its statement waits for a lock, and let the lock go then.
+
+    `with_the_old_figure`: it has read that before. A commit to the state may be that of a cycle that has written it.
+    """
 
     async def freeze(shop: Shop, leader: Daemon) -> None:
         url: str = getattr(shop, where)
@@ -152,7 +155,8 @@ def while_blocked_in(table: str, lock: str, where: str) -> Freeze:
             return bool((await sql(url, lock_waits(url, table)))[0][0])
 
         async with holding(url, lock):
-            shop.set(1, 1, STALE)
+            if with_the_old_figure:
+                shop.set(1, 1, STALE)
             await until(is_blocked, "the writer waits for the lock")
             leader.send(signal.SIGSTOP)
 
@@ -161,8 +165,11 @@ def while_blocked_in(table: str, lock: str, where: str) -> Freeze:
 
 in_a_batch = while_blocked_in("stock_levels", "SELECT * FROM stock_levels WHERE product_id = 1 FOR UPDATE", "target")
 in_a_commit_to_the_state = {
-    "postgresql": while_blocked_in("stocksync_cycles", "LOCK TABLE stocksync_cycles IN EXCLUSIVE MODE", "state"),
-    "mariadb": while_blocked_in("stocksync_cycles", "SELECT * FROM stocksync_cycles FOR UPDATE", "state"),
+    state: while_blocked_in("stocksync_cycles", lock, "state", with_the_old_figure=False)
+    for state, lock in (
+        ("postgresql", "LOCK TABLE stocksync_cycles IN EXCLUSIVE MODE"),
+        ("mariadb", "SELECT * FROM stocksync_cycles FOR UPDATE"),
+    )
 }
 
 

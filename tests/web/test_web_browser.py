@@ -69,20 +69,27 @@ async def test_no_page_is_hard_to_read_breaks_out_of_its_width_or_asks_another_h
         assert {urlsplit(each).netloc for each in tab.asked if not each.startswith("data:")} == {site.url[7:]}
 
 
+def appears(selector):
+    """Give a script that waits until the page has such an element, by refreshing itself."""
+    return (
+        "new Promise((came) => { const look = setInterval(() => {"
+        f" if (document.querySelector('{selector}')) {{ clearInterval(look); came(true); }} }}, 50); }})"
+    )
+
+
 @pytest.mark.timeout(120)
 async def test_a_page_refreshes_and_keeps_what_is_typed_opened_and_focused(ex, tmp_path: Path):
     program = ex.required("chromium")
     async with ex.opened() as site, opened_browser(program, tmp_path) as tab:
         furnish(ex, site)
         await tab.open(site.url + "/?lang=en")
+        assert await tab.run(appears("#drift-main"))  # what was shown a second ago may be shown once more
         assert "UTC" not in await tab.run("document.querySelector('td time').textContent"), "on the reader's own clock"
         await tab.run("document.getElementById('q').value = 'half typed'")
         await tab.run("document.getElementById('drift-main').open = true")
         await tab.run("document.querySelector('#drift-main summary').focus()")
         site.ledger.newest = [replace(site.ledger.newest[0], id=99, sku="JUST-NOW"), *site.ledger.newest]
-        came = "new Promise((came) => { const look = setInterval(() => {"
-        came += " if (document.querySelector('tr.new')) { clearInterval(look); came(true); } }, 50); })"
-        assert await tab.run(came)
+        assert await tab.run(appears("tr.new"))
         assert await tab.run("document.querySelector('tr.new').textContent.includes('JUST-NOW')")
         assert await tab.run("document.getElementById('q').value") == "half typed"
         assert await tab.run("document.getElementById('drift-main').open")

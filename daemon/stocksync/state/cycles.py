@@ -18,7 +18,9 @@ _TOTALS = 10
 
 
 async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) -> bool:
-    """Record an attempt by one statement, which locks no lease; give whether the lease was in force."""
+    """Record an attempt by one statement; give whether the lease was in force."""
+    # MariaDB locks the rows that an INSERT … SELECT reads: a process that is frozen here must not keep the lease's.
+    await leases.limit_waiting(connection)
     row = _row(report)
     held = select(*(bindparam(f"given_{name}", value, cycles.c[name].type) for name, value in row.items())).where(
         *leases.held(lease)
