@@ -58,13 +58,13 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 @dataclass
 class Shop:
-    """One simulator, one house, one target; `open` builds it from a configuration."""
+    """One simulator, one runtime, one target; `open` builds it from a configuration."""
 
     simulator: Simulator
     folder: Path
     environ: dict[str, str] = field(default_factory=lambda: {"QOYOD_API_KEY": API_KEY})
     data: dict[str, Any] = field(default_factory=dict)
-    house: Runtime = field(init=False)
+    runtime: Runtime = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -73,11 +73,11 @@ class Shop:
 
     @property
     def account(self) -> Account:
-        return next(iter(self.house.accounts.values()))
+        return next(iter(self.runtime.accounts.values()))
 
     @property
     def config(self) -> Config:
-        return self.house.config
+        return self.runtime.config
 
     def base(self) -> dict[str, Any]:
         return {
@@ -89,7 +89,7 @@ class Shop:
         }
 
     async def open(self, *, also: Iterable[Mapping[str, Any]] = (), state: str = "", **sections: Any) -> "Shop":
-        """Open the house; sections override those of the first account, `also` are further accounts."""
+        """Open the runtime; sections override those of the first account, `also` are further accounts."""
         first = merged(self.base(), sections)
         url = state.format(folder=self.folder) or f"sqlite:///{self.folder / 'state.db'}"
         others = [merged({**self.base(), "name": f"other{number}"}, one) for number, one in enumerate(also, 1)]
@@ -99,7 +99,7 @@ class Shop:
 
     async def enter(self) -> None:
         config = build(self.data, self.environ)
-        self.house = await self._stack.enter_async_context(open_runtime(config, EventLog().hear))
+        self.runtime = await self._stack.enter_async_context(open_runtime(config, EventLog().hear))
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -111,8 +111,8 @@ class Shop:
         await self.enter()
 
     async def cycle(self, name: str | None = None, *, full: bool = False) -> CycleReport:
-        account = self.house.accounts[name] if name else self.account
-        async with lead(account, self.house.owner) as lease:
+        account = self.runtime.accounts[name] if name else self.account
+        async with lead(account, self.runtime.owner) as lease:
             report = await Cycle(account, lease, full=full).run()
         report.counts.check()
         return report
@@ -126,24 +126,24 @@ class Shop:
     ) -> Any:
         query = Query(sku, product_id)
         if not lead_it:
-            return await look_up(self.account, self.house.state, query, None, fresh=fresh)
-        async with lead(self.account, self.house.owner) as lease:
-            return await look_up(self.account, self.house.state, query, lease, fresh=fresh)
+            return await look_up(self.account, self.runtime.state, query, None, fresh=fresh)
+        async with lead(self.account, self.runtime.owner) as lease:
+            return await look_up(self.account, self.runtime.state, query, lease, fresh=fresh)
 
     async def audit(self, *, heal: bool = False) -> AuditReport:
-        async with lead(self.account, self.house.owner) as lease:
-            return await audit(self.account, self.house.state, lease, heal=heal)
+        async with lead(self.account, self.runtime.owner) as lease:
+            return await audit(self.account, self.runtime.state, lease, heal=heal)
 
     async def status(self, name: str = "main") -> AccountStatus:
-        return (await self.house.state.status([name]))[0]
+        return (await self.runtime.state.status([name]))[0]
 
     async def ledger(self, product_id: int, name: str = "main") -> list[LedgerRow]:
-        return await self.house.state.history(name, product_id, 100)
+        return await self.runtime.state.history(name, product_id, 100)
 
     async def approve(self, *, yes: bool = True) -> None:
         held = (await self.status()).held
         assert held is not None
-        await self.house.state.decide(held.plan_id, yes, "a person")
+        await self.runtime.state.decide(held.plan_id, yes, "a person")
 
     async def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Speak to the target as somebody else does: over an own connection."""
@@ -172,7 +172,7 @@ class Shop:
 
     async def expire_lease(self) -> None:
         """Let the dead writer's lease run out, without waiting for it."""
-        async with self.house.state.engine.begin() as connection:
+        async with self.runtime.state.engine.begin() as connection:
             await connection.execute(update(accounts).values(expires_at=datetime(2020, 1, 1, tzinfo=UTC)))
 
     @contextmanager
@@ -210,7 +210,7 @@ class Died(BaseException):
 
 def die_after_commit(shop: Shop) -> None:
     """Let the next batch be committed to the target, and nothing more be remembered: as a kill between the two."""
-    target, state = shop.account.target, shop.house.state
+    target, state = shop.account.target, shop.runtime.state
     write = target.write
 
     async def write_and_die(*args: Any, **kwargs: Any) -> Any:
@@ -226,7 +226,7 @@ def die_after_commit(shop: Shop) -> None:
 
 def die_before_write(shop: Shop) -> None:
     """Let the next batch's intents be committed, and the process die before the target hears of it."""
-    target, state = shop.account.target, shop.house.state
+    target, state = shop.account.target, shop.runtime.state
 
     async def dead(*_args: Any, **_kwargs: Any) -> Any:
         state._session.write = dead  # type: ignore[method-assign]

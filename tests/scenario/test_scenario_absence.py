@@ -77,7 +77,7 @@ async def test_a_product_that_comes_back_after_one_reading_starts_anew(shop: Sho
         shop.simulator.faults.clear()
         await shop.cycle()
     assert set((await shop.actives()).values()) == {True}
-    snapshot = await shop.house.state.snapshot("main")
+    snapshot = await shop.runtime.state.snapshot("main")
     assert {known.missing for known in snapshot.products.values()} == {0}
 
 
@@ -131,7 +131,7 @@ async def test_what_was_asked_for_in_vain_is_told(shop: Shop) -> None:
     shop.simulator.faults.add("product-4=500")
     shop.catalogue.delete(4)
     await shop.cycles(2)
-    (found,) = await explain(shop.account, shop.house.state, "P-04")
+    (found,) = await explain(shop.account, shop.runtime.state, "P-04")
     assert found.remark == "missing from the list, and the question for it by id fails"
 
 
@@ -227,7 +227,7 @@ async def test_a_row_that_slips_over_a_page_boundary_while_we_read_is_not_taken_
 
 
 async def _explained(shop: Shop, sku: str) -> Any:
-    (found,) = await explain(shop.account, shop.house.state, sku)
+    (found,) = await explain(shop.account, shop.runtime.state, sku)
     return {cell.place: cell for cell in found.cells}
 
 

@@ -55,7 +55,7 @@ async def test_short_limits_of_the_database_end_no_cycle(opened: Any, postgresql
     for setting in ("statement_timeout = '2s'", "idle_in_transaction_session_timeout = '2s'", "lock_timeout = '1s'"):
         await shop.sql(f"ALTER DATABASE {name} SET {setting}")
     await shop.sql(f"ALTER DATABASE {name} SET idle_session_timeout = '100ms'")
-    for engine in {shop.house.state.engine, shop.account.target._engine}:
+    for engine in {shop.runtime.state.engine, shop.account.target._engine}:
         await engine.dispose()
     for figure in (100, 200):
         _trade(shop, figure)
@@ -69,7 +69,7 @@ async def test_sessions_that_mariadb_ends_for_idling_are_replaced(
     shop = await opened(mariadb_url, shared=True)
     mariadb_server.sql("SET GLOBAL wait_timeout = 1")
     try:
-        for engine in {shop.house.state.engine, shop.account.target._engine}:
+        for engine in {shop.runtime.state.engine, shop.account.target._engine}:
             await engine.dispose()
         for figure in (100, 200):
             _trade(shop, figure)
@@ -85,7 +85,7 @@ async def test_a_database_that_becomes_read_only_is_named_and_written_to_afterwa
 ) -> None:
     shop = await opened(postgresql_url, shared=shared)
     name = postgresql_url.rsplit("/", 1)[1]
-    engines = {shop.house.state.engine, shop.account.target._engine}
+    engines = {shop.runtime.state.engine, shop.account.target._engine}
     await shop.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     for engine in engines:
         await engine.dispose()

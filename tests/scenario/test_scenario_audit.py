@@ -96,20 +96,20 @@ async def test_a_row_that_a_cycle_adds_during_the_audit_is_no_stranger(open_shop
             size: int, shop: Shop = shop, scan: Callable[[int], AsyncIterator[Any]] = scan
         ) -> AsyncIterator[Any]:
             shop.catalogue.create("NEW", "Arrived meanwhile", stock={1: 4})
-            async with lead(shop.account, shop.house.owner) as lease:
+            async with lead(shop.account, shop.runtime.owner) as lease:
                 await Cycle(shop.account, lease).run()
             async for page in scan(size):
                 yield page
 
         shop.account.target.scan = trades_meanwhile  # type: ignore[method-assign]
-        report = await audit(shop.account, shop.house.state, None)
+        report = await audit(shop.account, shop.runtime.state, None)
         assert ("NEW" in {row[0] for row in await shop.sql("SELECT sku FROM stock_levels")}, report.cells) == (True, {})
 
 
 async def test_an_audit_by_hand_is_remembered_and_names_locations(shop: Shop) -> None:
     await shop.cycle()
     await shop.sql("UPDATE stock_levels SET quantity = 15 WHERE product_id = 1 AND location_id = '3'")
-    report = await audit(shop.account, shop.house.state, None)
+    report = await audit(shop.account, shop.runtime.state, None)
     assert [(one.key, one.location) for one in report.examples] == [("P-01 @ 3", "Riyadh Outlet")]
     assert (await shop.status()).audit == report
 
@@ -199,7 +199,7 @@ async def test_explain_shows_every_step_from_the_raw_figure_to_the_live_target(o
     shop.catalogue.stock_take(1, 1, "20.25")
     await shop.cycle()
     await shop.sql("UPDATE stock_levels SET quantity = 1 WHERE product_id = 1")
-    (found,) = await explain(shop.account, shop.house.state, "P-01")
+    (found,) = await explain(shop.account, shop.runtime.state, "P-01")
     (cell,) = found.cells
     assert cell.parts == ((1, Decimal("20.25")), (3, Decimal(13)))
     assert [(step.name, step.value) for step in cell.steps] == [
@@ -211,7 +211,7 @@ async def test_explain_shows_every_step_from_the_raw_figure_to_the_live_target(o
     assert cell.live.quantity == Decimal(1)
     assert (found.page, cell.read_at is not None) == (1, True)
     with pytest.raises(NotFound):
-        await explain(shop.account, shop.house.state, "NO-SUCH")
+        await explain(shop.account, shop.runtime.state, "NO-SUCH")
 
 
 async def test_history_tells_the_applied_changes_of_a_sku_newest_first_and_under_its_old_name_too(shop: Shop) -> None:

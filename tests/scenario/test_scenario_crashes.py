@@ -138,7 +138,7 @@ async def test_the_ledger_tells_every_step_of_a_figure_over_crashes(open_shop: A
 async def test_a_writer_whose_lease_another_has_taken_writes_nothing(shop: Shop) -> None:
     await shop.cycle()
     before = await shop.rows()
-    state = shop.house.state
+    state = shop.runtime.state
     read = shop.account.source.read
 
     async def slow_read(*args: Any, **kwargs: Any) -> Any:

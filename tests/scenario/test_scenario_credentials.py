@@ -103,7 +103,7 @@ async def test_a_rotating_refresh_token_survives_a_restart(open_shop: Any) -> No
         await shop.restart()
         shop.catalogue.sale(1, 1, 1)
         assert (await shop.cycle()).outcome is Outcome.DONE
-        assert await shop.house.state.load("main") == f"refresh-{number}"
+        assert await shop.runtime.state.load("main") == f"refresh-{number}"
     assert _tokens(shop) == [200, 200, 200, 200], "no refresh token was shown twice"
     assert await shop.rows() == shop.truth()
 

@@ -100,7 +100,7 @@ class Business:
             catalogue.stock_take(item, place, figure)
         catalogue.stock_take(GUILTY[0], int(GUILTY[1]), LIMIT + number)
         self.temporary = catalogue.create(f"T-{number}", "comes and goes", stock={1: number}).id
-        for engine in (self.shop.house.state.engine, self.shop.account.target._engine):
+        for engine in (self.shop.runtime.state.engine, self.shop.account.target._engine):
             await engine.dispose()
         self.shop.account.forget_shape()
         self.proxy.arm(cut)
@@ -118,7 +118,7 @@ class Business:
         rows = await ask(self.target, "SELECT product_id, place, quantity FROM stock")
         stands = {(one, place): plain(quantity) for one, place, quantity in rows}
         assert stands | {GUILTY: "41"} == self.shop.truth() | {GUILTY: "41"}
-        snapshot = await self.shop.house.state.snapshot("main")
+        snapshot = await self.shop.runtime.state.snapshot("main")
         assert {tuple(cell) for cell, one in snapshot.cells.items() if one.intent is not None} <= {GUILTY}
         assert {row[:2] for row in snapshot.quarantine} == {GUILTY}
         assert (await self.shop.status()).held is None

@@ -29,7 +29,7 @@ async def _wiped(shop: Shop) -> HeldPlan:
 
 async def _approved(shop: Shop) -> HeldPlan:
     held = await _wiped(shop)
-    return await shop.house.state.decide(held.plan_id, True, "a person", held.fingerprint)
+    return await shop.runtime.state.decide(held.plan_id, True, "a person", held.fingerprint)
 
 
 async def _still(shop: Shop, approved: HeldPlan) -> None:
@@ -43,7 +43,7 @@ async def test_an_approval_survives_a_cycle_whose_target_is_away(large_shop: Sho
         await large_shop.cycle()
     await large_shop.restart()
     await _still(large_shop, approved)
-    large_shop.house.state.lock()
+    large_shop.runtime.state.lock()
     assert (await large_shop.cycle()).outcome is Outcome.DONE
     assert await large_shop.rows() == large_shop.truth()
     assert (await large_shop.status()).plans == []
@@ -79,7 +79,7 @@ async def test_the_ledger_says_whose_approval_it_was_and_the_decision_is_on_reco
     await large_shop.cycle()
     rows = await large_shop.ledger(1)
     assert {row.change.cause for row in rows[:2]} == {APPROVED.format(approved.plan_id)}
-    (decision,) = await large_shop.house.state.decisions("main", 1)
+    (decision,) = await large_shop.runtime.state.decisions("main", 1)
     assert (decision.decision, decision.decided_by, len(decision.changes)) == (Decision.APPROVED, "a person", 2)
 
 
@@ -105,7 +105,7 @@ async def test_a_wipe_is_called_a_wipe_whatever_else_it_is(large_shop: Shop) -> 
 
 async def test_a_rejected_plan_asks_for_nothing_while_the_shop_trades(large_shop: Shop) -> None:
     held = await _wiped(large_shop)
-    await large_shop.house.state.decide(held.plan_id, False, "a person")
+    await large_shop.runtime.state.decide(held.plan_id, False, "a person")
     before = await large_shop.rows()
     for stock in (70, 69, 68):
         large_shop.catalogue.stock_take(9, 1, stock)
@@ -124,7 +124,7 @@ async def test_one_guards_part_of_a_plan_is_decided_alone(large_shop: Shop) -> N
     await large_shop.cycle()
     held = (await large_shop.status()).held
     assert held is not None
-    said = await large_shop.house.state.decide(held.plan_id, True, "a person", guard=Guard.ZEROED)
+    said = await large_shop.runtime.state.decide(held.plan_id, True, "a person", guard=Guard.ZEROED)
     assert {one.change.product_id for one in said.changes} == {1, 2, 3, 4}
     await large_shop.cycle()
     rows = await large_shop.rows()
@@ -159,12 +159,12 @@ async def test_healing_that_is_rejected_is_not_asked_again_until_another_hand_ed
 
 
 async def test_a_killed_writer_on_sqlite_is_followed_at_once(large_shop: Shop) -> None:
-    state = large_shop.house.state
+    state = large_shop.runtime.state
     state.lock()
     lease = await claim(state, "main", "killed", TTL)
     await large_shop.close()
     await large_shop.enter()
-    state = large_shop.house.state
+    state = large_shop.runtime.state
     assert isinstance(state, Database)
     assert await claim(state, "main", "looks", TTL) is None, "without the lock it might live"
     state.lock()

@@ -179,7 +179,7 @@ async def test_a_look_up_writes_to_another_target_no_zero_that_no_cycle_has_weig
 async def test_the_first_target_that_a_state_is_told_of_is_the_one_it_knows(open_shop: Any) -> None:
     shop = await open_shop()
     await shop.cycle()
-    async with shop.house.state.engine.begin() as connection:
+    async with shop.runtime.state.engine.begin() as connection:
         await connection.execute(update(accounts).values(target=None))
     await shop.restart()
     with shop.counting() as counted:

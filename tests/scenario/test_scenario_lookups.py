@@ -38,7 +38,7 @@ async def test_when_a_figure_was_confirmed_and_when_it_changed_are_two_times(sho
     second = await shop.cycle()
     assert first.ended_at is not None
     remembered = await shop.look_up("P-02", fresh=False)
-    explained = (await explain(shop.account, shop.house.state, "P-02"))[0]
+    explained = (await explain(shop.account, shop.runtime.state, "P-02"))[0]
     for shown in (remembered, *remembered.places, *explained.cells):
         assert shown.confirmed_at == second.ended_at
         assert shown.changed_at <= first.ended_at
@@ -61,7 +61,7 @@ async def test_locations_bear_the_names_that_qoyod_gives_them(shop: Shop) -> Non
     for fresh in (False, True):
         answer = await shop.look_up("P-02", fresh=fresh)
         assert [dict(place.locations) for place in answer.places] == [{1: "Main Warehouse"}, {3: "Riyadh Outlet"}]
-    (explained,) = await explain(shop.account, shop.house.state, "P-02")
+    (explained,) = await explain(shop.account, shop.runtime.state, "P-02")
     assert explained.cells[1].locations == {3: "Riyadh Outlet"}
     assert "Riyadh Outlet" in explained.cells[1].steps[0].why
 
@@ -103,8 +103,8 @@ async def test_a_changed_figure_that_a_look_up_finds_is_pushed_at_once(shop: Sho
 
 async def test_a_look_up_waits_for_no_cycle_and_what_it_found_is_written_after_it(shop: Shop) -> None:
     await shop.cycle()
-    account, state = shop.account, shop.house.state
-    async with lead(account, shop.house.owner) as lease:
+    account, state = shop.account, shop.runtime.state
+    async with lead(account, shop.runtime.owner) as lease:
         pushes = LookupPushes(account, state, lambda: lease)
         async with account.writing:  # as a cycle holds it
             for product, figure in ((2, 5), (3, 6), (3, 7)):
@@ -275,7 +275,7 @@ async def test_a_person_who_asks_by_id_does_not_wait_behind_checks(shop: Shop) -
 
 async def test_no_report_from_before_is_given_while_the_process_stops(shop: Shop) -> None:
     async with lead(shop.account, "me") as lease:
-        runner = Runner(shop.account, shop.house.state, {"main": lease})
+        runner = Runner(shop.account, shop.runtime.state, {"main": lease})
         assert (await runner.cycle_now()).outcome is Outcome.DONE
         runner.stop()
         with pytest.raises(LeaseLost, match="this process stops"):
@@ -335,7 +335,7 @@ async def test_a_question_that_is_dropped_at_any_moment_leaves_no_half_push(shop
     asking.cancel()
     await asyncio.wait([asking])
     assert not shop.account.writing.locked()
-    snapshot = await shop.house.state.snapshot("main")
+    snapshot = await shop.runtime.state.snapshot("main")
     assert all(cell.intent is None for cell in snapshot.cells.values())
     assert show(snapshot.cells[Cell(1, "1")].acked) == (await shop.rows())[1, "1"]
     await shop.expire_lease()

@@ -18,7 +18,7 @@ async def _hot_and_whole(open_shop: Any) -> Shop:
 
 async def test_an_older_read_of_one_entry_never_overwrites_a_newer_figure_of_another(open_shop: Any) -> None:
     shop = await _hot_and_whole(open_shop)
-    whole = shop.house.accounts["main"]
+    whole = shop.runtime.accounts["main"]
     read = whole.source.read
 
     async def read_and_dawdle(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +83,7 @@ async def test_a_product_that_both_entries_knew_is_removed_once_and_no_more_is_w
 async def test_a_sibling_that_died_between_commit_and_acknowledgement_is_made_good_by_the_other(open_shop: Any) -> None:
     shop = await _hot_and_whole(open_shop)
     shop.catalogue.stock_take(2, 1, 73)
-    write, session = shop.house.accounts["other1"].target.write, shop.house.state._session
+    write, session = shop.runtime.accounts["other1"].target.write, shop.runtime.state._session
 
     async def dead(*_args: Any, **_kwargs: Any) -> Any:
         raise Died
@@ -93,7 +93,7 @@ async def test_a_sibling_that_died_between_commit_and_acknowledgement_is_made_go
         session.write = dead  # type: ignore[method-assign]
         raise Died
 
-    shop.house.accounts["other1"].target.write = write_and_die  # type: ignore[method-assign]
+    shop.runtime.accounts["other1"].target.write = write_and_die  # type: ignore[method-assign]
     with pytest.raises(Died):
         await shop.cycle("other1")
     await shop.close()
@@ -110,7 +110,7 @@ async def test_two_accounts_of_one_tenant_on_one_table_write_in_turn_without_a_w
     open_shop: Any,
 ) -> None:
     shop = await _hot_and_whole(open_shop)
-    whole, hot = shop.house.accounts["main"], shop.house.accounts["other1"]
+    whole, hot = shop.runtime.accounts["main"], shop.runtime.accounts["other1"]
     assert whole.writing is hot.writing
     assert (whole.siblings, hot.siblings) == (("other1",), ("main",))
 

@@ -29,7 +29,7 @@ async def test_a_row_whose_cause_is_mended_is_tried_at_once_when_a_person_asks(r
     await refused.sql(CHECKED.replace(" CHECK (quantity < 900)", ""))
     await refused.sql("INSERT INTO stock_levels SELECT * FROM strict_levels")
     assert (await refused.cycle()).counts.quarantined == 1, "it waits"
-    assert await refused.house.state.retry("main", await refused.house.state.products_with("main", "P-02")) == 1
+    assert await refused.runtime.state.retry("main", await refused.runtime.state.products_with("main", "P-02")) == 1
     assert (await refused.cycle()).counts.applied == 1
     assert (await refused.status()).quarantined == 0
     assert await refused.rows() == refused.truth()

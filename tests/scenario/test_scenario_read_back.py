@@ -101,7 +101,7 @@ async def test_what_a_trigger_made_of_a_figure_shows_wherever_the_figure_is_show
     shop = await on()
     shop.catalogue.stock_take(1, 1, Decimal(-3))
     await shop.cycle()
-    (cell,) = (await explain(shop.account, shop.house.state, "P-01"))[0].cells
+    (cell,) = (await explain(shop.account, shop.runtime.state, "P-01"))[0].cells
     assert (cell.desired, cell.sent, cell.acked) == (Decimal(-3), Decimal(-3), Decimal(0))
     assert cell.remark.startswith("altered_by_target: -3 was written, and the target made 0 of it")
     (place,) = (await shop.look_up("P-01")).places
@@ -128,7 +128,7 @@ async def test_a_float_column_is_acknowledged_as_what_it_keeps(
     shop = await opened(open_shop, request.getfixturevalue(f"{server}_url"), column)
     shop.catalogue.stock_take(1, 1, Decimal("16777217.3"))
     await shop.cycle()
-    stands = (await shop.house.state.snapshot("main")).cells[Cell(1, "")]
+    stands = (await shop.runtime.state.snapshot("main")).cells[Cell(1, "")]
     assert stands.sent == Decimal("16777217.3")
     assert stands.acked == Decimal(16777218 if server == "postgresql" else 16777200)
     assert (await shop.cycle()).counts.applied == 0

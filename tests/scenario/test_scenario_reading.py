@@ -195,7 +195,7 @@ async def test_a_storm_of_429s_ends_the_cycle_at_its_deadline_and_leaves_other_a
     await shop.restart()
     assert (await shop.cycle()).outcome is Outcome.DEADLINE
     assert len(shop.simulator.requests) == asked, "what a 429 forbids, it forbids the next process too"
-    async with writing(shop.house.state.engine) as connection:
+    async with writing(shop.runtime.state.engine) as connection:
         await connection.execute(delete(budgets))
     await shop.restart()
     assert (await shop.cycle()).outcome is Outcome.DONE
@@ -241,7 +241,7 @@ async def test_absence_outside_the_filter_means_nothing(open_shop: Any) -> None:
 
 async def test_two_entries_of_one_tenant_share_one_budget(open_shop: Any) -> None:
     shop = await open_shop(also=[{"poll": {"filter": {"sku": "P-02"}}}])
-    main, other = shop.house.accounts.values()
+    main, other = shop.runtime.accounts.values()
     assert main.source._calls._budget is other.source._calls._budget  # type: ignore[attr-defined]
     await shop.cycle("main")
     await shop.cycle("other1")
@@ -257,8 +257,8 @@ async def test_an_older_read_never_overwrites_a_newer_figure_of_a_look_up(shop: 
 
         reading = await read(*args, **kwargs)
         shop.catalogue.stock_take(2, 1, 7)
-        lease = await claim(shop.house.state, "main", shop.house.owner, timedelta(seconds=10))
-        answer = await look_up(shop.account, shop.house.state, Query("P-02"), lease)
+        lease = await claim(shop.runtime.state, "main", shop.runtime.owner, timedelta(seconds=10))
+        answer = await look_up(shop.account, shop.runtime.state, Query("P-02"), lease)
         assert answer.pushed == 1
         return reading
 

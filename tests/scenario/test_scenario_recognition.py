@@ -76,7 +76,7 @@ def told(report: CycleReport) -> tuple[Any, ...]:
 
 async def kept(shop: Shop) -> tuple[Any, ...]:
     """Give all that is remembered but times, pages and digests, and what stands in the target."""
-    snapshot = await shop.house.state.snapshot("main")
+    snapshot = await shop.runtime.state.snapshot("main")
     cells = {cell: one._replace(source_at=None, unknown_since=None) for cell, one in snapshot.cells.items()}
     aging = {cell for cell, one in snapshot.cells.items() if one.unknown_since}
     products = {key: one._replace(page=0, gone_at=None) for key, one in snapshot.products.items()}
@@ -102,7 +102,7 @@ async def test_digests_change_nothing_but_the_cost(open_shop: Any, rules: dict[s
             shop.simulator.faults.clear()
             if fault:
                 shop.simulator.faults.add(fault)
-        async with thorough.house.state.engine.begin() as connection:
+        async with thorough.runtime.state.engine.begin() as connection:
             await connection.execute(update(products).values(digest=None))
         ours, theirs = await trusting.cycle(), await thorough.cycle()
         assert told(ours) == told(theirs)

@@ -348,7 +348,7 @@ async def test_a_probe_leaves_no_intent_of_a_row_that_is_acknowledged(refusing: 
     shop = await refusing(catalogue, prepare=(guarded,), target=target, poll={"per_page": 100})
     report = await shop.cycle()
     assert (report.counts.applied, report.counts.quarantined) == (20, 60)
-    snapshot = await shop.house.state.snapshot("main")
+    snapshot = await shop.runtime.state.snapshot("main")
     open_intents = {cell.product_id for cell, one in snapshot.cells.items() if one.intent is not None}
     assert open_intents & set(range(61, 81)) == set()
 

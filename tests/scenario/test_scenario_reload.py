@@ -18,7 +18,7 @@ from stocksync.state.schema import cells
 
 @asynccontextmanager
 async def serving(shop: Shop) -> AsyncIterator[Service]:
-    running = Service([shop.account], shop.house.state, shop.house.owner)
+    running = Service([shop.account], shop.runtime.state, shop.runtime.owner)
     running.start()
     try:
         async with asyncio.timeout(30):
@@ -79,7 +79,7 @@ async def test_a_batch_under_way_is_finished_before_the_account_is_replaced(shop
 
 
 async def open_intents(shop: Shop) -> int:
-    async with shop.house.state.engine.connect() as connection:
+    async with shop.runtime.state.engine.connect() as connection:
         found = await connection.execute(select(func.count()).where(cells.c.intent.is_not(None)))
         return int(found.scalar_one())
 

@@ -101,7 +101,7 @@ async def test_nothing_is_tried_before_its_intent_is_recorded(open_shop: Any, mo
     catalogue = small_catalogue(70, (1,))
     target = {"create_table": False, "batch_size": 55}
     shop = await open_shop(catalogue, prepare=(CHECKED,), target=target, poll={"per_page": 100})
-    intend, write = shop.house.state.intend, shop.account.target.write
+    intend, write = shop.runtime.state.intend, shop.account.target.write
     intended: set[Any] = set()
     early: list[Any] = []
 
@@ -113,7 +113,7 @@ async def test_nothing_is_tried_before_its_intent_is_recorded(open_shop: Any, mo
         early.extend(change for change in changes if change not in intended)
         return await write(changes, *rest, **more)
 
-    monkeypatch.setattr(shop.house.state, "intend", noted)
+    monkeypatch.setattr(shop.runtime.state, "intend", noted)
     monkeypatch.setattr(shop.account.target, "write", watched)
     assert (await shop.cycle()).counts.applied == 10
     assert len(intended) == 70

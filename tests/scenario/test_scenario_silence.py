@@ -30,13 +30,15 @@ async def test_a_batch_that_hangs_is_given_up_when_the_cycle_is_stopped_and_writ
 
     with monkeypatch.context() as patched:
         patched.setattr(shop.account.target, "write", hang)
-        async with lead(shop.account, shop.house.owner) as lease:
+        async with lead(shop.account, shop.runtime.owner) as lease:
             running = asyncio.create_task(Cycle(shop.account, lease).run())
             await hanging.wait()
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.wait_for(running, 5)
-    intents = [one.intent for one in (await shop.house.state.snapshot("main")).cells.values() if one.intent is not None]
+    intents = [
+        one.intent for one in (await shop.runtime.state.snapshot("main")).cells.values() if one.intent is not None
+    ]
     assert len(intents) == 1, "whether it was written nobody knows"
     await shop.cycle()
     assert await shop.rows() == shop.truth()

@@ -205,7 +205,7 @@ def test_work_that_outlives_its_deadline_is_cancelled_once_more_then_complained_
 
 
 async def test_a_cycle_that_swallows_its_cancellation_is_known_to_have_outlived_its_deadline(shop: Shop) -> None:
-    runner = Runner(shop.account, shop.house.state, {})
+    runner = Runner(shop.account, shop.runtime.state, {})
     ended, cancelled = asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:

@@ -95,7 +95,7 @@ async def test_with_missing_skip_rows_that_others_have_not_made_are_counted_and_
         assert (await shop.status()).oldest_unpushed is None
         assert (await shop.audit()).cells == {}, "no row was ever there: nothing is on its way, and nothing drifted"
     looked_up = {place.place: place.remark for place in (await shop.look_up(sku="P-01")).places}
-    (explained,) = await explain(shop.account, shop.house.state, "P-01")
+    (explained,) = await explain(shop.account, shop.runtime.state, "P-01")
     for told in (looked_up, {cell.place: cell.remark for cell in explained.cells}):
         assert told == {"1": "", "3": 'the target has no row of it, and target.missing = "skip" makes none'}
     await shop.sql("INSERT INTO stock_levels (product_id, location_id, quantity) VALUES (5, '1', 0)")

@@ -47,21 +47,23 @@ async def once(
         StateInUse: a daemon is the writer.
 
     """
-    async with open_runtime(config, _to_the_log()) as house:
-        house.state.lock()
-        return [await _one_cycle(house, one, progress, full=full) for one in house.chosen(account)]
+    async with open_runtime(config, _to_the_log()) as runtime:
+        runtime.state.lock()
+        return [await _one_cycle(runtime, one, progress, full=full) for one in runtime.chosen(account)]
 
 
-async def _one_cycle(house: Runtime, account: Account, progress: AccountProgress | None, *, full: bool) -> CycleReport:
-    async with lead(account, house.owner) as lease:
+async def _one_cycle(
+    runtime: Runtime, account: Account, progress: AccountProgress | None, *, full: bool
+) -> CycleReport:
+    async with lead(account, runtime.owner) as lease:
         report = await Cycle(account, lease, _for(account, progress), full=full).run()
-    return await _judged(house, report)
+    return await _judged(runtime, report)
 
 
-async def _judged(house: Runtime, report: CycleReport) -> CycleReport:
+async def _judged(runtime: Runtime, report: CycleReport) -> CycleReport:
     """Call a cycle not well after which most of what was managed is unknown, as health does."""
     if report.outcome in {Outcome.DONE, Outcome.HELD} and not report.unwell:
-        (status,) = await house.state.status([report.account])
+        (status,) = await runtime.state.status([report.account])
         if lost := losses(status):
             report.unwell, report.refusal = True, lost[0][1]
     return report
@@ -76,13 +78,13 @@ async def plan(
     store: bool = False,
 ) -> list[Preview]:
     """Read everything and show what would be written; with `store` keep what would wait for a person, under its id."""
-    async with open_runtime(config, _to_the_log()) as house:
-        previews = [await preview(one, _for(one, progress), full=full) for one in house.chosen(account)]
-        return [await _stored(house, one) if store else _without_id(one) for one in previews]
+    async with open_runtime(config, _to_the_log()) as runtime:
+        previews = [await preview(one, _for(one, progress), full=full) for one in runtime.chosen(account)]
+        return [await _stored(runtime, one) if store else _without_id(one) for one in previews]
 
 
-async def _stored(house: Runtime, one: Preview) -> Preview:
-    stored = None if one.held is None else await house.state.offer(one.held)
+async def _stored(runtime: Runtime, one: Preview) -> Preview:
+    stored = None if one.held is None else await runtime.state.offer(one.held)
     return replace(one, held=stored and stored.located(one.places))
 
 
@@ -126,44 +128,44 @@ async def stock(config: Config, account: str | None, sku: str | None, product_id
     answers: list[StockAnswer] = []
     silence: Unanswered | None = None
     query = Query(sku, product_id)
-    async with open_runtime(config, _to_the_log()) as house:
-        chosen = house.chosen(account)
+    async with open_runtime(config, _to_the_log()) as runtime:
+        chosen = runtime.chosen(account)
         for one in chosen:
             try:
-                answers.append(await _stock(house, one, query))
+                answers.append(await _stock(runtime, one, query))
             except Unanswered as error:
                 silence = silence or error
             except NotFound:
                 continue
         if not answers:
-            raise silence or await nobody_knows(house.state, [one.name for one in chosen], query, fresh=True)
+            raise silence or await nobody_knows(runtime.state, [one.name for one in chosen], query, fresh=True)
     return answers
 
 
 async def stock_of_many(config: Config, account: str | None, skus: Sequence[str]) -> list[StockAnswers]:
     """Look several products up in Qoyod, such as the lines of an order; what changed is pushed at once."""
-    async with open_runtime(config, _to_the_log()) as house:
-        return [await _stock_of_many(house, one, skus) for one in house.chosen(account)]
+    async with open_runtime(config, _to_the_log()) as runtime:
+        return [await _stock_of_many(runtime, one, skus) for one in runtime.chosen(account)]
 
 
-async def _stock_of_many(house: Runtime, account: Account, skus: Sequence[str]) -> StockAnswers:
+async def _stock_of_many(runtime: Runtime, account: Account, skus: Sequence[str]) -> StockAnswers:
     try:
-        house.state.lock()
-        async with lead(account, house.owner) as lease:
-            return await look_up_many(account, house.state, skus, lease)
+        runtime.state.lock()
+        async with lead(account, runtime.owner) as lease:
+            return await look_up_many(account, runtime.state, skus, lease)
     except StateInUse:
-        answers = await ask_daemon_for_many(house.config, account.name, skus)
-        return answers or await look_up_many(account, house.state, skus, None)
+        answers = await ask_daemon_for_many(runtime.config, account.name, skus)
+        return answers or await look_up_many(account, runtime.state, skus, None)
 
 
-async def _stock(house: Runtime, account: Account, query: Query) -> StockAnswer:
+async def _stock(runtime: Runtime, account: Account, query: Query) -> StockAnswer:
     try:
-        house.state.lock()
-        async with lead(account, house.owner) as lease:
-            return await look_up(account, house.state, query, lease)
+        runtime.state.lock()
+        async with lead(account, runtime.owner) as lease:
+            return await look_up(account, runtime.state, query, lease)
     except StateInUse:
-        answer = await ask_daemon(house.config, account.name, query)
-        return answer or await look_up(account, house.state, query, None)
+        answer = await ask_daemon(runtime.config, account.name, query)
+        return answer or await look_up(account, runtime.state, query, None)
 
 
 async def explain(config: Config, account: str | None, sku: str) -> list[Explanation]:
@@ -174,13 +176,13 @@ async def explain(config: Config, account: str | None, sku: str) -> list[Explana
 
     """
     found: list[Explanation] = []
-    async with open_runtime(config, _to_the_log()) as house:
-        chosen = house.chosen(account)
+    async with open_runtime(config, _to_the_log()) as runtime:
+        chosen = runtime.chosen(account)
         for one in chosen:
             with contextlib.suppress(NotFound):
-                found += await explain_account(one, house.state, sku)
+                found += await explain_account(one, runtime.state, sku)
         if not found:
-            raise await _unknown(house.state, config, [one.name for one in chosen], sku)
+            raise await _unknown(runtime.state, config, [one.name for one in chosen], sku)
     return found
 
 
@@ -225,17 +227,17 @@ async def drift(config: Config, account: str | None, heal: bool) -> list[AuditRe
         StateInUse: `heal` is asked for, and a daemon is the writer.
 
     """
-    async with open_runtime(config, _to_the_log()) as house:
+    async with open_runtime(config, _to_the_log()) as runtime:
         if heal:
-            house.state.lock()
-        return [await _audit(house, one, heal=heal) for one in house.chosen(account)]
+            runtime.state.lock()
+        return [await _audit(runtime, one, heal=heal) for one in runtime.chosen(account)]
 
 
-async def _audit(house: Runtime, account: Account, *, heal: bool) -> AuditReport:
+async def _audit(runtime: Runtime, account: Account, *, heal: bool) -> AuditReport:
     if not heal:
-        return await audit(account, house.state, None)
-    async with lead(account, house.owner) as lease:
-        return await audit(account, house.state, lease, heal=True)
+        return await audit(account, runtime.state, None)
+    async with lead(account, runtime.owner) as lease:
+        return await audit(account, runtime.state, lease, heal=True)
 
 
 async def retry(config: Config, account: str | None, sku: str | None) -> dict[str, int]:

@@ -143,14 +143,14 @@ async def _working(
 ) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         bus = Bus(EventLog().hear, endpoint.metrics.hear, *endpoint.listeners)
-        house = await stack.enter_async_context(open_runtime(config, bus.publish, state))
+        runtime = await stack.enter_async_context(open_runtime(config, bus.publish, state))
         stack.callback(endpoint.state.forget)
         progressing = reload.systemd.feed if reload else _nobody
         address = address_of(*endpoint.address)
-        loop = Loop(list(house.accounts.values()), house.state, house.owner, progressing, address)
+        loop = Loop(list(runtime.accounts.values()), runtime.state, runtime.owner, progressing, address)
         if reload is not None:
-            reload.work_for = _follower(house, endpoint, loop, bus.publish)
-        endpoint.working, endpoint.watchdog = Products(house, loop), loop.complaints
+            reload.work_for = _follower(runtime, endpoint, loop, bus.publish)
+        endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(_drained, loop, running)
@@ -161,14 +161,16 @@ def _nobody() -> None:
     """Nobody is told that the accounts make progress."""
 
 
-def _follower(house: Runtime, endpoint: Endpoint, loop: Loop, publish: Publish) -> Callable[[Config], Awaitable[None]]:
+def _follower(
+    runtime: Runtime, endpoint: Endpoint, loop: Loop, publish: Publish
+) -> Callable[[Config], Awaitable[None]]:
     async def follow(config: Config) -> None:
-        accounts, gone = house.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
+        accounts, gone = runtime.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
         endpoint.watch(config)
         await loop.work_for(accounts)
         for name in gone:
             publish(AccountRetired(name))
-        await house.tidy()
+        await runtime.tidy()
 
     return follow
 

@@ -17,13 +17,13 @@ def address_of(host: str, port: int) -> str:
     return url_of(socket.gethostname() if host in _WILDCARDS else host, port)
 
 
-async def writer_at(house: Runtime, account: str) -> str:
+async def writer_at(runtime: Runtime, account: str) -> str:
     """Give the address of the account's writer, where that is another process that can be reached; else ""."""
     try:
-        holder = await house.state.writer(account)
+        holder = await runtime.state.writer(account)
     except StateError:
         return ""
-    return holder.address if holder is not None and reachable(holder, house.owner) else ""
+    return holder.address if holder is not None and reachable(holder, runtime.owner) else ""
 
 
 def reachable(holder: LeaseHolder, owner: str) -> bool:

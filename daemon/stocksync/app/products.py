@@ -24,7 +24,7 @@ _ROWS = 100
 class Products:
     """Look-ups in the accounts of a running daemon."""
 
-    house: Runtime
+    runtime: Runtime
     loop: Service
 
     async def look_up(self, account: str | None, sku: str | None, product_id: int | None, fresh: bool) -> StockAnswer:  # noqa: FBT001
@@ -35,7 +35,7 @@ class Products:
             Unanswered, AskedTooOften: as `run.lookup` says.
 
         """
-        query, chosen = Query(sku, product_id), self.house.chosen(account)
+        query, chosen = Query(sku, product_id), self.runtime.chosen(account)
         silence: Unanswered | None = None
         for one in chosen:
             try:
@@ -46,20 +46,20 @@ class Products:
                 continue
         if silence is not None:
             raise silence
-        raise await nobody_knows(self.house.state, [one.name for one in chosen], query, fresh=fresh)
+        raise await nobody_knows(self.runtime.state, [one.name for one in chosen], query, fresh=fresh)
 
     async def _look_up(self, account: str, query: Query, *, fresh: bool) -> StockAnswer:
         runner = self.loop.runners[account]
-        if fresh and runner.lease is None and (writer := await writer_at(self.house, account)):
-            told = await ask_at(writer, self.house.config, account, query)
+        if fresh and runner.lease is None and (writer := await writer_at(self.runtime, account)):
+            told = await ask_at(writer, self.runtime.config, account, query)
             if told is not None:
                 return told
-        one = self.house.accounts[account]
-        return await look_up(one, self.house.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
+        one = self.runtime.accounts[account]
+        return await look_up(one, self.runtime.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
 
     async def story(self, account: str, product_id: int) -> Story:
         """Tell how a product's figures came about, and what was written of it."""
-        return await story_of(self.house.accounts[account], self.house.state, product_id)
+        return await story_of(self.runtime.accounts[account], self.runtime.state, product_id)
 
     async def refresh(self, account: str, skus: Sequence[str]) -> StockAnswers:
         """Have Qoyod asked for several products of one account, and push what changed.
@@ -69,12 +69,12 @@ class Products:
 
         """
         runner = self.loop.runners[account]
-        if runner.lease is None and (writer := await writer_at(self.house, account)):
-            told = await ask_many_at(writer, self.house.config, account, skus)
+        if runner.lease is None and (writer := await writer_at(self.runtime, account)):
+            told = await ask_many_at(writer, self.runtime.config, account, skus)
             if told is not None:
                 return told
-        one = self.house.accounts[account]
-        return await look_up_many(one, self.house.state, skus, runner.lease, pushes=runner.pushes)
+        one = self.runtime.accounts[account]
+        return await look_up_many(one, self.runtime.state, skus, runner.lease, pushes=runner.pushes)
 
 
 async def story_of(account: Account, state: Database, product_id: int) -> Story:
