@@ -117,14 +117,14 @@ _SQLITE = (
     " UPDATE stock SET quantity = MAX(0, CAST(NEW.quantity AS INTEGER)) WHERE rowid = NEW.rowid; END"
 )
 _FUNCTION = (
-    "CREATE FUNCTION shape() RETURNS trigger LANGUAGE plpgsql AS"
+    "CREATE FUNCTION capabilities() RETURNS trigger LANGUAGE plpgsql AS"
     " $$BEGIN NEW.quantity = GREATEST(0, FLOOR(NEW.quantity)); RETURN NEW; END$$"
 )
 TRIGGERS = {
     "sqlite": [_SQLITE.format("INSERT", 1), _SQLITE.format("UPDATE OF quantity", 2)],
     "postgresql": [
         _FUNCTION,
-        "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION shape()",
+        "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION capabilities()",
     ],
     "mysql": [_MARIADB.format("INSERT"), _MARIADB.format("UPDATE")],
 }
@@ -318,8 +318,14 @@ async def test_a_batch_of_five_thousand_is_one_transaction(bench: Bench) -> None
 
 
 async def test_the_shape_tells_how_rows_are_found(bench: Bench) -> None:
-    shape = await bench.target(by_sku=True, inserts=False).inspect()
-    assert (shape.by_sku, shape.creates, shape.summed, shape.can_scan, shape.can_deactivate) == (
+    capabilities = await bench.target(by_sku=True, inserts=False).inspect()
+    assert (
+        capabilities.by_sku,
+        capabilities.creates,
+        capabilities.summed,
+        capabilities.can_scan,
+        capabilities.can_deactivate,
+    ) == (
         True,
         False,
         False,

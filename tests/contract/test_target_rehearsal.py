@@ -284,14 +284,14 @@ async def test_where_mariadb_keeps_what_is_rolled_back_nothing_is_tried(mariadb:
     assert await run(mariadb, "SELECT product_id FROM stock UNION ALL SELECT product_id FROM noted") == []
 
 
-@pytest.mark.parametrize("shape", ["table", "statement"])
+@pytest.mark.parametrize("capabilities", ["table", "statement"])
 async def test_rights_are_asked_for_where_nothing_may_be_tried(
-    mariadb: AsyncEngine, mariadb_server: Server, shape: str
+    mariadb: AsyncEngine, mariadb_server: Server, capabilities: str
 ) -> None:
     await run(mariadb, TABLE + " ENGINE=MyISAM")
     clerk = Served(mariadb_server, mariadb).clerk("SELECT")
     write = "INSERT INTO stock VALUES (:product_id, :location, :quantity)"
-    statements = Statements(write, "SELECT quantity FROM stock") if shape == "statement" else None
+    statements = Statements(write, "SELECT quantity FROM stock") if capabilities == "statement" else None
     assert "INSERT command denied" in told(await target(clerk, statements=statements).rehearse([KNOWN]))
     await clerk.dispose()
 

@@ -84,8 +84,13 @@ async def rows(engine: AsyncEngine) -> list[tuple[Any, ...]]:
 
 async def test_figures_are_written_and_read_by_the_statements(engine: AsyncEngine) -> None:
     made = target(engine, write=WRITE, read=READ, deactivate=HIDE)
-    shape = await made.inspect()
-    assert (shape.by_sku, shape.summed, shape.can_scan, shape.can_deactivate) == (True, False, False, True)
+    capabilities = await made.inspect()
+    assert (capabilities.by_sku, capabilities.summed, capabilities.can_scan, capabilities.can_deactivate) == (
+        True,
+        False,
+        False,
+        True,
+    )
     changes = [change("A", D("36.2084")), change("A", D(-2), "7")]
     assert (await made.write(changes, agree)).applied == changes
     assert await rows(engine) == [(1, 3, D("36.2084"), 1), (1, 7, D(-2), 1), (2, 3, D(7), 1)]
@@ -129,8 +134,8 @@ async def test_a_lost_lease_or_a_bad_row_takes_the_batch_back(engine: AsyncEngin
 
 async def test_a_statement_of_the_product_id_alone_sums_over_places(engine: AsyncEngine) -> None:
     made = target(engine, write="UPDATE offers SET stock = :quantity WHERE item_id = :product_id AND warehouse = 7;")
-    shape = await made.inspect()
-    assert (shape.by_sku, shape.summed) == (False, True)
+    capabilities = await made.inspect()
+    assert (capabilities.by_sku, capabilities.summed) == (False, True)
     assert (await made.write([Change(1, "", "A", None, D(4), ())], agree)).applied
     assert (await rows(engine))[1] == (1, 7, D(4), 1)
 

@@ -143,7 +143,7 @@ async def test_a_sku_that_its_column_refuses_is_set_aside_and_the_figure_goes_in
     entries = {one.product_id: one.reason for one in (await shop.status()).quarantine}
     if refusal in {"generated", "right"}:
         assert entries == {}
-        (note,) = (await shop.account.shape()).notes
+        (note,) = (await shop.account.capabilities()).notes
         assert "column 'sku' is not written" in note
         return
     assert 3 in entries

@@ -102,7 +102,7 @@ class Business:
         self.temporary = catalogue.create(f"T-{number}", "comes and goes", stock={1: number}).id
         for engine in (self.shop.runtime.state.engine, self.shop.account.target._engine):
             await engine.dispose()
-        self.shop.account.forget_shape()
+        self.shop.account.forget_capabilities()
         self.proxy.arm(cut)
         with suppress(StocksyncError):
             await self._polled()

@@ -113,7 +113,7 @@ async def test_a_condition_may_be_written_in_many_ways(open_shop: Any, sqlite_ur
 async def test_a_condition_that_the_table_does_not_know_is_named(open_shop: Any, database_url: str) -> None:
     shop = await _open(open_shop, database_url, live="deletd_at IS NULL")
     with pytest.raises(ConfigurationError, match=r"accounts\.main\.target\.live: .*deletd_at"):
-        await shop.account.shape()
+        await shop.account.capabilities()
     report = await shop.cycle()
     assert report.outcome is Outcome.FAILED
     assert "target.live" in report.error
@@ -135,7 +135,7 @@ async def test_a_new_row_that_would_not_be_live_is_taken_back_and_not_made_again
 
 async def test_check_proposes_a_condition_where_deleted_rows_seem_to_stay(open_shop: Any, database_url: str) -> None:
     shop = await _open(open_shop, database_url)
-    notes = " ".join((await shop.account.shape()).notes)
+    notes = " ".join((await shop.account.capabilities()).notes)
     assert 'live = "deleted_at IS NULL"' in notes
     await shop.restart(target={"live": LIVE})
-    assert not [note for note in (await shop.account.shape()).notes if "live =" in note]
+    assert not [note for note in (await shop.account.capabilities()).notes if "live =" in note]

@@ -60,7 +60,7 @@ async def test_an_audit_whose_target_hangs_ends_at_the_deadline(
 ) -> None:
     shop = await open_shop(poll={"deadline": "1s"})
     await shop.cycle()
-    shop.account.forget_shape()
+    shop.account.forget_capabilities()
     with monkeypatch.context() as patched:
         patched.setattr(shop.account.target, call, _never)
         report = await asyncio.wait_for(shop.audit(heal=True), 5)

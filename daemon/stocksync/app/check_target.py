@@ -19,7 +19,7 @@ async def target_results(
     account: Account, state: StateQueries, products: Sequence[Product], locations: Mapping[int, str]
 ) -> list[CheckResult]:
     """Look at the target, rehearse a cycle on it, and tell what was met."""
-    capabilities = await account.shape()
+    capabilities = await account.capabilities()
     trials = await account.target.rehearse(list(sample(account, capabilities, products, locations)))
     trials += [Trial(note, blocks=False) for note in capabilities.notes if not capabilities.unmade]
     trials += await _altered(account, state)

@@ -64,7 +64,7 @@ class Account:
     """Fingerprint of the target: server, database, table, columns and key. Acknowledgements belong to it."""
     announced: set[tuple[str, str, datetime | None]] = field(default_factory=set)
     """Decisions on held plans that this process has logged."""
-    _shape: Capabilities | None = None
+    _capabilities: Capabilities | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -72,7 +72,7 @@ class Account:
         """What one lease covers."""
         return self.together or (self.name,)
 
-    async def shape(self) -> Capabilities:
+    async def capabilities(self) -> Capabilities:
         """Give what the target looks like, inspecting it where that is not known (any more).
 
         Raises:
@@ -80,18 +80,18 @@ class Account:
 
         """
         async with self._looking:
-            if self._shape is None:
-                self._shape = await self.target.inspect()
-                policy = replace(self.rules.policy, scale=self._shape.scale)
+            if self._capabilities is None:
+                self._capabilities = await self.target.inspect()
+                policy = replace(self.rules.policy, scale=self._capabilities.scale)
                 self.rules = replace(self.rules, policy=policy)
-            return self._shape
+            return self._capabilities
 
     async def look_again(self) -> bool:
         """Inspect the target anew where its columns have changed; give whether it answered.
 
         One that is away is left to those who need it.
         """
-        if self._shape is None:
+        if self._capabilities is None:
             return False
         try:
             async with asyncio.timeout(_LOOK):
@@ -99,9 +99,9 @@ class Account:
         except (TimeoutError, StocksyncError):
             return False
         if stale:
-            self.forget_shape()
+            self.forget_capabilities()
         return stale is not None
 
-    def forget_shape(self) -> None:
+    def forget_capabilities(self) -> None:
         """Inspect the target anew before it is next used: after a failure it may have changed."""
-        self._shape = None
+        self._capabilities = None

@@ -116,8 +116,8 @@ async def _compare_all(account: Account, found: _Found) -> None:
     found.places = account.rules.places.names(known.locations)
     if known.target not in {None, account.target_id}:
         raise TargetError("the target was changed in the configuration: the next cycle compares it as at first contact")
-    shape = await account.shape()
-    found.by_sku, found.creates, found.last_complete = shape.by_sku, shape.creates, known.last_complete
+    capabilities = await account.capabilities()
+    found.by_sku, found.creates, found.last_complete = capabilities.by_sku, capabilities.creates, known.last_complete
     after: Cell | None = None
     while True:
         async with account.writing:
@@ -126,7 +126,7 @@ async def _compare_all(account: Account, found: _Found) -> None:
                 break
             await _compare_range(account, cells, found)
         after = cells[-1][0].cell
-    if shape.can_scan and account.settings.owns_table:
+    if capabilities.can_scan and account.settings.owns_table:
         try:
             await _find_strangers(account, found)
         except RowsRefused as error:

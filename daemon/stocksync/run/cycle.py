@@ -93,7 +93,7 @@ class Cycle:
         self.report.error = str(error)
         if isinstance(error, TargetError):
             self.report.target_failed = True
-            self._account.forget_shape()
+            self._account.forget_capabilities()
         if isinstance(error, InvariantBroken):
             log.error("invariant_broken", error=str(error))
 

@@ -41,7 +41,7 @@ async def explain_product(account: Account, register: StateQueries, product_id: 
         for cell, remembered in snapshot.cells.items()
     ]
     live, error = await read_live(account, refs)
-    creates = bool(error) or (await account.shape()).creates
+    creates = bool(error) or (await account.capabilities()).creates
     cells = [
         _cell(
             account,

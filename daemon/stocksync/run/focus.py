@@ -54,9 +54,9 @@ async def in_focus(
 
     With `full` the snapshot is compared with every live row.
     """
-    shape = replace(await account.shape(), notes=())
+    capabilities = replace(await account.capabilities(), notes=())
     known = len(catalogue.known) + len(reading.products)
-    rules = b"" if account.siblings else _configured(account) + rules_digest(shape)
+    rules = b"" if account.siblings else _configured(account) + rules_digest(capabilities)
     if full or not reading.recognised or rules != catalogue.rules:
         snapshot = await snapshot_of(account, lease)
         snapshot = await compared(account, snapshot) if full else snapshot
@@ -82,8 +82,8 @@ def _configured(account: Account) -> bytes:
 
 async def _touched(account: Account, read: Iterable[Product], snapshot: Snapshot) -> list[int]:
     """Name the products that rows found by SKU may belong to as well."""
-    shape = await account.shape()
-    if not (shape.by_sku or shape.loose):
+    capabilities = await account.capabilities()
+    if not (capabilities.by_sku or capabilities.loose):
         return []
     return await account.state.look_alikes(account.name, skus_of(read, snapshot))
 

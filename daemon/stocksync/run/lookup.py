@@ -270,7 +270,7 @@ async def _places(
     live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
     places = [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells]
     if not remark:
-        creates = (await account.shape()).creates
+        creates = (await account.capabilities()).creates
         places = [
             _in_target(place, snapshot, cell, live, creates=creates) for cell, place in zip(cells, places, strict=True)
         ]

@@ -87,12 +87,12 @@ async def _push(
     account: Account, register: StateQueries, products: Sequence[Product], lease: Lease
 ) -> Mapping[int, Push]:
     ids = {product.id for product in products}
-    shape, touched = await account.shape(), set(ids)
-    if shape.by_sku:
+    capabilities, touched = await account.capabilities(), set(ids)
+    if capabilities.by_sku:
         # The row may have been another product's before.
         for product in products:
             touched.update(await register.products_with(account.name, product.sku))
-    if shape.loose:
+    if capabilities.loose:
         touched.update(await account.state.look_alikes(account.name, [product.sku for product in products]))
     snapshot = await snapshot_of(account, lease, sorted(touched))
     outside = {one for one in ids if account.settings.filter and one not in snapshot.products}

@@ -121,7 +121,7 @@ async def prepare_products(account: Account, reading: Reading, snapshot: Snapsho
 
 async def _under_layout(account: Account, focus: Focus) -> tuple[Focus, str | None]:
     """Forget what the target made of figures under another layout: under this one it may keep them."""
-    layout = (await account.shape()).layout
+    layout = (await account.capabilities()).layout
     if layout == focus.snapshot.layout:
         return focus, None
     known = focus.snapshot.cells
@@ -149,10 +149,10 @@ async def _compare(
     account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
 ) -> tuple[DesiredState, ChangeSet]:
     """Compare slice by slice: the event loop turns between them, and of what was settled only counts are kept."""
-    shape = await account.shape()
+    capabilities = await account.capabilities()
     desires, found = DesiredState(), ChangeSet()
     slices = iter([Slice(reading, snapshot, absent)])
-    if not (shape.by_sku or shape.loose or account.siblings):  # a row may be another product's too
+    if not (capabilities.by_sku or capabilities.loose or account.siblings):  # a row may be another product's too
         rows = len(snapshot.cells) + len(reading.products)
         slices = await off_loop(rows, in_slices, reading, snapshot, absent)
     for part in slices:
@@ -167,22 +167,22 @@ async def _compare(
 async def _compare_slice(
     account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
 ) -> tuple[DesiredState, ChangeSet]:
-    shape, now = await account.shape(), account.clock.now()
+    capabilities, now = await account.capabilities(), account.clock.now()
     products, rows = {**reading.products, **absent.alive}, len(snapshot.cells) + len(reading.products)
     cells = await off_loop(rows, believable, snapshot.cells, now)
     others = await overlap(account, cells, products)
     known = snapshot.products
-    if shape.by_sku or shape.loose:
+    if capabilities.by_sku or capabilities.loose:
         known = await known_products(account, known, await off_loop(rows, skus_of, products.values(), snapshot))
     desires = await off_loop(rows, _derive, account.rules, products, snapshot, cells, absent=absent, others=others)
-    if shape.by_sku:
+    if capabilities.by_sku:
         await off_loop(rows, yield_skus, desires, products.values(), known, cells)
     wants, memory = desires.wants.values(), others.doubting(cells)
     live = await account.target.read(await off_loop(rows, to_look_up, wants, memory))
-    shut = shut_rows(cells) if shape.by_sku else frozenset()
-    rivals = await off_loop(rows, rivals_of, products.values(), known) if shape.loose else {}
-    terms = DiffContext(by_sku=shape.by_sku, creates=shape.creates, now=now, shut=shut, rivals=rivals)
-    return desires, await off_loop(rows, diff, wants, memory, live, _waiting(snapshot, products), terms)
+    shut = shut_rows(cells) if capabilities.by_sku else frozenset()
+    rivals = await off_loop(rows, rivals_of, products.values(), known) if capabilities.loose else {}
+    context = DiffContext(by_sku=capabilities.by_sku, creates=capabilities.creates, now=now, shut=shut, rivals=rivals)
+    return desires, await off_loop(rows, diff, wants, memory, live, _waiting(snapshot, products), context)
 
 
 def _derive(

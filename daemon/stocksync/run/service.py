@@ -202,7 +202,7 @@ class Service:
         async def look(account: Account) -> None:
             async with turns.turn():
                 with suppress(StocksyncError):
-                    await account.shape()
+                    await account.capabilities()
 
         looks = [asyncio.create_task(look(runner.account)) for runner in self.runners.values()]
         _, late = await asyncio.wait(looks, timeout=_FIRST_LOOK_SECONDS)

@@ -37,7 +37,7 @@ async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequen
 
 async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
     """Compare what was acknowledged with the live rows, and believe the rows: the state may come from a backup."""
-    by_sku = (await account.shape()).by_sku
+    by_sku = (await account.capabilities()).by_sku
     rows = await off_loop(len(snapshot.cells), to_confirm, snapshot.cells, snapshot.products, by_sku=by_sku)
     found: dict[Cell, Figure | None] = {}
     for start in range(0, len(rows), _RANGE):

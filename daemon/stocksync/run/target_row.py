@@ -10,8 +10,8 @@ from stocksync.run.account import Account
 async def read_live(account: Account, refs: list[RowLocator]) -> tuple[Mapping[Cell, TargetRow], str]:
     """Read cells from the target; with a remark instead of an error where it cannot be asked."""
     try:
-        await account.shape()
+        await account.capabilities()
         return await account.target.read(refs), ""
     except StocksyncError as error:
-        account.forget_shape()
+        account.forget_capabilities()
         return {}, f"the target cannot be asked: {error}"
