@@ -1,6 +1,7 @@
 """Real databases for every test that wants one: SQLite, PostgreSQL, MariaDB."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from stocksync import known_secrets
 # How long one example takes says what else the machine does.
 settings.register_profile("stocksync", deadline=None)
 settings.load_profile("stocksync")
+# Whoever starts the tests in the background has them ignore Ctrl-C, and so every command that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
