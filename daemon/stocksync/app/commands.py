@@ -2,9 +2,11 @@
 
 import contextlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -21,7 +23,7 @@ from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import NotFound, StateInUse, Unanswered
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
-from stocksync.ports import AccountStatus, LedgerRow, Progress, Publish
+from stocksync.ports import AccountStatus, Lease, LedgerRow, Progress, Publish
 from stocksync.run.account import Account
 from stocksync.run.audit import audit
 from stocksync.run.cycle import Cycle, preview
@@ -32,6 +34,7 @@ from stocksync.state.database import Database, open_state
 from stocksync.state.migrate import migrate as migrate_state
 from stocksync.state.migrate import schema_problem
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 AccountProgress = Callable[[str, int, int], None]
@@ -132,7 +135,8 @@ async def stock(config: Config, account: str | None, sku: str | None, product_id
         chosen = runtime.chosen(account)
         for one in chosen:
             try:
-                answers.append(await _stock(runtime, one, query))
+                look = partial(look_up, one, runtime.state, query)
+                answers.append(await _led(runtime, one, look, partial(ask_daemon, runtime.config, one.name, query)))
             except Unanswered as error:
                 silence = silence or error
             except NotFound:
@@ -145,27 +149,30 @@ async def stock(config: Config, account: str | None, sku: str | None, product_id
 async def stock_of_many(config: Config, account: str | None, skus: Sequence[str]) -> list[StockAnswers]:
     """Look several products up in Qoyod, such as the lines of an order; what changed is pushed at once."""
     async with open_runtime(config, _to_the_log()) as runtime:
-        return [await _stock_of_many(runtime, one, skus) for one in runtime.chosen(account)]
+        return [
+            await _led(
+                runtime,
+                one,
+                partial(look_up_many, one, runtime.state, skus),
+                partial(ask_daemon_for_many, runtime.config, one.name, skus),
+            )
+            for one in runtime.chosen(account)
+        ]
 
 
-async def _stock_of_many(runtime: Runtime, account: Account, skus: Sequence[str]) -> StockAnswers:
+async def _led(
+    runtime: Runtime,
+    account: Account,
+    look: Callable[[Lease | None], Awaitable[T]],
+    ask: Callable[[], Awaitable[T | None]],
+) -> T:
+    """Look up as the writer, or have the daemon that is the writer do it; without either nothing is pushed."""
     try:
         runtime.state.lock()
         async with lead(account, runtime.owner) as lease:
-            return await look_up_many(account, runtime.state, skus, lease)
+            return await look(lease)
     except StateInUse:
-        answers = await ask_daemon_for_many(runtime.config, account.name, skus)
-        return answers or await look_up_many(account, runtime.state, skus, None)
-
-
-async def _stock(runtime: Runtime, account: Account, query: Query) -> StockAnswer:
-    try:
-        runtime.state.lock()
-        async with lead(account, runtime.owner) as lease:
-            return await look_up(account, runtime.state, query, lease)
-    except StateInUse:
-        answer = await ask_daemon(runtime.config, account.name, query)
-        return answer or await look_up(account, runtime.state, query, None)
+        return await ask() or await look(None)
 
 
 async def explain(config: Config, account: str | None, sku: str) -> list[Explanation]:

@@ -24,14 +24,12 @@ from stocksync.cli.program import (
 from stocksync.cli.terminal import complain, err, note, out, print_json, progress
 from stocksync.config import http_of
 from stocksync.core.model import Verdict
-from stocksync.core.report import CycleReport, Outcome
+from stocksync.core.report import WELL, CycleReport, Outcome
 from stocksync.observe.standard_error import unblock
 from stocksync.simulator import API_KEY
 
 if TYPE_CHECKING:
     from stocksync.simulator.server import Simulator
-
-_WELL = {Outcome.DONE, Outcome.HELD, Outcome.EMPTY}
 
 
 def run(config: ConfigFile = None, *, debug: Debug = False) -> None:
@@ -174,7 +172,7 @@ def exit_code(reports: Sequence[CycleReport]) -> int:
 
 def _failed(report: CycleReport) -> bool:
     read_badly = report.outcome is not Outcome.EMPTY and report.verdict is not Verdict.COMPLETE
-    return report.outcome not in _WELL or read_badly or report.unwell
+    return report.outcome not in WELL or read_badly or report.unwell
 
 
 def _print_reports(reports: Sequence[CycleReport]) -> None:

@@ -93,7 +93,7 @@ def block_of(spacing: int) -> int:
 
 def reserve(row: BudgetRow | None, now: int, pace: Pace, count: int) -> tuple[BudgetRow, Reservation]:
     """Take the next `count` slots."""
-    known = _known(row, now)
+    known = brought_to_now(row, now)
     spacing = pace.interval * FULL // known.share
     first = max(known.next_at, now - pace.saved)
     return known._replace(next_at=first + count * spacing), Reservation(now, first, spacing, count)
@@ -101,14 +101,14 @@ def reserve(row: BudgetRow | None, now: int, pace: Pace, count: int) -> tuple[Bu
 
 def forbid(row: BudgetRow | None, now: int, duration: int) -> BudgetRow:
     """Let nothing go for `duration`, as a 429 said, and halve the pace; once, however many requests met it."""
-    known = _known(row, now)
+    known = brought_to_now(row, now)
     first = known.forbidden_until <= now
     until = max(known.forbidden_until, now + duration)
     share = max(LOWEST, known.share // 2) if first else known.share
     return BudgetRow(max(known.next_at, until), until, share, now)
 
 
-def _known(row: BudgetRow | None, now: int) -> BudgetRow:
+def brought_to_now(row: BudgetRow | None, now: int) -> BudgetRow:
     """Bring a row to the present: the pace recovers, and a clock that was set back takes all instants with it."""
     if row is None:
         return BudgetRow(0, 0, FULL, now)

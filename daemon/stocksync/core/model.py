@@ -140,6 +140,15 @@ class SnapshotCell(NamedTuple):
         return self.acked if self.sent is None else self.sent
 
 
+LONGEST_ID = 18
+"""Digits of a product id that every database keeps."""
+
+
+def whole_number(text: str) -> int | None:
+    """Read a whole number no longer than a product id; None where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID else None
+
+
 class Presence(StrEnum):
     """How Qoyod shows a product that is not known to be deleted."""
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from stocksync.core.budget import FULL, RECOVERY, SECOND, BudgetRow, Pace
+from stocksync.core.budget import FULL, SECOND, BudgetRow, Pace, brought_to_now
 from stocksync.core.model import Figure
-from stocksync.core.report import Outcome
+from stocksync.core.report import WELL
 
 SPAN = timedelta(hours=24)
 STEP = timedelta(minutes=15)
 """One column of the chart."""
-_WELL = {Outcome.DONE, Outcome.HELD, Outcome.EMPTY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ def day_of(now: datetime, polls: Sequence[tuple[datetime, str]], written: Mappin
         number = quarter_of(at) - last + count - 1
         if 0 <= number < count:
             ended[number][0] += 1
-            ended[number][1] += outcome not in _WELL
+            ended[number][1] += outcome not in WELL
     first = last - count + 1
     return Day([Column(all_of, bad, written.get(first + number, 0)) for number, (all_of, bad) in enumerate(ended)])
 
@@ -117,11 +116,10 @@ def quarter_of(at: datetime) -> int:
 def budget_now(row: BudgetRow | None, now: datetime, requests_per_minute: int) -> BudgetNow:
     """Tell what a budget allows, by its row in the state."""
     pace = Pace.of(requests_per_minute)
-    if row is None:
-        return BudgetNow(requests_per_minute, slowed=False, ready=pace.burst, closed_for=None)
     micros = int(now.timestamp() * SECOND)
-    share = min(FULL, row.share + max(0, micros - max(row.seen_at, row.forbidden_until)) // RECOVERY)
-    closed = timedelta(microseconds=row.forbidden_until - micros) if row.forbidden_until > micros else None
-    saved = (micros - row.next_at) * share // FULL // pace.interval + 1
+    known = brought_to_now(row, micros)
+    share = known.share
+    closed = timedelta(microseconds=known.forbidden_until - micros) if known.forbidden_until > micros else None
+    saved = (micros - known.next_at) * share // FULL // pace.interval + 1
     ready = 0 if closed else max(0, min(pace.burst, saved))
     return BudgetNow(requests_per_minute * share // FULL, slowed=share < FULL, ready=ready, closed_for=closed)

@@ -26,6 +26,10 @@ class Outcome(StrEnum):
     """The service drained, or another writer took over."""
 
 
+WELL = frozenset({Outcome.DONE, Outcome.HELD, Outcome.EMPTY})
+"""How a cycle ends that did not fail."""
+
+
 @dataclass(slots=True)
 class Counts:
     """Cells of one cycle; every cell that was considered is in exactly one of the others."""
@@ -105,6 +109,11 @@ class CycleReport:
     """So many are set aside that the account is not well."""
     clock_skew_seconds: float | None = None
     """How far Qoyod's clock stood before this machine's, by the `Date` of its last answer."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, to the millisecond; None while it runs."""
+        return None if self.ended_at is None else round((self.ended_at - self.started_at).total_seconds(), 3)
 
     @property
     def worked(self) -> bool:

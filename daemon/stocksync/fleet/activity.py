@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.report import CycleReport, Outcome
+from stocksync.core.report import WELL, CycleReport, Outcome
 from stocksync.errors import LeaseLost, StateInUse, StocksyncError
 from stocksync.fleet.job import AUDIT, POLL, Job
 from stocksync.ports import Lease, StateQueries
@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 _BEAT_SECONDS = 1.0
 _BUSY = timedelta(seconds=10)
 _AT_ONCE = timedelta(seconds=1)
-_GOOD = frozenset({Outcome.DONE, Outcome.HELD, Outcome.EMPTY})
 
 Lend = Callable[[str], AbstractAsyncContextManager[Account]]
 """Gives an account of this name for a time; raises StocksyncError where there is none."""
@@ -77,7 +76,7 @@ class Activities:
                 self._leases.compared(lease)
         if report.outcome is Outcome.STOPPED:
             raise _refused(job, lease, report.error)
-        if report.outcome not in _GOOD:
+        if report.outcome not in WELL:
             raise ApplicationError(report.error, _figures(report), type=report.outcome.value, non_retryable=True)
         return _figures(report)
 
@@ -153,8 +152,6 @@ def _log_refused(job: Job, lease: Lease | None, because: str) -> None:
 
 def _figures(report: CycleReport) -> dict[str, Any]:
     """Give what Temporal's page shows of a cycle: figures alone, no SKU."""
-    counts = report.counts
-    seconds = None if report.ended_at is None else round((report.ended_at - report.started_at).total_seconds(), 3)
     return {
         "cycle_id": report.cycle_id,
         "outcome": report.outcome.value,
@@ -162,14 +159,8 @@ def _figures(report: CycleReport) -> dict[str, Any]:
         "epoch": report.epoch,
         "pages": report.pages,
         "total": report.total,
-        "read": counts.read,
-        "unchanged": counts.unchanged,
-        "applied": counts.applied,
-        "held": counts.held,
-        "quarantined": counts.quarantined,
-        "ignored": counts.ignored,
-        "unpushed": counts.unpushed,
-        "seconds": seconds,
+        **asdict(report.counts),
+        "seconds": report.seconds,
     }
 
 

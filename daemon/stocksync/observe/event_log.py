@@ -1,5 +1,6 @@
 """What happens, as log lines: one canonical line per cycle, and one for each change of state."""
 
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -27,22 +28,14 @@ _WORRYING = frozenset({Outcome.FAILED, Outcome.UNAUTHORIZED, Outcome.DEADLINE, O
 
 def cycle_line(report: CycleReport) -> dict[str, Any]:
     """Give the fields of the line that stands for a whole cycle; times in seconds."""
-    counts = report.counts
-    seconds = None if report.ended_at is None else round((report.ended_at - report.started_at).total_seconds(), 3)
     line: dict[str, Any] = {
         "account": report.account,
         "cycle_id": report.cycle_id,
         "outcome": report.outcome.value,
         "verdict": report.verdict.value if report.verdict else None,
         "pages": report.pages,
-        "read": counts.read,
-        "unchanged": counts.unchanged,
-        "applied": counts.applied,
-        "held": counts.held,
-        "quarantined": counts.quarantined,
-        "ignored": counts.ignored,
-        "unpushed": counts.unpushed,
-        "seconds": seconds,
+        **asdict(report.counts),
+        "seconds": report.seconds,
         "phases": {phase: round(spent, 3) for phase, spent in report.phases.items()},
     }
     orphaned = {place: show(units) for place, units in report.orphaned.items()}

@@ -14,6 +14,7 @@ from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, ca
 from stocksync.core.events import AuditEnded
 from stocksync.core.guards import GuardContext
 from stocksync.core.model import (
+    LONGEST_ID,
     Cell,
     Change,
     Figure,
@@ -38,8 +39,6 @@ log = structlog.get_logger(__name__)
 _RANGE = 1000
 """Cells compared at a time."""
 _EXAMPLES = 100
-_DIGITS = 18
-"""Of a product id that every database keeps."""
 _HEALABLE = {Cause.EDITED_IN_TARGET, Cause.MISSING_IN_TARGET}
 
 
@@ -257,7 +256,7 @@ async def _known_meanwhile(
     for match in {match for match, _, _ in rows}:
         if found.by_sku:
             ids.update(await found.register.products_with(account.name, match))
-        elif match.isdecimal() and len(match) <= _DIGITS:
+        elif match.isdecimal() and len(match) <= LONGEST_ID:
             ids.add(int(match))
     now = await account.state.snapshot(account.name, sorted(ids))
     skus = {product_id: known.sku for product_id, known in now.products.items()}

@@ -3,13 +3,13 @@
 from sqlalchemy import case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.core.model import whole_number
 from stocksync.core.near_sku import KnownSku, pieces
 from stocksync.state.digests import look_alike_key
 from stocksync.state.schema import products
 
 _CERTAIN = 20
 _POSSIBLE = 500
-_MOST_DIGITS = 18
 
 
 async def near_skus(connection: AsyncConnection, account: str, typed: str) -> list[KnownSku]:
@@ -18,8 +18,8 @@ async def near_skus(connection: AsyncConnection, account: str, typed: str) -> li
     known = known.where(products.c.account == account, products.c.gone_at.is_(None))
     word = typed.strip()
     called = [products.c.look_alike == look_alike_key(typed), func.lower(products.c.name) == word.lower()]
-    if word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS:
-        called.append(products.c.product_id == int(word))
+    if (product_id := whole_number(word)) is not None:
+        called.append(products.c.product_id == product_id)
     query = known.where(or_(*called)).order_by(products.c.product_id).limit(_CERTAIN)
     if certain := (await connection.execute(query)).all():
         return [KnownSku._make(row) for row in certain]

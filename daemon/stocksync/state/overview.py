@@ -7,12 +7,11 @@ from sqlalchemy import BigInteger, and_, func, or_, select, true, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.budget import SECOND, BudgetRow
-from stocksync.core.model import Figure, figure_of
+from stocksync.core.model import Figure, figure_of, whole_number
 from stocksync.core.overview import SPAN, STEP, Day, FoundProduct, RecentChange, day_of
 from stocksync.state.digests import look_alike_key
 from stocksync.state.schema import budgets, cycles, ledger, products
 
-_MOST_DIGITS = 18
 _MANY = 200
 """Accounts from which on the newest of all are taken: a list of thousands takes longer than the rest."""
 _QUARTER = int(STEP.total_seconds()) * SECOND
@@ -69,8 +68,8 @@ async def search(connection: AsyncConnection, accounts: Sequence[str], text: str
     known = select(products.c.account, products.c.product_id, products.c.sku, products.c.name, products.c.gone_at)
     known = known.where(products.c.account.in_(accounts))
     exact = [products.c.look_alike == look_alike_key(word), products.c.sku == word]
-    if word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS:
-        exact.append(products.c.product_id == int(word))
+    if (product_id := whole_number(word)) is not None:
+        exact.append(products.c.product_id == product_id)
     lower = word.lower()
     part = (
         func.lower(products.c.sku).contains(lower, autoescape=True),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from stocksync.core.model import whole_number
 from stocksync.errors import ConfigurationError, CursorLost, StateError
 from stocksync.ports import LedgerRow
 from stocksync.web.access import answer, problem
-from stocksync.web.query import refuse_unknown, whole_number
+from stocksync.web.query import refuse_unknown
 
 ChangesAfter = Callable[[str, int, int], Awaitable[list[LedgerRow]]]
 """Called with (account, cursor, at most so many): as StateQueries.changes_after."""

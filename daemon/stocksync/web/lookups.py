@@ -12,13 +12,14 @@ from aiohttp import web
 from yarl import URL
 
 from stocksync.core.answers import StockAnswer, StockAnswers
+from stocksync.core.model import whole_number
 from stocksync.core.overview import FoundProduct
 from stocksync.errors import AskedTooOften, ConfigurationError, NotFound, StateError, StocksyncError, Unanswered
 from stocksync.web import page
 from stocksync.web.access import answer, problem
 from stocksync.web.html import frame_of, html
 from stocksync.web.product_view import Story
-from stocksync.web.query import refuse_unknown, whole_number
+from stocksync.web.query import refuse_unknown
 
 log = structlog.get_logger(__name__)
 

@@ -19,6 +19,7 @@ from stocksync.core.answers import Health, Waiting
 from stocksync.core.health import Watched
 from stocksync.core.held_plan import HeldPlan, headline
 from stocksync.core.jsonable import jsonable
+from stocksync.core.model import whole_number
 from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, StateError
 from stocksync.web import page, waiting
@@ -28,7 +29,6 @@ from stocksync.web.feed import ChangesAfter, Feed
 from stocksync.web.gathering import Gathering, Register
 from stocksync.web.html import frame_of, html
 from stocksync.web.lookups import Lookups, Products
-from stocksync.web.query import whole_number
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
