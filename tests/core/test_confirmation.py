@@ -1,3 +1,5 @@
+"""What has to be seen twice before it is believed."""
+
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 

@@ -1,3 +1,5 @@
+"""When an account is well, and the word and the reasons where it is not."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from stocksync.core.answers import Health
 from stocksync.core.guards import Guard
-from stocksync.core.health import Watched, in_one_line, in_words, limit_of, worst_first
+from stocksync.core.health import Watched, in_one_line, in_words, limit_of, refused_in_words, worst_first
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
 from stocksync.core.policy import LocationMap
@@ -203,3 +205,18 @@ def test_locations_are_named_where_an_account_s_places_are_shown():
     assert [entry.location for entry in named.quarantine] == ["Riyadh", "", ""]
     assert named.places == {"MAIN": "Riyadh"}
     assert named.account == "main"
+
+
+@pytest.mark.parametrize(
+    ("complete", "word"),
+    [(None, "never complete"), (timedelta(hours=-2), "stale"), (timedelta(hours=2), "stale"), (timedelta(0), "fresh")],
+)
+def test_an_unwell_account_has_its_word(complete, word):
+    at = None if complete is None else NOW - complete
+    health = WATCHED.health(replace(STATUS, last_complete=at, last_attempt=at), NOW)
+    assert (health.account, health.word, health.lag, health.limit) == ("main", word, complete, WATCHED.limit)
+
+
+def test_what_is_refused_has_a_reason_where_one_is_known():
+    assert refused_in_words(999, 1000, "") == "999 of 1,000 cells refused"
+    assert refused_in_words(1, 1, "no") == "1 of 1 cell refused: no"

@@ -15,6 +15,7 @@ from stocksync.core.held_plan import (
     Decision,
     HeldChange,
     HeldPlan,
+    by_urgency,
     headline,
     largest_falls,
     plan_for,
@@ -344,3 +345,54 @@ def test_the_largest_falls_are_shown_first_and_then_the_others_in_order():
     assert [one.change.product_id for one in worst_rows(held, 4)] == [3, 2, 1, 4]
     assert [one.change.product_id for one in worst_rows(held, 3)] == [3, 2, 1]
     assert [one.change.product_id for one in worst_rows(held, 1)] == [3]
+
+
+def plan_of(*changes, plan_id="7f3a", guards=(Guard.ZEROED,), **given):
+    held = tuple(HeldChange(change, guards) for change in changes)
+    return HeldPlan("main", plan_id, NOW, {guards[0]: "why"}, held, **given)
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (plan_of(), "nothing would change"),
+        (plan_of(change(1, D(1), D(0))), "1 figure would go to 0 (1 unit)"),
+        (plan_of(change(1, D(2), D(0))), "1 figure would go to 0 (2 units)"),
+        (plan_of(change(1, D(1), Removal.DELETED)), "1 row would be removed (1 unit)"),
+        (plan_of(change(1, D(1), D(2)), change(2, D(1), D(2))), "2 figures would change"),
+        (plan_of(change(1, D(1), D(2)), cause="heal"), "1 figure would be put back"),
+    ],
+)
+def test_a_plan_says_what_it_would_do(held, words):
+    assert headline(held) == words
+
+
+def test_what_falls_most_comes_first_and_what_does_not_fall_not_at_all():
+    half, same, new = change(1, D("1.5"), D(1)), change(2, D(3), D(3)), change(3, None, D(1))
+    assert largest_falls(plan_of(new, same, half), 5) == [half]
+
+
+def test_a_plan_is_found_by_the_beginning_of_its_id_and_its_parts_come_together():
+    parts = [
+        plan_of(change(2, D(1), D(0))),
+        plan_of(change(1, D(9), D(2)), guards=(Guard.CHANGED,)),
+        plan_of(plan_id="7f3b"),
+    ]
+    found = plan_with(parts, "7f3a")
+    assert [held.change.product_id for held in found.changes] == [1, 2]
+    assert found.reasons == {Guard.ZEROED: "why", Guard.CHANGED: "why"}
+    assert plan_with(parts[2:], "7").plan_id == "7f3b"
+    with pytest.raises(NotFound, match=r"^several plans begin with 7f: 7f3a, 7f3b$"):
+        plan_with(parts, "7f")
+    with pytest.raises(NotFound, match=r"^no plan 8 is held"):
+        plan_with(parts, "8")
+    exact = [plan_of(plan_id="7f"), *parts]
+    assert plan_with(exact, "7f").plan_id == "7f"
+
+
+def test_plans_that_wait_come_before_those_that_are_decided():
+    healing, rejected = plan_of(cause="heal"), plan_of(decision=Decision.REJECTED)
+    approved, polled = plan_of(decision=Decision.APPROVED), plan_of()
+    later = replace(polled, created_at=NOW + timedelta(minutes=1))
+    given = [rejected, approved, healing, later, polled]
+    assert by_urgency(given) == [polled, later, healing, approved, rejected]

@@ -1,3 +1,5 @@
+"""How long a reading takes at its budget."""
+
 from datetime import timedelta
 
 import pytest

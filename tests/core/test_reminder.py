@@ -1,3 +1,5 @@
+"""How often a trouble that lasts is told again."""
+
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given

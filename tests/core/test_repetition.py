@@ -1,3 +1,5 @@
+"""Which lines of a log that repeats itself are said."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

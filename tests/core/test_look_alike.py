@@ -43,3 +43,9 @@ def test_rivals_are_the_living_products_with_another_sku_that_looks_alike():
     assert rivals[1] == (RowLocator(4, "a-1", ""),)
     assert rivals[4] == (RowLocator(5, "A-1", ""), RowLocator(1, "A-1", ""))
     assert rivals.keys() == {1, 4, 5}
+
+
+def test_look_alikes_fold_numbers_and_leave_words_alone():
+    assert folded("007") == folded("7")
+    assert folded("000") == folded("0")
+    assert folded("0x7") != folded("x7")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stocksync.core.completeness import Evidence, judge
+from stocksync.core.completeness import Evidence, Judgement, judge, spans_of, still_to_read, within
 from stocksync.core.model import Verdict
 
 SIZE = 2
@@ -159,3 +159,29 @@ def test_no_complete_verdict_misses_a_product_that_was_there_throughout(seed: in
         read = {id_ for page in evidence.values() if page.page <= 99 for id_ in page.ids}
         assert shop.always <= read
         assert judged.total == len([i for page in evidence.values() if not page.nothing for i in page.ids])
+
+
+def test_pages_are_spans_and_those_that_were_due_come_first():
+    assert spans_of([7, 2, 3, 3, 1, 9, 10]) == ((1, 3), (7, 7), (9, 10))
+    assert spans_of([]) == ()
+    assert [within(((2, 3), (7, 7)), page) for page in range(1, 9)] == [
+        False, True, True, False, False, False, True, False,
+    ]  # fmt: skip
+    assert still_to_read(((1, 4),), [3, 4, 8]) == ((3, 4),)
+    assert still_to_read(((1, 2),), [3, 4, 8]) == ((3, 4), (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("page", "judgement"),
+    [
+        (Evidence(2, nothing=True), Judgement(Verdict.PARTIAL, ("page 1 was not read",))),
+        (Evidence(1, nothing=True), Judgement(Verdict.EMPTY, ("Qoyod found nothing",), total=0)),
+        (Evidence(1, echo=1, total=0), Judgement(Verdict.EMPTY, ("Qoyod found nothing",), total=0)),
+        (
+            Evidence(1),
+            Judgement(Verdict.INCONSISTENT, ("page 1 holds no rows and no readable pagination",), doubtful=(1,)),
+        ),
+    ],
+)
+def test_a_list_without_a_row_is_judged_by_its_first_page(page, judgement):
+    assert judge([page]) == judgement
