@@ -19,6 +19,7 @@ RUN tools/bin/pip install --no-deps --require-hashes --only-binary=:all: -r buil
 COPY pyproject.toml README.md LICENSE ./
 COPY deploy/sbom.cdx.json deploy/
 COPY migrations migrations
+COPY docs/runbook.md docs/
 COPY daemon daemon
 RUN tools/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir wheels . \
  && tools/bin/pip --python /opt/stocksync/bin/python install --no-deps --no-index --no-compile wheels/*.whl \

@@ -17,7 +17,7 @@ WORKERS ?= 3
 	$(PIP) check
 	touch $@
 
-.PHONY: help setup demo test coverage lint format soak mutants bench lock sbom clean
+.PHONY: help setup demo test alerts coverage lint format soak mutants bench lock sbom clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -29,6 +29,10 @@ demo: .venv/ready ## a simulator, the daemon and a page to look at; ARGS="--seco
 
 test: .venv/ready ## run the tests; ARGS="-k name" narrows
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not soak" $(ARGS)
+
+# Not part of `test`: it waits most of its time, and is not to be disturbed.
+alerts: .venv/ready ## let everything go wrong under a real Prometheus and Alertmanager (4 minutes)
+	$(PY) -m pytest -m soak tests/system/test_alerts.py $(ARGS)
 
 # Not part of `test`: noting each line costs a third of its time.
 coverage: .venv/ready ## run the tests and show which branches none of them takes

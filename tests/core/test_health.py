@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stocksync.core.answers import Health
 from stocksync.core.guards import Guard
-from stocksync.core.health import Watched, in_one_line, in_words, limit_of, refused_in_words, worst_first
+from stocksync.core.health import Watched, in_one_line, in_words, limit_of, reason_of, refused_in_words, worst_first
 from stocksync.core.held_plan import HeldChange, HeldPlan
 from stocksync.core.model import Change
 from stocksync.core.policy import LocationMap
@@ -220,3 +220,12 @@ def test_an_unwell_account_has_its_word(complete, word):
 def test_what_is_refused_has_a_reason_where_one_is_known():
     assert refused_in_words(999, 1000, "") == "999 of 1,000 cells refused"
     assert refused_in_words(1, 1, "no") == "1 of 1 cell refused: no"
+
+
+@pytest.mark.parametrize("reason", ["", "value too long", "$.products[1]: 3 of 5 cells refused: x"])
+def test_the_reason_is_found_again_in_what_a_report_says_of_refusals(reason):
+    assert reason_of(refused_in_words(3, 1200, reason)) == reason
+    assert (
+        reason_of("1 cell waits: another transaction holds the row")
+        == "1 cell waits: another transaction holds the row"
+    )

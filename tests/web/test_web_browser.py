@@ -53,7 +53,7 @@ async def test_no_page_is_hard_to_read_breaks_out_of_its_width_or_asks_another_h
     async with ex.opened(watched=(watched,)) as site, opened_browser(program, tmp_path) as tab:
         furnish(ex, site)
         for language in ("en", "ar"):
-            for number, path in enumerate(("/", "/stock?sku=BW-001", "/search?q=Blue", "/nowhere")):
+            for number, path in enumerate(("/", "/stock?sku=BW-001", "/search?q=Blue", "/nowhere", "/runbook")):
                 await tab.open(f"{site.url}{path}{'&' if '?' in path else '?'}lang={language}")
                 assert await tab.run("document.documentElement.lang + document.dir") in {"enltr", "arrtl"}
                 # Each page in two looks, so that all looks are seen of each language.
@@ -62,6 +62,7 @@ async def test_no_page_is_hard_to_read_breaks_out_of_its_width_or_asks_another_h
                     assert await tab.run(OVERFLOW) <= 0, (language, path, width)
                     assert await tab.flaws() == [], (language, path, width, scheme)
         assert await tab.run("document.querySelectorAll('script').length") == 1
+        await tab.look_like(width=360, scheme="dark")
         await tab.run("document.querySelector('main p').style.color = 'rgb(60 60 60)'; document.title = ''")
         assert {each.partition(":")[0] for each in await tab.flaws()} == {"color-contrast", "document-title"}
         expected = [each for each in tab.complaints if "404" in each and "/nowhere" in each]
@@ -75,6 +76,9 @@ def appears(selector):
         "new Promise((came) => { const look = setInterval(() => {"
         f" if (document.querySelector('{selector}')) {{ clearInterval(look); came(true); }} }}, 50); }})"
     )
+
+
+COMES_TO = "new Promise((came) => {{ const look = setInterval(() => {{ if ({condition}) {{ clearInterval(look); came(1); }} }}, 20); }})"  # noqa: E501
 
 
 @pytest.mark.timeout(120)
@@ -94,4 +98,34 @@ async def test_a_page_refreshes_and_keeps_what_is_typed_opened_and_focused(ex, t
         assert await tab.run("document.getElementById('q').value") == "half typed"
         assert await tab.run("document.getElementById('drift-main').open")
         assert await tab.run("document.activeElement === document.querySelector('#drift-main summary')")
+        assert tab.complaints == []
+
+
+@pytest.mark.timeout(120)
+async def test_each_command_has_a_button_that_copies_it_and_each_trouble_leads_to_what_to_do(ex, tmp_path: Path):
+    program = ex.required("chromium")
+    async with ex.opened() as site, opened_browser(program, tmp_path) as tab:
+        furnish(ex, site)
+        await tab.do("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+        for language, word in (("en", "copied"), ("ar", "نُسخ")):
+            await tab.open(f"{site.url}/?lang={language}")
+            await tab.run(appears(".held"))
+            commands = "document.querySelectorAll('main code.type')"
+            assert await tab.run(f"[...{commands}].every((one) => one.nextSibling.className === 'copy')")
+            assert await tab.run(f"{commands}.length") >= 3
+            await tab.run("document.querySelector('.held button.copy').focus()")
+            for kind in ("keyDown", "keyUp"):  # by the keyboard, as by the mouse
+                await tab.do("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
+                             windowsVirtualKeyCode=13)  # fmt: skip
+            said = "document.getElementById('copied').textContent"
+            await tab.run(COMES_TO.format(condition=said))
+            asked = await tab.run("document.querySelector('.held code.type').textContent")
+            assert asked.startswith("stocksync approve ")
+            assert await tab.run(said) == f"{asked}: {word}"
+            assert await tab.run("navigator.clipboard.readText()") == asked
+            links = await tab.run("[...document.querySelectorAll('a.runbook')].map((one) => one.getAttribute('href'))")
+            assert {"/runbook#stocksyncstale", "/runbook#stocksyncfailing", "/runbook#stocksyncheld"} <= set(links)
+            await tab.open(site.url + "/runbook")
+            for link in links:
+                assert await tab.run(f"Boolean(document.getElementById('{link.partition('#')[2]}'))"), link
         assert tab.complaints == []

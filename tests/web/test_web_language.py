@@ -165,8 +165,10 @@ def test_what_the_core_says_is_said_in_arabic_too(sentence):
 def test_sentences_within_sentences_are_said_in_arabic(sentence, said):
     assert Markup(ARABIC.said(sentence)).striptags() == said
     assert ENGLISH.said(sentence).striptags() == sentence
+    typed = '<code class="type" dir="ltr">stocksync approve p1</code>'
+    assert all((typed in one.said(sentence)) == ("approve" in sentence) for one in (ENGLISH, ARABIC))
 
 
 def test_what_a_database_says_stands_as_it_is_and_escaped():
-    assert ARABIC.said("<b>no") == '<bdi lang="en">&lt;b&gt;no</bdi>'
+    assert ARABIC.said("<b>no") == 'كما ورد: <bdi lang="en" dir="auto">&lt;b&gt;no</bdi>'
     assert "&lt;b&gt;" in ARABIC.said("unknown: Qoyod no longer shows it, since <b> ago")

@@ -1,5 +1,6 @@
 """Whether an account is well, and why not, in sentences for people."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -127,6 +128,12 @@ def too_many_refused(refused: int, cells: int, share: float, minimum: int) -> bo
 def refused_in_words(refused: int, cells: int, reason: str) -> str:
     """Say how much is set aside and why."""
     return f"{refused:,} of {_count(cells, 'cell')} refused" + (f": {reason}" if reason else "")
+
+
+def reason_of(refusal: str) -> str:
+    """Give the reason alone of what `refused_in_words` has said, and what else a report says after it."""
+    said = re.fullmatch(r"[\d,]+ of [\d,]+ cells? refused(?:: (.*))?", refusal, re.DOTALL)
+    return (said[1] or "") if said else refusal
 
 
 def in_words(span: timedelta) -> str:

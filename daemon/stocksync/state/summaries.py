@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.core.health import reason_of
 from stocksync.core.held_plan import HeldPlan, by_urgency
 from stocksync.core.report import orphaned_by
 from stocksync.ports import AccountStatus
@@ -82,7 +83,7 @@ def _status(account: str, row: Row[Any] | None, plans: Sequence[HeldPlan]) -> Ac
         audit=audit_of(row.audit) if row is not None else None,
         managed=counted.get("managed", 0),
         refused=counted.get("quarantined", 0),
-        refusal=report.refusal if report else "",
+        refusal=reason_of(report.refusal) if report else "",
         catalogue=report.products if report else {},
         orphaned=orphaned_by([report] if report else []),
         unauthorized_since=row and row.unauthorized_since,

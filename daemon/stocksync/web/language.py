@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
-from stocksync.web.sentences import FIGURES, in_arabic
+from stocksync.web.sentences import FIGURES, WITHIN, in_arabic
 from stocksync.web.texts import CATALOGUE
 
 _DIGITS: dict[int, str | int] = {
@@ -20,6 +20,12 @@ _DIGITS: dict[int, str | int] = {
     ord(","): "\u066c",
 }
 """As Arabic writes figures in Saudi Arabia."""
+_FOREIGN = Markup('<bdi lang="en" dir="auto">{}</bdi>')
+COMMAND = Markup('<code class="type" dir="ltr">{}</code>')
+"""A command to type; the page's script puts a button beside it that copies it."""
+_QUOTED = re.compile("`([^`]+)`")
+_TYPED = re.compile(r"(?<=; right: )stocksync approve [\w-]+$|`stocksync check`$|(?<=look with: )stocksync plan$")
+"""Commands at the end of sentences of ours."""
 _UNITS = {"days": "يوم", "d": "يوم", "h": "س", "min": "د", "s": "ث", "ms": "مث"}
 _PREFERENCE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
 
@@ -55,22 +61,56 @@ class Language:
         return escape(name.replace("_", " ")) if known is None else Markup(known)  # noqa: S704  the catalogue is ours
 
     def said(self, sentence: str) -> Markup:
-        """Give what the core says; words that are not its own, such as a database's, stand as they are."""
-        known = in_arabic(sentence) if self.code == "ar" else None
-        if known is None:
-            return Markup('<bdi lang="en">{}</bdi>').format(sentence)
-        template, parts = known
-        filled = {name: self._part(name, part) for name, part in parts.items()}
-        return Markup('<bdi dir="rtl">{}</bdi>').format(Markup(template).format(**filled))  # noqa: S704  as above
+        """Give what our code says; words that are not its own, such as a database's, stand as they are."""
+        if not sentence:
+            return Markup()
+        if self.code == "en":
+            command = _TYPED.search(sentence)
+            if command is None:
+                return _FOREIGN.format(sentence)
+            return _FOREIGN.format(sentence[: command.start()]) + COMMAND.format(command[0].strip("`"))
+        return self._known(sentence) or self.text("as_it_was_said", words=_FOREIGN.format(sentence))
+
+    def value(self, text: str) -> Markup:
+        """Give what stands in a row: mostly a figure, sometimes words of ours."""
+        known = self._known(text) if self.code == "ar" else None
+        return known or Markup("<bdi>{}</bdi>").format(text)
+
+    def _known(self, sentence: str) -> Markup | None:
+        """Put a sentence of ours, or several, into this language; None where it holds none."""
+        known = in_arabic(sentence)
+        if known is not None:
+            template, parts = known
+            filled = {name: self._part(name, part) for name, part in parts.items()}
+            marked = _QUOTED.sub(COMMAND.format(r"\1"), template)
+            said = Markup(marked).format(**filled)  # noqa: S704  the templates are ours
+            return Markup('<bdi dir="rtl">{}</bdi>').format(said)
+        found = [(part, self._known(part)) for part in sentence.split("; ")] if "; " in sentence else []
+        if not any(said for _, said in found):
+            return None
+        return Markup("؛ ").join(said or _FOREIGN.format(part) for part, said in found)
 
     def _part(self, name: str, part: str) -> Markup:
-        if name in {"reason", "why"}:
-            return Markup("؛ ").join(self.said(one) for one in part.split("; "))
-        if name == "span":
-            return escape(self._length(part))
+        if name in WITHIN:
+            return self._known(part) or _FOREIGN.format(part)
+        if name in {"span", "plan"}:  # a plan stands within a command, which runs from left to right as it is
+            return escape(self._length(part) if name == "span" else part)
+        if name == "pages":
+            return self._pages(part)
+        if name == "near":
+            choices = re.split(r", (?!which)| or ", part)
+            return escape(self.comma).join(self._known(one) or Markup("<bdi>{}</bdi>").format(one) for one in choices)
         if name == "side":
             return self.word("side", part)
         return Markup("<bdi>{}</bdi>").format(self._figures(part) if name in FIGURES else part)
+
+    def _pages(self, part: str) -> Markup:
+        """Name pages: `page 3`, `pages 3, 4 and 2 more`."""
+        numbers, _, more = part.partition(" ")[2].partition(" and ")
+        said = self._figures(numbers.replace(", ", self.comma))
+        if more:
+            return self.text("pages.more", pages=said, count=self._figures(more.removesuffix(" more")))
+        return self.text("pages.one" if numbers.isdecimal() else "pages.several", pages=said)
 
     def number(self, value: float | Decimal | int) -> str:  # noqa: PYI041  an int is written without decimals
         """Write a number, its thousands apart."""

@@ -19,9 +19,10 @@ from stocksync.core.held_plan import Decision, worst_rows
 from stocksync.core.overview import FoundProduct, Overview, RecentChange
 from stocksync.core.status import AccountStatus
 from stocksync.web.chart import day_chart, history_chart
-from stocksync.web.language import Language
+from stocksync.web.language import COMMAND, Language
 from stocksync.web.product_view import Story, product_view
-from stocksync.web.reasons import changes, effect, pill, reasons
+from stocksync.web.reasons import changes, effect, pill, reasons, runbook
+from stocksync.web.runbook import sections
 
 CARDS = 5
 """More accounts than these are shown as a table first."""
@@ -77,8 +78,8 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters["b"] = Markup("<bdi>{}</bdi>").format
 _ENVIRONMENT.globals |= {
     "day_chart": day_chart, "labelled": labelled, "changes": changes, "effect": effect, "worst_rows": worst_rows,
-    "to_say": _TO_SAY, "moods": _MOODS, "most_rows": _MOST_ROWS, "style": _STYLE, "script": _SCRIPT,
-    "version": __version__,
+    "command": COMMAND.format, "runbook": runbook, "to_say": _TO_SAY, "moods": _MOODS, "most_rows": _MOST_ROWS,
+    "style": _STYLE, "script": _SCRIPT, "version": __version__,
 }  # fmt: skip
 
 
@@ -133,13 +134,14 @@ def overview(
     return _rendered("overview.html", frame, **_judged(worst_first(judged), frame), rows=rows, newest=newest, **pages)
 
 
-def message(
-    frame: Frame, headline: str, mood: str, word: str, sentence: str, *, title: str, waits: bool = False
-) -> str:
-    """Give a page of one sentence; `headline`, `word` and `title` are keys of the catalogue."""
+def message(frame: Frame, headline: str, mood: str, word: str, sentence: str, *, title: str, section: str = "") -> str:
+    """Give a page of one sentence; `headline`, `word` and `title` are keys of the catalogue.
+
+    `section` of the runbook tells what to do, and the page refreshes itself meanwhile.
+    """
     t = frame.speak.text
     context = {"title": t(title), "headline": t(headline), "mood": mood, "word": t(word), "sentence": sentence}
-    return _rendered("message.html", frame, **context, refresh=waits, well=not waits)
+    return _rendered("message.html", frame, **context, section=section, refresh=bool(section), well=not section)
 
 
 def refused(sentence: str, frame: Frame) -> str:
@@ -150,7 +152,9 @@ def refused(sentence: str, frame: Frame) -> str:
 def away(sentence: str, frame: Frame, *, starting: bool = False) -> str:
     """Give the page for when there is nothing to show; `starting`: nothing was ever polled by this process."""
     headline = "waits_for_state" if starting else "well.unknown"
-    return message(frame, headline, "bad", "state_away", sentence, title="title.unknown", waits=True)
+    return message(
+        frame, headline, "bad", "state_away", sentence, title="title.unknown", section="StocksyncStateUnreadable"
+    )
 
 
 def stock(found: StockAnswer, story: Story, frame: Frame) -> str:
@@ -163,11 +167,18 @@ def stock(found: StockAnswer, story: Story, frame: Frame) -> str:
 
 def no_stock(sentence: str, asked: str, accounts: Sequence[str], frame: Frame) -> str:
     """Give the page that says why there is no product to show."""
-    hint = f" ({', '.join(accounts)})" if len(accounts) > 1 else ""
+    hint = Markup(" (<bdi>{}</bdi>)").format(", ".join(accounts)) if len(accounts) > 1 else ""
+    shown = sentence if isinstance(sentence, Markup) else frame.speak.said(sentence)
     headline = frame.speak.text("stock_of", words=Markup("<bdi>{}</bdi>").format(asked or "?"))
     context = {"title": frame.speak.text("title.stock"), "headline": headline, "mood": "warn"}
-    said = {"word": frame.speak.text("no_answer"), "sentence": sentence + hint}
-    return _rendered("message.html", frame, **context, **said, refresh=False, well=True)
+    said = {"word": frame.speak.text("no_answer"), "sentence": shown + hint}
+    return _rendered("message.html", frame, **context, **said, section="", refresh=False, well=True)
+
+
+def handbook(frame: Frame) -> str:
+    """Give the runbook, which is written in English."""
+    title = frame.speak.text("runbook")
+    return _rendered("runbook.html", frame, title=title, sections=sections(), refresh=False, well=True)
 
 
 def found(products: Sequence[FoundProduct], words: str, frame: Frame) -> str:

@@ -72,6 +72,7 @@ answers against it. Within a version 1.x keys are only added.
 | `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 403, 404, 429, 503 |
 | `/api/changes?account=…&after=…` | `{"account": …, "changes": [LedgerRow …], "next": …}` | 200, 400, 410, 503 |
 | `/`, `/?account=…` | the page for people: up to five accounts, or one; more as a table | 200, 503 |
+| `/runbook` | docs/runbook.md, a section for each alert: `/runbook#stocksyncstale` | 200 |
 | `/search?q=…`, `/stock?sku=…` | a search by SKU, id or part of a name; one product, by POST read now | as above |
 
 - `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), and `account` where there are

@@ -29,6 +29,7 @@ from stocksync.web.feed import ChangesAfter, Feed
 from stocksync.web.gathering import Gathering, Register
 from stocksync.web.html import frame_of, html
 from stocksync.web.lookups import Lookups, Products
+from stocksync.web.reasons import RUNBOOK
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -113,6 +114,7 @@ class Web:
         application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=_LARGEST_BODY)
         application.on_response_prepare.append(_secure)
         application.router.add_get("/", self.front)
+        application.router.add_get(RUNBOOK, self.runbook)
         application.router.add_get("/metrics", self.metrics)
         application.router.add_get("/livez", self.healthz)
         application.router.add_get("/healthz", self.healthz)
@@ -175,6 +177,10 @@ class Web:
         except StateError as error:
             return html(request, page.away(self._away(error), frame, starting=self._waiting() is not None), 503)
         return html(request, await self._apart(made))
+
+    async def runbook(self, request: web.Request) -> web.Response:
+        """What each alert means, and what to type."""
+        return html(request, page.handbook(frame_of(request, self._now())))
 
     async def _shown(self, status: AccountStatus, health: Health) -> page.Shown:
         watched = self._accounts[status.account]

@@ -19,6 +19,37 @@
     }
   }
 
+  // Beside each command stands a button that copies it; without this script the command can be selected whole.
+  const said = document.getElementById("copied");
+
+  async function copy(code) {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+    } catch {
+      // Beyond localhost a page without TLS is given no clipboard.
+      document.getSelection().selectAllChildren(code);
+      document.execCommand("copy");
+      document.getSelection().removeAllRanges();
+    }
+  }
+
+  function offer() {
+    for (const code of main.querySelectorAll("code.type")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.textContent = said.dataset.copy;
+      button.ariaLabel = `${said.dataset.copy}: ${code.textContent}`;
+      button.addEventListener("click", async () => {
+        await copy(code);
+        button.textContent = said.dataset.copied;
+        said.textContent = `${code.textContent}: ${said.dataset.copied}`;
+        setTimeout(() => { button.textContent = said.dataset.copy; said.textContent = ""; }, 3000);
+      });
+      code.after(button);
+    }
+  }
+
   const PLACES = "a, button, summary, .scroll";
   const named = (each) =>
     [each.tagName, each.closest("article")?.ariaLabel, each.closest("details")?.id, each.ariaLabel, each.getAttribute("href")].join("|");
@@ -60,6 +91,7 @@
       const before = kept();
       const known = new Set([...main.querySelectorAll("tr[data-key]")].map((row) => row.dataset.key));
       main.replaceChildren(...content.childNodes);
+      offer();
       restore(before);
       mark(known);
       local();
@@ -70,5 +102,6 @@
     }
   }
   local();
+  offer();
   if ("refresh" in document.body.dataset) setInterval(refresh, 5000);
 })();
