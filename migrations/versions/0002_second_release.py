@@ -65,6 +65,7 @@ def upgrade() -> None:
     plans_by_cause()
     request_budgets()
     commit_count()
+    shared_duties()
     if op.get_bind().dialect.name == "postgresql":
         # An intent and its acknowledgement are two versions of a row: with room beside it the index is left alone.
         op.execute("ALTER TABLE stocksync_cells SET (fillfactor = 50)")
@@ -100,6 +101,7 @@ def downgrade() -> None:
     op.execute("UPDATE stocksync_products SET missing = missing - 50 WHERE presence = 'unlisted'")
     op.execute("UPDATE stocksync_products SET missing = 1000000 WHERE presence = 'unanswered'")
     op.drop_table("stocksync_commits", if_exists=True)
+    op.drop_table("stocksync_duties", if_exists=True)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE stocksync_cells RESET (fillfactor)")
     op.drop_table("stocksync_budgets", if_exists=True)
@@ -175,6 +177,20 @@ def commit_count() -> None:
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         if_not_exists=True,
+    )
+
+
+def shared_duties() -> None:
+    op.create_table(
+        "stocksync_duties",
+        sa.Column("duty", Key(20), primary_key=True),
+        sa.Column("owner", Words(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        if_not_exists=True,
+    )
+    op.execute(
+        "INSERT INTO stocksync_duties (duty, owner, expires_at) SELECT 'sends', '', 0"
+        " WHERE NOT EXISTS (SELECT 1 FROM stocksync_duties WHERE duty = 'sends')"
     )
 
 

@@ -81,6 +81,15 @@ class AwaitedState:
         """
         return await self.opened().tell(account, before, after)
 
+    async def take_duty(self, duty: str, owner: str, ttl: timedelta) -> bool:
+        """Take, or keep, what one process does for all its like; False where another has it.
+
+        Raises:
+            StateUnavailable: as for `status`.
+
+        """
+        return await self.opened().take_duty(duty, owner, ttl)
+
     async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
         """Give the changes that were applied last."""
         return await self.opened().newest_changes(accounts, limit)

@@ -1,12 +1,15 @@
 """Who is told of changes, by the configuration: [notify]."""
 
 import asyncio
+import math
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from stocksync.app.awaited_state import AwaitedState
 from stocksync.app.endpoint import Endpoint
 from stocksync.config import Config
 from stocksync.core.message_limit import MessageLimit
@@ -19,6 +22,10 @@ from stocksync.observe.delivery import Channel, Delivery
 from stocksync.observe.heartbeat import running, utc_now
 from stocksync.observe.notice_message import Words
 from stocksync.observe.notices import Notices
+from stocksync.state.duties import SENDS
+
+_DUTY, _ASK_SECONDS = timedelta(seconds=20), 4.0
+"""For how long a process sends after it was last heard of, and after how many seconds it asks whether it still does."""
 
 
 async def senders_of(config: Config) -> list[Sender]:
@@ -33,23 +40,64 @@ async def senders_of(config: Config) -> list[Sender]:
     return await asyncio.to_thread(lambda: senders(urls.text(), urls.key)) if urls else []
 
 
+class Everybody:
+    """Where each process sends for itself: of those with one state, the first to note what is told sends it."""
+
+    sends = True
+
+    async def taken(self) -> bool:
+        """Whether it is this process that sends."""
+        return True
+
+
+class OneOfMany:
+    """Where any number of equal processes run, the one that sends for all of them.
+
+    While the state is away, the last one that sent tells of it. One that never reached it tells so too, as it knows of
+    no other.
+    """
+
+    def __init__(self, state: AwaitedState, owner: str) -> None:
+        """Take where the duty is kept, and this process's name."""
+        self._state, self._owner = state, owner
+        self._asked_at = -math.inf
+        self.sends = True
+
+    async def taken(self) -> bool:
+        """Whether it is this process that sends.
+
+        Raises:
+            StateError: nobody knows.
+
+        """
+        if time.monotonic() - self._asked_at >= _ASK_SECONDS:
+            self.sends = await self._state.take_duty(SENDS, self._owner, _DUTY)
+            self._asked_at = time.monotonic()
+        return self.sends
+
+
+Sends = Everybody | OneOfMany
+
+
 @asynccontextmanager
-async def notifying(config: Config, endpoint: Endpoint) -> AsyncIterator[list[Listener]]:
+async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = None) -> AsyncIterator[list[Listener]]:
     """Tell people, and the dead man's switch, until the block ends; gives who must hear what happens.
 
     Raises:
         ConfigurationError: as for `senders_of`.
 
     """
+    sends = sends or Everybody()
     delivery = Delivery(_channels(await senders_of(config), endpoint))
     words = Words(config.notify.language)
     notices = Notices(
-        lambda: _statuses(endpoint), lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
+        lambda: _statuses(endpoint, sends), lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
         limit=MessageLimit(config.notify.at_most_per_hour), now=utc_now, host=socket.gethostname(),
+        sends=lambda: sends.sends,
     )  # fmt: skip
     told = [*delivery.running(), notices.run()] if config.notify.urls else []
     if config.notify.heartbeat_url:
-        switch = DeadManSwitch(config.notify.heartbeat_url, lambda: _all_fresh(endpoint), endpoint.metrics)
+        switch = DeadManSwitch(config.notify.heartbeat_url, lambda: _all_fresh(endpoint, sends), endpoint.metrics)
         told.append(switch.run())
     async with running(*told):
         yield [notices.hear] if config.notify.urls else []
@@ -65,14 +113,15 @@ def _channels(found: list[Sender], endpoint: Endpoint) -> list[Channel]:
     return channels
 
 
-async def _statuses(endpoint: Endpoint) -> list[AccountStatus]:
+async def _statuses(endpoint: Endpoint, sends: Sends) -> list[AccountStatus]:
     """Give the accounts' status; none where this process only stands by, as the other one tells."""
-    return [] if endpoint.state.stands_by else await endpoint.view.get()
+    tells = not endpoint.state.stands_by and await sends.taken()
+    return await endpoint.view.get() if tells else []
 
 
-async def _all_fresh(endpoint: Endpoint) -> bool:
+async def _all_fresh(endpoint: Endpoint, sends: Sends) -> bool:
     try:
-        statuses = await endpoint.view.get()
+        statuses = await endpoint.view.get() if await sends.taken() else []
     except StateError:
         return False
     now, judges = datetime.now(UTC), endpoint.accounts

@@ -12,6 +12,7 @@ from stocksync.app.config_watch import ConfigWatch
 from stocksync.app.daemon import on_signals
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.fleet_products import FleetProducts
+from stocksync.app.notifying import OneOfMany, notifying
 from stocksync.app.on_demand import AccountsOnDemand
 from stocksync.app.preflight import refuse_private_state
 from stocksync.app.supervision import tell_refused
@@ -59,7 +60,8 @@ async def run_serve(config: Config, relog: Callable[[Config], None] = lambda _: 
         host, port = endpoint.address
         log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
         systemd.ready()
-        async with heartbeat.running(_feed(systemd)):
+        sends = OneOfMany(endpoint.state, owner_name())
+        async with heartbeat.running(_feed(systemd)), notifying(config, endpoint, sends) as endpoint.listeners:
             state = await endpoint.state.open(stopping)
             if state is not None:
                 await _serve(config, endpoint, state, stopping, relog)
@@ -69,7 +71,7 @@ async def run_serve(config: Config, relog: Callable[[Config], None] = lambda _: 
 async def _serve(
     config: Config, endpoint: Endpoint, state: Database, stopping: asyncio.Event, relog: Callable[[Config], None]
 ) -> None:
-    bus = Bus(EventLog().hear, endpoint.metrics.hear)
+    bus = Bus(EventLog().hear, endpoint.metrics.hear, *endpoint.listeners)
     async with open_builder(bus.publish, state) as builder:
         accounts, leases = AccountsOnDemand(builder), PollLeases(state, owner_name())
         await accounts.follow(config)

@@ -18,6 +18,7 @@ from stocksync.observe.notice_message import Message, Words
 log = structlog.get_logger(__name__)
 
 _PERIOD = 10.0
+_AT_ONCE = 50
 _STATE_PATIENCE = 60.0
 """Seconds that the state may be away before anybody is told: a restart of it is no news."""
 
@@ -46,12 +47,13 @@ class Notices:
         limit: MessageLimit,
         now: Callable[[], datetime],
         host: str,
+        sends: Callable[[], bool] = lambda: True,
         patience: float = _STATE_PATIENCE,
     ) -> None:
-        """Take where to look, what was told, and who sends."""
+        """Take where to look, what was told, and who sends; `sends`: whether this process does, of several."""
         self._statuses, self._accounts, self._memory, self._post = statuses, accounts, memory, post
         self._words, self._limit, self._now, self._host = words, limit, now, host
-        self._patience = patience
+        self._sends, self._patience = sends, patience
         self._news = asyncio.Event()
         self._told: dict[str, str] | None = None
         self._away_since: datetime | None = None
@@ -83,7 +85,9 @@ class Notices:
             if self._told is None:
                 self._told = dict(await self._memory.told(self._accounts()))
             self._state_is_back()
-            for status in statuses:
+            for number, status in enumerate(statuses):
+                if number % _AT_ONCE == _AT_ONCE - 1:
+                    await asyncio.sleep(0)  # a fleet has thousands
                 await self._compare(status)
             await self._tell_kept_back(statuses)
         except StateError as error:
@@ -121,7 +125,7 @@ class Notices:
     def _state_is_away(self, error: str) -> None:
         now = self._now()
         self._away_since = self._away_since or now
-        if not self._away_told and (now - self._away_since).total_seconds() >= self._patience:
+        if not self._away_told and self._sends() and (now - self._away_since).total_seconds() >= self._patience:
             self._away_told = True
             self._send(self._words.process(Notice("", (Trouble.STATE_AWAY,)), self._host, error))
 

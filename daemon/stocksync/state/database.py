@@ -42,6 +42,7 @@ from stocksync.state import (
     cells,
     cycles,
     digests,
+    duties,
     feed,
     leases,
     ledger,
@@ -412,6 +413,10 @@ class Database:
     async def tell(self, account: str, before: str, after: str) -> bool:
         """Note what people are told of an account, unless another process did first."""
         return await self._session.write(lambda connection: told.tell(connection, account, before, after))
+
+    async def take_duty(self, duty: str, owner: str, ttl: timedelta) -> bool:
+        """Take, or keep, what one process does for all its like; False where another has it."""
+        return await self._session.write(lambda connection: duties.take(connection, duty, owner, ttl))
 
     async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
         """Take the next `count` slots of a request budget."""

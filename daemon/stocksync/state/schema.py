@@ -193,6 +193,15 @@ commits = Table(
 )
 """One row, in SQLite alone: see state/commit_count.py."""
 
+duties = Table(
+    "stocksync_duties",
+    metadata,
+    Column("duty", Key(20), primary_key=True),
+    Column("owner", Words, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+"""What one of several equal processes does for all of them: see state/duties.py."""
+
 credentials = Table(
     "stocksync_credentials",
     metadata,

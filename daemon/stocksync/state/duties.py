@@ -1,0 +1,33 @@
+"""What one process does for all its like: held for a while, and taken over once its holder is no longer heard of.
+
+No fence stands behind it, as behind a lease: who was paused may do once more what its successor has begun to do.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stocksync.state.schema import duties
+from stocksync.state.types import database_now
+
+SENDS = "sends"
+"""Sends what people and dead man's switches are told of a fleet."""
+
+
+async def take(connection: AsyncConnection, duty: str, owner: str, ttl: timedelta) -> bool:
+    """Take a duty, or keep it, for `ttl` of the database's clock; False where another process has it.
+
+    Two that find nobody's row would both insert it, so it is there from the first migration on.
+    """
+    row = (await connection.execute(select(duties).where(duties.c.duty == duty).with_for_update())).first()
+    now = (await connection.execute(select(database_now()))).scalar_one()
+    # One that is dated further ahead was dated by a clock that has been set right since.
+    if row is not None and row.owner != owner and now < row.expires_at <= now + ttl:
+        return False
+    values = {"owner": owner, "expires_at": now + ttl}
+    if row is None:
+        await connection.execute(insert(duties).values(duty=duty, **values))
+    else:
+        await connection.execute(update(duties).where(duties.c.duty == duty).values(**values))
+    return True
