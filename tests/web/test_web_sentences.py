@@ -228,5 +228,7 @@ def test_what_others_say_stands_as_it_is_after_words_of_ours():
     assert '<bdi lang="en" dir="auto">no &lt;b&gt;</bdi>' in said
     assert Markup(said).striptags().endswith("؛ انظر stocksync check")
     assert ARABIC.said("pages 3, 4 and 2 more: Qoyod answered 500: oops; no").count("<bdi lang") == 1
+    nested = "column 'sku': 'a' has a letter that the column's character set latin1 lacks"
+    assert Markup(ARABIC.said(nested)).striptags().startswith("العمود 'sku': في 'a' حرف")
     said = Markup(ARABIC.said("page 3 not read; 5 rows read of 7")).striptags()
     assert said == "الصفحة \u0663: لم تُقرأ؛ قُرئ \u0665 من \u0667 صفًّا"

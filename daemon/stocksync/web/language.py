@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
-from stocksync.web.sentences import FIGURES, WITHIN, in_arabic
+from stocksync.web.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic
 from stocksync.web.texts import CATALOGUE
 
 _DIGITS: dict[int, str | int] = {
@@ -102,7 +102,8 @@ class Language:
             return escape(self.comma).join(self._known(one) or Markup("<bdi>{}</bdi>").format(one) for one in choices)
         if name == "side":
             return self.word("side", part)
-        return Markup("<bdi>{}</bdi>").format(self._figures(part) if name in FIGURES else part)
+        isolated = Markup('<bdi dir="ltr">{}</bdi>' if name in TECHNICAL else "<bdi>{}</bdi>")  # noqa: S704  as above
+        return isolated.format(self._figures(part) if name in FIGURES else part)
 
     def _pages(self, part: str) -> Markup:
         """Name pages: `page 3`, `pages 3, 4 and 2 more`."""

@@ -163,9 +163,9 @@ ARABIC: Mapping[str, str] = {
     # A row of Qoyod's that could not be read.
     "{spot}: {reason}": "{spot}: {reason}",
     "Object missing required field `{field}`": "ينقصه الحقل {field}",
-    "Expected 1 or 0, got `{value}`": "المنتظر 1 أو 0، والوارد {value}",
-    "Expected a decimal, got `{value}`": "المنتظر عدد عشري، والوارد {value}",
-    "Expected `{wanted}`, got `{value}`": "المنتظر {wanted}، والوارد {value}",
+    "Expected 1 or 0, got `{found}`": "المنتظر 1 أو 0، والوارد {found}",
+    "Expected a decimal, got `{found}`": "المنتظر عدد عشري، والوارد {found}",
+    "Expected `{wanted}`, got `{found}`": "المنتظر {wanted}، والوارد {found}",
     "Expected `{wanted}`": "المنتظر {wanted}",
     "SKU with a NUL character or of absurd length": "رمز فيه محرف NUL أو طوله غير معقول",
     "Location {location} appears twice": "المستودع {location} مذكور مرتين",

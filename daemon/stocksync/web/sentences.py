@@ -15,6 +15,8 @@ FIGURES = frozenset({"count", "managed", "checked", "share", "limit", "usual", "
 """Fields that hold a figure of ours."""
 WITHIN = frozenset({"reason", "why", "words"})
 """Fields that hold sentences, ours or others'."""
+TECHNICAL = frozenset({"spot", "path", "where", "host", "kind", "field", "wanted", "found", "command", "status"})
+"""Fields that run from left to right, with whatever sign they begin."""
 _ONE_SENTENCE = "[^;]+?"
 _FORMS = {
     **dict.fromkeys(WITHIN, ".+?"),
@@ -23,6 +25,8 @@ _FORMS = {
     # Where in an answer of Qoyod's something is, as msgspec says it.
     "spot": r"\$[^\s:]*",
     "path": r"[^\s:]+",
+    # As Python writes a text, or a number.
+    "value": r"'[^;]*'|\"[^;]*\"|[^\s;:]+",
     "where": r"[^\s:]+",
     "host": r"[^\s]+",
     "kind": r"[\w.]+(?:\([\d, ]*\))?",
