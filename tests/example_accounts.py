@@ -89,7 +89,8 @@ def make_status(account="main", **given):
         products=2000,
         audit=None,
     )
-    return replace(fresh, **given)
+    set_aside = [entry.first_at for entry in given.get("quarantine", ())]
+    return replace(fresh, **{"oldest_quarantined": min(set_aside, default=None)} | given)
 
 
 def make_quarantined(reason, product_id=77):

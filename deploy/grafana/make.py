@@ -118,6 +118,8 @@ _DASHED = {
 }
 
 A = 'account=~"$account"'
+OURS = "and on (instance, job) last_over_time(stocksync_heartbeat_timestamp_seconds[1h])"
+"""Of our processes alone, whatever their job is called; one that is down is ours for another hour."""
 NOT_HELD = ',cause!="held"'
 PHASES = ',phase!="all"'
 
@@ -251,7 +253,7 @@ OVERVIEW = [
           "Requests to Qoyod that brought no answer to work with: status, or what went wrong.",
           alerts=("StocksyncFailing", "StocksyncUnauthorized")),
     Panel("Processes", "timeseries",
-          [Query('sum by (instance) (up{job="stocksync"})', "{{instance}} up"),
+          [Query(f"sum by (instance) (up {OURS})", "{{instance}} up"),
            Query(f"sum by (instance) (stocksync_leader{{{A}}})", "{{instance}} writes for")],
           "Which processes run, and for how many accounts each writes.",
           alerts=("StocksyncDown", "StocksyncNoWriter")),
@@ -274,7 +276,7 @@ OVERVIEW = [
           "What [notify] has sent within an hour, and what waits to be sent.",
           steps=((None, OK), (1, WARN)), alerts=("StocksyncNoticesUnsent",)),
     Panel("Memory", "timeseries",
-          [Query('process_resident_memory_bytes{job="stocksync"}', "{{instance}}")],
+          [Query(f"process_resident_memory_bytes {OURS}", "{{instance}}")],
           "Resident memory of each process.", "bytes"),
 ]  # fmt: skip
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from leasing import claim
 from sqlalchemy import event
 
 from stocksync.core.drift import AuditReport
-from stocksync.core.model import Verdict
+from stocksync.core.model import Change, Verdict
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.ports import Quarantined
 from stocksync.ports.state import SnapshotUpdate
@@ -17,7 +18,8 @@ from stocksync.state.database import open_state
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SHARED = (
     "account", "owner", "epoch", "leased_until", "last_attempt", "last_complete", "last_push", "consecutive_failures",
-    "held", "quarantined", "unauthorized_since", "target_contact", "audit",
+    "held", "quarantined", "unauthorized_since", "target_contact", "audit", "oldest_unpushed", "oldest_unknown",
+    "oldest_quarantined", "target_answers",
 )  # fmt: skip
 
 
@@ -33,7 +35,7 @@ def report(cycle_id, minutes, **fields):
     return CycleReport("main", cycle_id, started, ended_at=started + timedelta(seconds=5), **fields)
 
 
-async def test_summaries_agree_with_the_status_and_take_one_statement(state):
+async def test_summaries_agree_with_the_status_and_look_at_cells_only_where_there_is_doubt(state):
     lease = await claim(state, "main", "one", timedelta(minutes=5))
     counts = Counts(read=6, unchanged=5, applied=0, quarantined=1)
     cells = {"managed": 5, "unknown": 1, "quarantined": 1}
@@ -44,17 +46,23 @@ async def test_summaries_agree_with_the_status_and_take_one_statement(state):
     await state.observe(lease, "c1", SnapshotUpdate(quarantined=[entry]))
     await state.end(lease, whole)
     await state.record_audit(lease, AuditReport("main", AT, ended_at=AT, compared=5, cells={"edited_in_target": 2}))
-    failed = report("c2", 15, outcome=Outcome.UNAUTHORIZED, error="refused")
+    failed = report("c2", 15, outcome=Outcome.FAILED, error="refused", target_failed=True)
     await state.begin(lease, failed)
+    open_ = Change(12, "MAIN", "SKU", None, Decimal(1), ((3, Decimal(1)),))
+    await state.intend(lease, "c2", [open_])
     await state.end(lease, failed)
 
-    asked = []
-    event.listen(state.engine.sync_engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     main, unknown = await state.summaries(["main", "unknown"])
-    assert len([text for text in asked if text.lstrip().upper().startswith("SELECT")]) == 1
     (known,) = await state.status(["main"])
     assert {name: getattr(main, name) for name in SHARED} == {name: getattr(known, name) for name in SHARED}
     assert (main.managed, main.unknown, main.refused, main.products, main.cells) == (5, 1, 1, 3, 6)
-    assert [cycle.cycle_id for cycle in main.cycles] == ["c1"], "the last complete one"
+    assert (main.target_answers, main.oldest_quarantined) == (False, AT)
+    assert main.oldest_unpushed is not None
+    assert [cycle.cycle_id for cycle in main.cycles] == ["c2", "c1"], "the one that failed, and the last complete one"
     assert replace(unknown, account="") == replace((await state.summaries(["nobody"]))[0], account="")
     assert unknown.last_attempt is None
+
+    asked = []
+    event.listen(state.engine.sync_engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    assert len(await state.summaries([f"calm-{number}" for number in range(3)])) == 3
+    assert len([text for text in asked if text.lstrip().upper().startswith("SELECT")]) == 1

@@ -22,6 +22,15 @@ AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 NAMES = ("one", "two")
 
 
+NEEDED = {
+    "last_attempt_timestamp_seconds", "last_complete_cycle_timestamp_seconds", "last_push_timestamp_seconds",
+    "last_target_contact_timestamp_seconds", "last_audit_timestamp_seconds", "poll_interval_seconds",
+    "audit_interval_seconds", "freshness_limit_seconds", "consecutive_failures", "target_answers",
+    "oldest_unpushed_timestamp_seconds", "oldest_quarantined_timestamp_seconds", "oldest_unknown_timestamp_seconds",
+}  # fmt: skip
+"""What alerts look at account by account, where nothing is held and nothing differs."""
+
+
 def status(name: str) -> AccountStatus:
     """Give an account of which everything is told that can be."""
     change = Change(11, "MAIN", "SKU", Decimal(1), Decimal(0), ((3, Decimal(0)),))
@@ -34,7 +43,7 @@ def status(name: str) -> AccountStatus:
         account=name, owner="", epoch=1, leased_until=None, last_attempt=AT, last_complete=AT, last_push=AT,
         oldest_unpushed=None, consecutive_failures=2, cycles=[report], held=held, quarantine=[], quarantined=2,
         unknown=3, oldest_unknown=None, cells=407, products=200, audit=audit, refused=2, target_contact=AT,
-        unauthorized_since=AT,
+        unauthorized_since=AT, oldest_quarantined=AT,
     )  # fmt: skip
 
 
@@ -64,11 +73,28 @@ def test_an_account_has_fifteen_series_at_most_and_the_rest_is_summed(metrics: F
     assert len(of_one) == 15
     assert {"last_attempt_timestamp_seconds", "freshness_limit_seconds", "held_since_timestamp_seconds"} <= set(of_one)
     assert found["cells", frozenset({("state", "managed")})] == 800
-    assert found["cells", frozenset({("account", "one"), ("state", "held")})] == 1
-    assert found["drift_cells", frozenset({("account", "two"), ("cause", "missing_in_target")})] == 7
     assert found["catalogue_products", frozenset()] == 400
     assert found["authorized", frozenset({("account", "one")})] == 0
     assert found["account_unwell", frozenset({("account", "one"), ("reason", "credential_refused")})] == 1
+
+
+def test_what_alerts_look_at_is_there_and_what_is_not_wrong_is_not(metrics: FleetMetrics) -> None:
+    ageing = replace(
+        status("one"), held=None, audit=replace(status("one").audit, cells={}), refused=0, unauthorized_since=None,
+        oldest_unpushed=AT - timedelta(hours=1), oldest_unknown=AT - timedelta(days=8),
+    )  # fmt: skip
+    metrics.remember(ageing, AT)
+    found = samples(metrics)
+    assert {name for name, labels in found if ("account", "one") in labels} == NEEDED
+    assert found["target_answers", frozenset({("account", "one")})] == 1
+    assert found["oldest_unpushed_timestamp_seconds", frozenset({("account", "one")})] == AT.timestamp() - 3600
+    differing = replace(ageing, oldest_unpushed=None, oldest_unknown=None, oldest_quarantined=None, refused=2)
+    differing = replace(differing, held=status("one").held, audit=replace(status("one").audit, lost=4))
+    metrics.remember(differing, AT)
+    found = samples(metrics)
+    assert found["cells", frozenset({("account", "one"), ("state", "held")})] == 1
+    assert found["drift_cells", frozenset({("account", "one"), ("cause", "missing_in_target")})] == 7
+    assert found["target_rows_lost", frozenset({("account", "one")})] == 4
 
 
 def test_an_account_that_left_leaves_no_series(metrics: FleetMetrics) -> None:

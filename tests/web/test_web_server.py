@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -270,3 +271,41 @@ async def test_the_heartbeat_shows_a_loop_that_was_blocked(site):
     lag = site.metrics.registry.get_sample_value("stocksync_event_loop_lag_seconds_sum")
     assert lag is not None
     assert timedelta(seconds=lag) >= timedelta(seconds=6)
+
+
+async def test_of_very_many_accounts_each_answer_tells_a_part(ex, monkeypatch):
+    monkeypatch.setattr("stocksync.web.status_json.MOST_ACCOUNTS", 3)
+    names = [f"m{number}" for number in range(7)]
+    watched = [replace(ex.MAIN, name=name) for name in names]
+    statuses = [ex.status(name, last_complete=None if name == "m5" else ex.NOW) for name in names]
+    async with ex.opened(*statuses, watched=watched) as site:
+
+        async def told(path):
+            return await body_of(await site.get(path))
+
+        first, last = await told("/api/status"), await told("/api/status?page=3")
+        assert [one["account"] for one in first["accounts"]] == names[:3]
+        assert (first["accounts_total"], first["next"], first["well"]) == (7, "/api/status?page=2", False)
+        assert ([one["account"] for one in last["accounts"]], last["next"]) == (["m6"], None)
+        one = await told("/api/status?account=m4")
+        assert ([each["account"] for each in one["accounts"]], "next" in one) == (["m4"], False)
+        assert (await site.get("/api/status?account=nobody")).status == 404
+        assert "page" in (await told("/api/status?page=0"))["error"]
+        ready = await told("/readyz")
+        assert (ready["accounts"][0]["account"], len(ready["accounts"]), ready["accounts_total"]) == ("m5", 3, 7)
+        page = await (await site.get("/?find=M5&sort=lag")).text()
+        assert ("/?account=m5" in page, "/?account=m4" in page) == (True, False)
+        assert "/?sort=held&amp;find=M5" in page
+
+
+async def test_a_status_that_took_long_to_read_is_kept_for_longer(site, monkeypatch):
+    monkeypatch.setattr("stocksync.observe.heartbeat._KEEP_SECONDS", 0.0)
+    monkeypatch.setattr("stocksync.observe.heartbeat._KEEP_TIMES", 1e9)
+    site.view.watch(["main"])
+    await site.get("/api/status")
+    asked = site.shelf.asked
+    await site.get("/api/status")
+    assert site.shelf.asked == asked
+    site.view.watch(["main"])
+    await site.get("/api/status")
+    assert site.shelf.asked == asked + 1

@@ -101,6 +101,8 @@ class AccountStatus:
     """The target's location value to the name that people know; filled where the status is shown."""
     held_too: Sequence[HeldPlan] = ()
     """Further plans, such as healing that waits as well."""
+    oldest_quarantined: datetime | None = None
+    """Since when the oldest row in quarantine is set aside."""
 
     @property
     def plans(self) -> list[HeldPlan]:

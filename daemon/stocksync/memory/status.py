@@ -41,6 +41,7 @@ def status_of(account: str, mine: MemoryAccount, now: datetime) -> AccountStatus
         held_too=by_urgency(mine.plans)[1:],
         quarantine=oldest[:100],
         quarantined=len(oldest),
+        oldest_quarantined=oldest[0].first_at if oldest else None,
         unknown=len(unknown),
         oldest_unknown=min(unknown, default=None),
         cells=len(mine.cells),

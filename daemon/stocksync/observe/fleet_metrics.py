@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from stocksync.core.health import Watched
 from stocksync.core.status import AccountStatus
@@ -17,10 +18,14 @@ _HELP = {metric.name: metric.help for metric in METRICS}
 _OURS = (
     "last_attempt_timestamp_seconds", "last_complete_cycle_timestamp_seconds", "last_push_timestamp_seconds",
     "last_target_contact_timestamp_seconds", "last_audit_timestamp_seconds", "poll_interval_seconds",
-    "audit_interval_seconds", "freshness_limit_seconds", "consecutive_failures", "authorized",
-    "held_since_timestamp_seconds", "account_unwell", "cells", "drift_cells", "products", "catalogue_products",
+    "audit_interval_seconds", "freshness_limit_seconds", "consecutive_failures", "target_answers", "authorized",
+    "held_since_timestamp_seconds", "oldest_unpushed_timestamp_seconds", "oldest_quarantined_timestamp_seconds",
+    "oldest_unknown_timestamp_seconds", "account_unwell", "cells", "drift_cells", "target_rows_lost", "products",
+    "catalogue_products",
 )  # fmt: skip
 """Written here by hand: through the client's objects ten thousand accounts take seconds at each scrape."""
+MOST_SERIES = 15
+"""Of one account. One whose every figure is bad has more to tell: what comes last gives way."""
 _OWN_CELLS = ("held", "quarantined")
 """States of cells that alerts look at account by account, where there are any; the others are summed."""
 
@@ -70,6 +75,10 @@ class FleetMetrics(SummedMetrics):
             yield from found
 
     def _of(self, watched: Watched) -> Iterator[Sample]:
+        """Give what alerts look at, and people first; most of it is there only while something is wrong."""
+        return islice(self._all_of(watched), MOST_SERIES)
+
+    def _all_of(self, watched: Watched) -> Iterator[Sample]:
         yield "poll_interval_seconds", "", watched.interval.total_seconds()
         yield "freshness_limit_seconds", "", watched.limit.total_seconds()
         if watched.audit_interval is not None:
@@ -77,17 +86,23 @@ class FleetMetrics(SummedMetrics):
         status = self._statuses.get(watched.name)
         if status is None or self._read_at is None:
             return
-        yield from _instants(status)
         yield "consecutive_failures", "", float(status.consecutive_failures)
-        yield "authorized", "", float(status.unauthorized_since is None)
         if faults := watched.faults(status, self._read_at):
             yield "account_unwell", f',reason="{label(faults[0][0])}"', 1.0
-        for state, count in zip(_OWN_CELLS, _own_cells(status), strict=True):
-            if count:
-                yield "cells", f',state="{state}"', float(count)
+        if status.unauthorized_since is not None:
+            yield "authorized", "", 0.0
+        if (answers := status.target_answers) is not None:
+            yield "target_answers", "", float(answers)
+        yield from _instants(status)
+        lost = status.audit.lost if status.audit else 0
+        if lost:
+            yield "target_rows_lost", "", float(lost)
         drift = {cause: count for cause, count in (status.audit.cells if status.audit else {}).items() if count}
         if drift:
             yield "drift_cells", f',cause="{max(drift, key=drift.__getitem__)}"', float(sum(drift.values()))
+        for state, count in zip(_OWN_CELLS, _own_cells(status), strict=True):
+            if count:
+                yield "cells", f',state="{state}"', float(count)
 
 
 def _instants(status: AccountStatus) -> Iterator[Sample]:
@@ -99,7 +114,10 @@ def _instants(status: AccountStatus) -> Iterator[Sample]:
         ("last_push_timestamp_seconds", status.last_push),
         ("last_target_contact_timestamp_seconds", status.target_contact),
         ("last_audit_timestamp_seconds", audit),
+        ("oldest_unpushed_timestamp_seconds", status.oldest_unpushed),
         ("held_since_timestamp_seconds", held),
+        ("oldest_quarantined_timestamp_seconds", status.oldest_quarantined),
+        ("oldest_unknown_timestamp_seconds", status.oldest_unknown),
     ):
         if at is not None:
             yield name, "", at.timestamp()
@@ -110,7 +128,7 @@ def _own_cells(status: AccountStatus) -> tuple[int, int]:
 
 
 def _summed(status: AccountStatus) -> dict[tuple[str, str], int]:
-    counted = next((cycle for cycle in status.cycles), None)
+    counted = next((cycle for cycle in status.cycles if cycle.complete), None)
     if counted is None:
         return {}
     cells = {("cells", f'state="{state}"'): n for state, n in counted.cells.items() if state not in _OWN_CELLS}

@@ -19,8 +19,10 @@ log = structlog.get_logger(__name__)
 
 Now = Callable[[], datetime]
 
-_STATE_SECONDS = 5.0
+_STATE_SECONDS, _ACCOUNT_SECONDS = 5.0, 0.001
 _KEEP_SECONDS = 1.0
+_KEEP_TIMES, _KEEP_LONGEST = 20.0, 15.0
+"""What took long to read is kept for so many times as long: of thousands of accounts, until `run` reads it again."""
 _COUNTED_EACH_TIME = 50
 """Accounts of which everything is counted anew, in turn, whether a cycle has changed them or not."""
 
@@ -60,7 +62,7 @@ class Statuses(Protocol):
 
 
 class StateView:
-    """The accounts' status, read from the state at most once a second, whoever asks."""
+    """The accounts' status, read from the state at most once a second, and more seldom where it takes long."""
 
     def __init__(self, register: Statuses, accounts: Sequence[str], metrics: Metrics, now: Now = utc_now) -> None:
         self._register, self._metrics, self._now = register, metrics, now
@@ -73,28 +75,42 @@ class StateView:
     def watch(self, accounts: Sequence[str]) -> None:
         """Ask for these accounts from the next time on, which comes at once."""
         self._accounts = accounts
-        self._read_at = -math.inf
+        self._read_at, self._keep = -math.inf, _KEEP_SECONDS
 
     async def get(self) -> list[AccountStatus]:
         """Give the status of all accounts.
 
         Raises:
-            StateError: the state cannot be read, or not within five seconds.
+            StateError: the state cannot be read, or not within five seconds and a millisecond for each account.
 
         """
-        async with self._lock:
-            if time.monotonic() - self._read_at > _KEEP_SECONDS:
-                self._answer = await self._load()
-                self._read_at = time.monotonic()
-            # An error is kept as long as an answer, or everybody who waits here would wait for a time-out in turn.
-            if isinstance(self._answer, StateError):
-                raise self._answer
-            return self._answer
+        while not self._kept():
+            async with self._lock:
+                if not self._kept():
+                    await self._refresh()
+        # An error is kept as long as an answer, or everybody who waits here would wait for a time-out in turn.
+        if isinstance(self._answer, StateError):
+            raise self._answer
+        return self._answer
+
+    def _kept(self) -> bool:
+        return time.monotonic() - self._read_at <= self._keep
+
+    async def _refresh(self) -> None:
+        began, asked = time.monotonic(), self._accounts
+        answer = await self._load()
+        if asked is not self._accounts:
+            return  # another configuration came meanwhile: whoever asks next reads anew
+        self._answer, self._read_at = answer, time.monotonic()
+        took = 0.0 if isinstance(answer, StateError) else self._read_at - began
+        self._keep = min(max(_KEEP_SECONDS, _KEEP_TIMES * took), _KEEP_LONGEST)
 
     async def run(self, period: float = 10.0) -> None:
         """Refresh the metrics until cancelled; a state that is away is said once and tried again."""
         while True:
             try:
+                async with self._lock:
+                    await self._refresh()
                 await self.get()
             except StateError as error:
                 self._say_away(str(error))
@@ -105,12 +121,12 @@ class StateView:
             await asyncio.sleep(period)
 
     async def _load(self) -> list[AccountStatus] | StateError:
-        asked_at = self._now()
+        asked_at, limit = self._now(), _STATE_SECONDS + len(self._accounts) * _ACCOUNT_SECONDS
         try:
-            async with asyncio.timeout(_STATE_SECONDS):
+            async with asyncio.timeout(limit):
                 statuses = await self._register.status(self._accounts, self._known())
         except TimeoutError:
-            return StateUnavailable(f"the state database did not answer within {_STATE_SECONDS:g} s")
+            return StateUnavailable(f"the state database did not answer within {limit:.0f} s")
         except StateError as error:
             return error
         for status in statuses:

@@ -151,8 +151,7 @@ class Metrics:
         self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
         waits = min((plan.created_at for plan in status.waiting), default=None)
         self._instant_or_none("held_since_timestamp_seconds", account, waits)
-        set_aside = status.quarantine[0].first_at if status.quarantine else None
-        self._instant_or_none("oldest_quarantined_timestamp_seconds", account, set_aside)
+        self._instant_or_none("oldest_quarantined_timestamp_seconds", account, status.oldest_quarantined)
         self._set("consecutive_failures", status.consecutive_failures, account)
         self._instant("last_target_contact_timestamp_seconds", account, status.target_contact)
         if (answers := status.target_answers) is not None:

@@ -93,6 +93,7 @@ async def _counted(connection: AsyncConnection, account: str, found: Mapping[str
     number = {name: int(value or 0) for name, value in found.items() if name in _NUMBERS}
     recent = await last_cycles(connection, account, _CYCLES)
     set_aside = bool(number.get("quarantined"))
+    entries = await _oldest_quarantined(connection, account) if set_aside else []
     return AccountStatus(
         account=account,
         owner="",
@@ -105,7 +106,8 @@ async def _counted(connection: AsyncConnection, account: str, found: Mapping[str
         consecutive_failures=0,
         cycles=recent,
         held=None,
-        quarantine=await _oldest_quarantined(connection, account) if set_aside else [],
+        quarantine=entries,
+        oldest_quarantined=entries[0].first_at if entries else None,
         quarantined=number.get("quarantined", 0),
         unknown=number.get("unknown", 0),
         oldest_unknown=found.get("oldest_unknown"),
@@ -134,7 +136,7 @@ def _cells(asked: Sequence[str]) -> Select[Any]:
             func.count().label("cells"),
             func.count(cells.c.unknown_since).label("unknown"),
             func.min(cells.c.unknown_since).label("oldest_unknown"),
-            func.min(case((_set_aside(), null()), else_=cells.c.intended_at)).label("intended"),
+            func.min(case((is_set_aside(), null()), else_=cells.c.intended_at)).label("intended"),
             func.count(cells.c.sent).label("altered"),
         )
         .select_from(cells.outerjoin(products, of_cell))
@@ -166,7 +168,7 @@ def _entries(asked: Sequence[str]) -> Select[Any]:
     return query.where(quarantine.c.account.in_(asked)).group_by(quarantine.c.account)
 
 
-def _set_aside() -> Any:  # noqa: ANN401
+def is_set_aside() -> Any:  # noqa: ANN401
     """Tell cells whose figure the target refuses: it is in quarantine, with an age of its own, and not on its way."""
     same = (quarantine.c[name] == cells.c[name] for name in ("account", "product_id", "place"))
     entry = select(quarantine.c.product_id).where(*same, quarantine.c.whole.is_(False))

@@ -1,28 +1,40 @@
 """How thousands of accounts stand, by one statement: their rows, and what their last complete cycles counted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, case, func, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.health import reason_of
 from stocksync.core.held_plan import HeldPlan, by_urgency
-from stocksync.core.report import orphaned_by
+from stocksync.core.report import CycleReport, orphaned_by
 from stocksync.ports import AccountStatus
 from stocksync.state import approvals
 from stocksync.state.codec import audit_of, report_of
 from stocksync.state.cycles import last_attempt
-from stocksync.state.schema import accounts, cycles, quarantine, waiting_plans
+from stocksync.state.schema import accounts, cells, cycles, quarantine, waiting_plans
+from stocksync.state.session import chunks
+from stocksync.state.status import is_set_aside
 from stocksync.state.types import database_now
 from stocksync.threads import off_loop
+
+_MOST_LOOKED_AT = 1000
+"""Accounts whose cells and last cycle are looked at, where their last complete cycle does not tell all."""
+_Ages = tuple[datetime | None, datetime | None]
+"""Since when the oldest figure is on its way, and since when the oldest is unknown."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 async def summaries(connection: AsyncConnection, asked: Sequence[str]) -> list[AccountStatus]:
     """Give the status of these accounts, in the order asked, without what takes a look at their cells.
 
-    Counts are those of the last complete cycle, which is the only one that is given; no quarantine entry is. Where a
-    plan waits anywhere, a second statement reads the plans.
+    Counts are those of the last complete cycle; no quarantine entry is given, only the age of the oldest. Of accounts
+    whose last cycle failed or is still under way, or that have cells without a figure or set aside, a further
+    statement tells since when: of a thousand of them, those first that were complete longest ago. Where a plan waits
+    anywhere, one more reads the plans.
     """
     rows = {row.account: row for row in await connection.execute(_QUERY)}
     wanted = [rows[name] for name in asked if name in rows]
@@ -30,7 +42,50 @@ async def summaries(connection: AsyncConnection, asked: Sequence[str]) -> list[A
     if any(row.plans for row in wanted):
         for plan in by_urgency(await approvals.plans(connection)):
             plans.setdefault(plan.account, []).append(plan)
-    return await off_loop(len(asked), lambda: [_status(name, rows.get(name), plans.get(name, [])) for name in asked])
+    statuses = await off_loop(
+        len(asked), lambda: [_status(name, rows.get(name), plans.get(name, [])) for name in asked]
+    )
+    doubtful = [row.account for row in sorted(wanted, key=_completed) if _in_doubt(row)][:_MOST_LOOKED_AT]
+    ages = await _ages(connection, doubtful)
+    failed = await _last_cycles(connection, [name for name in doubtful if rows[name].failures])
+    return [_with_ages(one, ages.get(one.account, (None, None)), failed.get(one.account)) for one in statuses]
+
+
+def _completed(row: Row[Any]) -> datetime:
+    return row.last_complete or _LONG_AGO
+
+
+def _in_doubt(row: Row[Any]) -> bool:
+    """Whether figures may be on their way, set aside or unknown: whether its cells have to be looked at."""
+    under_way = row.last_attempt is not None and row.last_attempt > _completed(row)
+    return bool(row.failures or row.entries or under_way or (row.report and '"unknown":0' not in row.report))
+
+
+async def _ages(connection: AsyncConnection, doubtful: Sequence[str]) -> dict[str, _Ages]:
+    """Tell since when the oldest figure is on its way, and since when the oldest is unknown."""
+    on_its_way = case((is_set_aside(), null()), else_=cells.c.intended_at)
+    query = select(
+        cells.c.account, func.min(on_its_way).label("intended"), func.min(cells.c.unknown_since).label("unknown")
+    ).group_by(cells.c.account)
+    either = cells.c.intended_at.is_not(None) | cells.c.unknown_since.is_not(None)
+    found = [await connection.execute(query.where(cells.c.account.in_(chunk), either)) for chunk in chunks(doubtful)]
+    return {row.account: (row.intended, row.unknown) for result in found for row in result}
+
+
+async def _last_cycles(connection: AsyncConnection, failing: Sequence[str]) -> dict[str, CycleReport]:
+    """Give the cycle that ended last of each account that fails: it tells what the last complete one does not."""
+    newest = cycles.alias("newest")
+    ended = (newest.c.account == cycles.c.account) & newest.c.ended_at.is_not(None)
+    latest = select(func.max(newest.c.started_at)).where(ended).correlate(cycles).scalar_subquery()
+    query = select(cycles.c.report).where(cycles.c.started_at == latest)
+    found = [await connection.execute(query.where(cycles.c.account.in_(chunk))) for chunk in chunks(failing)]
+    reports = [report_of(row.report) for result in found for row in result]
+    return {report.account: report for report in reports}
+
+
+def _with_ages(status: AccountStatus, ages: _Ages, failed: CycleReport | None) -> AccountStatus:
+    status = replace(status, oldest_unpushed=ages[0], oldest_unknown=ages[1])
+    return status if failed is None else replace(status, cycles=[failed, *status.cycles])
 
 
 def _latest_complete() -> Any:  # noqa: ANN401  SQLAlchemy's own type
@@ -40,7 +95,11 @@ def _latest_complete() -> Any:  # noqa: ANN401  SQLAlchemy's own type
 
 
 def _query() -> Any:  # noqa: ANN401  as above
-    entries = select(quarantine.c.account, func.count().label("entries")).group_by(quarantine.c.account).subquery()
+    entries = (
+        select(quarantine.c.account, func.count().label("entries"), func.min(quarantine.c.first_at).label("oldest"))
+        .group_by(quarantine.c.account)
+        .subquery()
+    )
     waiting = select(waiting_plans.c.account, func.count().label("plans")).group_by(waiting_plans.c.account).subquery()
     joined = (
         accounts.outerjoin(cycles, (cycles.c.account == accounts.c.account) & (cycles.c.cycle_id == _latest_complete()))
@@ -48,7 +107,7 @@ def _query() -> Any:  # noqa: ANN401  as above
         .outerjoin(waiting, waiting.c.account == accounts.c.account)
     )
     columns = (
-        cycles.c.report, entries.c.entries, waiting.c.plans, database_now().label("now"),
+        cycles.c.report, entries.c.entries, entries.c.oldest, waiting.c.plans, database_now().label("now"),
         last_attempt().label("last_attempt"),
     )  # fmt: skip
     return select(accounts, *columns).select_from(joined)
@@ -76,6 +135,7 @@ def _status(account: str, row: Row[Any] | None, plans: Sequence[HeldPlan]) -> Ac
         held_too=plans[1:],
         quarantine=[],
         quarantined=(row.entries or 0) if row is not None else 0,
+        oldest_quarantined=row and row.oldest,
         unknown=counted.get("unknown", 0),
         oldest_unknown=None,
         cells=report.counts.read if report else 0,

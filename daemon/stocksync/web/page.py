@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -107,6 +108,21 @@ class Frame:
     """Where the search looks alone; "" for everywhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """What of the table of accounts is looked at."""
+
+    order: str = ""
+    find: str = ""
+    """A part of the accounts' names."""
+    page: int = 1
+
+    def link(self, **changed: str | int) -> str:
+        """Give where the table stands with something else chosen; another order begins at the first page."""
+        asked = {"sort": self.order, "find": self.find, "page": 1} | changed
+        return "/?" + urlencode({name: value for name, value in asked.items() if value not in {"", 1}})
+
+
 def status(shown: Sequence[Shown], frame: Frame, notice: str = "") -> str:
     """Give the status of a few accounts, those in trouble first; `notice` says what this process waits for."""
     ordered = worst_first([(one.status, one.health) for one in shown])
@@ -116,22 +132,20 @@ def status(shown: Sequence[Shown], frame: Frame, notice: str = "") -> str:
 
 
 def overview(
-    judged: Sequence[tuple[AccountStatus, Health]],
-    newest: Sequence[RecentChange],
-    frame: Frame,
-    *,
-    order: str = "",
-    page: int = 1,
+    judged: Sequence[tuple[AccountStatus, Health]], newest: Sequence[RecentChange], frame: Frame, view: TableView
 ) -> str:
-    """Give the table of many accounts, the worst on top or as `order` says, a hundred a page."""
+    """Give the table of many accounts, the worst on top or as `view` says, a hundred a page."""
     ordered = worst_first(judged)
-    key = _ORDERS.get(order)
+    all_judged = _judged(ordered, frame)
+    if view.find:
+        ordered = [pair for pair in ordered if view.find.casefold() in pair[0].account.casefold()]
+    key = _ORDERS.get(view.order)
     if key is not None:
-        ordered = sorted(ordered, key=key, reverse=order != "account")
-    first = PER_PAGE * (page - 1)
+        ordered = sorted(ordered, key=key, reverse=view.order != "account")
+    first = PER_PAGE * (view.page - 1)
     rows = [(one, health, pill(one, health, frame.speak)) for one, health in ordered[first : first + PER_PAGE]]
-    pages = {"order": order, "page": page, "first": first, "count": len(judged)}
-    return _rendered("overview.html", frame, **_judged(worst_first(judged), frame), rows=rows, newest=newest, **pages)
+    context = {"view": view, "first": first, "count": len(ordered), "rows": rows, "newest": newest}
+    return _rendered("overview.html", frame, **all_judged, **context)
 
 
 def message(frame: Frame, headline: str, mood: str, word: str, sentence: str, *, title: str, section: str = "") -> str:

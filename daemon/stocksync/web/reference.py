@@ -67,14 +67,17 @@ answers against it. Within a version 1.x keys are only added.
 | `/livez`, `/healthz` | whether the event loop turns: `{"well": true}`; restart on anything else | 200, 503 |
 | `/readyz` | whether every account is well: `{"well": …, "accounts": [Health …]}` | 200, 503 |
 | `/metrics` | Prometheus text, or OpenMetrics where asked for: [metrics.md](metrics.md) | 200 |
-| `/api/status` | `{"at": …, "version": …, "well": …, "accounts": [AccountStatus …]}` | 200, 503 |
+| `/api/status` | `{"at": …, "version": …, "well": …, "accounts": [AccountStatus …]}` | 200, 400, 404, 503 |
 | `/api/stock?sku=…` or `?id=…` | one product, as it is remembered: `StockAnswer` | 200, 400, 404, 405, 503 |
 | `/api/refresh?sku=…` or `?id=…`, by POST | the same, read in Qoyod now | 200, 400, 403, 404, 429, 503 |
 | `/api/changes?account=…&after=…` | `{"account": …, "changes": [LedgerRow …], "next": …}` | 200, 400, 410, 503 |
-| `/`, `/?account=…` | the page for people: up to five accounts, or one; more as a table | 200, 503 |
+| `/`, `/?account=…` | the page: up to five accounts, or one; more as a table (`sort`, `find`, `page`) | 200, 503 |
 | `/runbook` | docs/runbook.md, a section for each alert: `/runbook#stocksyncstale` | 200 |
 | `/search?q=…`, `/stock?sku=…` | a search by SKU, id or part of a name; one product, by POST read now | as above |
 
+- `/api/status?account=…` is about one account. Above a thousand accounts an answer tells of a thousand of them, in the
+  order of the configuration, says `accounts_total`, and names the `next` page (`?page=2`; null on the last); `well` is
+  about all. `/readyz` names a thousand then too, first those that are not well.
 - `/api/stock` takes `sku` (exactly as Qoyod has it) or `id` (Qoyod's product id), and `account` where there are
   several. `POST /api/refresh` takes the same and has Qoyod asked: that spends one request of the account's budget, and
   a figure that changed is written to the target, through the guards; the request carries no figure. Nothing that is

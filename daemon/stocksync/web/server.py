@@ -3,10 +3,9 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -17,11 +16,9 @@ from aiohttp import web
 from stocksync import __version__
 from stocksync.core.answers import Health, Waiting
 from stocksync.core.health import Watched
-from stocksync.core.held_plan import HeldPlan, headline
-from stocksync.core.jsonable import jsonable
 from stocksync.core.model import whole_number
 from stocksync.core.status import AccountStatus
-from stocksync.errors import ConfigurationError, StateError
+from stocksync.errors import ConfigurationError, NotFound, StateError
 from stocksync.web import page, waiting
 from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
@@ -30,6 +27,7 @@ from stocksync.web.gathering import Gathering, Register
 from stocksync.web.html import frame_of, html
 from stocksync.web.lookups import Lookups, Products
 from stocksync.web.reasons import RUNBOOK
+from stocksync.web.status_json import part_of, readiness_json, status_json
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -37,7 +35,6 @@ T = TypeVar("T")
 _STUCK_SECONDS = 15.0
 _ANSWER_SECONDS = 120.0
 """What an answer may take: whoever asked has mostly gone by then, or never ends the question."""
-_MOST_CHANGES = 100
 _LARGEST_BODY = 128 * 1024
 _KEPT = ("WWW-Authenticate", "Retry-After", "Allow")
 _SECURITY = {
@@ -141,21 +138,24 @@ class Web:
     async def readyz(self, _request: web.Request) -> web.Response:
         """Whether every account is fresh."""
         try:
-            healths = [health for _, health in await self._judged()]
-        except StateError as error:
-            return self._unreadable(error)
-        well = all(health.well for health in healths)
-        document = {"well": well, "accounts": healths} | self._awaited()
-        return await self._apart(answer, document, 200 if well else 503)
-
-    async def status(self, _request: web.Request) -> web.Response:
-        """Everything people are shown, for machines; of a held plan the first hundred changes."""
-        try:
             judged = await self._judged()
         except StateError as error:
             return self._unreadable(error)
-        whole = {"at": self._now(), "version": __version__, "well": all(health.well for _, health in judged)}
-        return await self._apart(_overview, whole, judged, self._awaited())
+        return await self._apart(readiness_json, judged, self._awaited())
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Everything people are shown, for machines; `account` and `page` ask for a part of it."""
+        try:
+            part = part_of(request.query)
+            judged = await self._judged()
+            whole = {"at": self._now(), "version": __version__, "well": all(health.well for _, health in judged)}
+            return await self._apart(status_json, whole, judged, part, self._awaited())
+        except ConfigurationError as error:
+            return problem(400, str(error))
+        except NotFound as error:
+            return problem(404, str(error))
+        except StateError as error:
+            return self._unreadable(error)
 
     async def front(self, request: web.Request) -> web.Response:
         """The status page: a card for each of a few accounts, or of the one that is asked for; else a table."""
@@ -168,8 +168,11 @@ class Web:
                 return problem(404, f"there is no account {asked[:100]!r}")
             if len(chosen) > page.CARDS:
                 newest = await self._gathering.changes({status.account: status for status, _ in judged})
-                order, number = request.query.get("sort", ""), whole_number(request.query.get("page", "1")) or 1
-                made = partial(page.overview, judged, newest, frame, order=order, page=number)
+                view = page.TableView(
+                    order=request.query.get("sort", ""), find=request.query.get("find", "").strip()[:100],
+                    page=whole_number(request.query.get("page", "1")) or 1,
+                )  # fmt: skip
+                made = partial(page.overview, judged, newest, frame, view)
             else:
                 notice = "" if self._waiting() is None else self._away(None)
                 shown = [await self._shown(status, health) for status, health in chosen]
@@ -269,21 +272,3 @@ async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 def _judge(pairs: Sequence[tuple[Watched, AccountStatus]], now: datetime) -> list[tuple[AccountStatus, Health]]:
     return [(judge.named(status), judge.health(status, now)) for judge, status in pairs]
-
-
-def _overview(
-    whole: dict[str, Any], judged: Sequence[tuple[AccountStatus, Health]], awaited: dict[str, Any]
-) -> web.Response:
-    return answer(whole | {"accounts": [_status(status, health) for status, health in judged]} | awaited)
-
-
-def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
-    record: dict[str, Any] = jsonable(replace(status, held=None, held_too=()))
-    plans = [_plan(plan, status.places) for plan in status.plans]
-    record |= {"held": plans[0] if plans else None, "held_too": plans[1:]}
-    return record | {"health": jsonable(health)}
-
-
-def _plan(plan: HeldPlan, places: Mapping[str, str]) -> dict[str, Any]:
-    record: dict[str, Any] = jsonable(replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(places))
-    return record | {"changes_total": len(plan.changes), "effect": headline(plan)}
