@@ -1,9 +1,10 @@
-"""Killed at any commit: nothing is lost, the target follows, and the ledger tells no lie."""
+"""Killed at any commit: nothing is lost, the target follows, and neither the ledger nor its feed tells a lie."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from feed_reader import Reader, applied, opened
 from system_shop import Shop, watch, witnessed
 
 SEPARATE = ("claim", "begin", "intend", "write", "acknowledge", "end", "release")
@@ -21,6 +22,7 @@ async def test_killed_at_any_commit_the_target_follows_within_two_cycles_and_the
     shop = await open_shop(backend, target, products=8, settings={"target": {"batch_size": 4}})
     assert (await shop.command("once")).code == 0
     await watch(shop.target)
+    reader = Reader()
     for round_, point in enumerate(SEPARATE if sharing == "separate" else SHARED):
         for when in ("before", "after"):
             where = f"{when} the commit of {point}"
@@ -28,11 +30,23 @@ async def test_killed_at_any_commit_the_target_follows_within_two_cycles_and_the
             nth = 2 if point in IN_BATCHES else 1
             killed = await shop.killed("once", point=point, when=when, nth=nth)
             assert killed.code == -9, f"{where} was not reached: {killed}"
+            await follow(shop, reader, where)
             move_on(shop, old)
             await recover(shop, where)
+            await follow(shop, reader, where)
             await check_ledger(shop, where, exactly_once=sharing == "shared")
     ended = await shop.command("once", "--json")
     assert (ended.code, ended.json[0]["counts"]["applied"]) == (0, 0), "all is known: nothing is written again"
+
+
+async def follow(shop: Shop, reader: Reader, where: str) -> None:
+    """Read on behind the cursor: whatever was applied is seen, in order, and nothing that was not.
+
+    The state is opened for it alone, so that a cycle finds it as it left it.
+    """
+    async with opened(shop) as state:
+        await reader.read(state)
+    assert reader.seen == await applied(shop), where
 
 
 async def test_without_intents_the_same_kill_would_leave_a_wrong_figure_for_good(

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from feed_reader import Reader, applied
 from servers import LOCK_WAITS_SECONDS, lock_waits
 from system_shop import Daemon, Shop, holding, sql, until, watch, witnessed
 
@@ -58,6 +59,8 @@ async def together(*stories: Coroutine[Any, Any, None]) -> None:
 async def killed(shop: Shop, what: str, say: Print) -> None:
     """Kill the writer, and see the other take over and write."""
     leader, standby = await two_daemons(shop)
+    reader = Reader()
+    following = asyncio.create_task(reader.follow([leader, standby]))
     assert await leader.metric("leader", account="main") == 1
     assert await standby.metric("leader", account="main") == 0
     leader.send(signal.SIGKILL)
@@ -70,12 +73,16 @@ async def killed(shop: Shop, what: str, say: Print) -> None:
     assert await standby.metric("leader", account="main") == 1
     assert await standby.metric("lease_epoch", account="main") == epoch
     assert {row.epoch for row in await shop.entries() if row.after == str(NEWEST)} == {epoch}
+    await until(lambda: reader.has_all(shop), "who follows the feed has it too, from the other daemon")
+    following.cancel()
+    assert reader.seen == await applied(shop), what
 
 
 async def asked_to_end(shop: Shop, say: Print) -> None:
     """Restart as an upgrade does, the new one up before the old is stopped: nothing is lost, nothing written twice."""
     leader, standby = await two_daemons(shop)
-    trading = asyncio.create_task(trade(shop))
+    trading, reader = asyncio.create_task(trade(shop)), Reader()
+    following = asyncio.create_task(reader.follow([leader, standby]))
     await until(lambda: len(shop.shown[FIRST]) > 3, "trade has begun")
     at = time.monotonic()
     assert await leader.end(signal.SIGTERM) == 0
@@ -85,6 +92,9 @@ async def asked_to_end(shop: Shop, say: Print) -> None:
     trading.cancel()
     shop.set(1, 1, NEWEST)
     await until(shop.equal, "the new one wrote what was traded meanwhile")
+    await until(lambda: reader.has_all(shop), "who follows the feed has it too, from the other daemon")
+    following.cancel()
+    assert reader.seen == await applied(shop)
     told: dict[Any, list[str]] = {}
     for entry in await shop.entries():
         told.setdefault((entry.product_id, entry.place), []).append(entry.after)
