@@ -7,8 +7,12 @@ from random import Random
 import pytest
 from sqlalchemy import update
 
+from stocksync.app.wiring import SystemClock
 from stocksync.core import budget as expected
+from stocksync.core.allowance import Allowance
 from stocksync.core.budget import FULL, SECOND, BudgetRow, Pace
+from stocksync.errors import AskedTooOften
+from stocksync.run.lookup_share import LookupShare
 from stocksync.sqlengine import open_engine, writing
 from stocksync.state import budgets as statements
 from stocksync.state.schema import budgets
@@ -38,6 +42,23 @@ async def test_the_first_who_reserve_at_once_get_slots_of_their_own(another_stat
     got = await asyncio.gather(*(state.reserve("new", PACE, 1) for state in states))
     slots = sorted(reserved.first for reserved in got)
     assert all(later - slot >= PACE.interval for slot, later in pairwise(slots))
+
+
+async def test_look_ups_of_any_number_of_processes_have_one_share_and_who_is_refused_spends_nothing(
+    another_state,
+) -> None:
+    clock, longest = SystemClock(), 1.0
+    began = clock.monotonic()
+    shares = [LookupShare(Allowance.of(180), clock, await another_state(), "main look-ups") for _ in range(3)]
+    asked = [share.turn(longest) for share in shares for _ in range(9)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    went = told.count(None)
+    refused = [one for one in told if isinstance(one, AskedTooOften)]
+    # Ten were saved up, and one a second is their pace; each of the three alone would have let nine go at once.
+    assert 10 <= went <= 12 + longest + clock.monotonic() - began, told
+    assert len(refused) == 27 - went
+    (wait,) = (await shares[0].shared.reserve("main look-ups", shares[0].allowance.pace, 1)).slots()
+    assert wait <= (longest + 1) * SECOND, "the refused ones have moved nobody back"
 
 
 async def test_an_idle_budget_lets_requests_go_at_once(state) -> None:

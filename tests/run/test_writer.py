@@ -14,6 +14,7 @@ from leasing import claim
 from structlog.testing import capture_logs
 from virtual_time import EPOCH, LoopClock, virtually
 
+from stocksync.core.allowance import Allowance
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.core.model import Cell, Change
@@ -22,6 +23,7 @@ from stocksync.errors import LeaseLost, RowsLocked, StateUnavailable, TargetConf
 from stocksync.memory import MemoryState, MemoryTable, MemoryTarget
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account, Settings
+from stocksync.run.lookup_share import LookupShare
 from stocksync.run.writer import FENCE_MARGIN, Writer, finish
 
 TTL = timedelta(hours=1)
@@ -167,7 +169,7 @@ def bench(work: Callable[[Bench], Coroutine[Any, Any, None]], *, shared: bool = 
         nothing = SimpleNamespace()
         account = Account(
             "main", nothing, target, state, shared, Rules(Policy(), LocationMap()), Limits(),  # type: ignore[arg-type]
-            settings(batch_size), LoopClock(), lambda _event: None,
+            settings(batch_size), LoopClock(), lambda _event: None, LookupShare(Allowance.of(180), LoopClock()),
         )  # fmt: skip
         await work(Bench(Writer(account, lease, "c1"), target, state, calls, lease, account))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtual_time import LoopClock
 
+from stocksync.core.allowance import Allowance
 from stocksync.core.budget import Pace, Reservation
 from stocksync.core.desired_state import Rules
 from stocksync.core.events import CycleEnded, CycleStarted, Event, LeaseChanged, TriggerSkipped
@@ -27,6 +28,7 @@ from stocksync.run.account import Account, Settings
 from stocksync.run.cycle import Cycle
 from stocksync.run.leases import Leadership, lead
 from stocksync.run.lookup import Query, look_up
+from stocksync.run.lookup_share import LookupShare
 from stocksync.run.service import Runner
 from stocksync.simulator.faults import Phase
 from stocksync.simulator.wire import Manner, Request
@@ -233,7 +235,7 @@ class Daemon:
             state=gated, shared=world.weather.shared,
             rules=Rules(Policy(), LocationMap()), limits=Limits(minimum_cells=world.weather.minimum_cells),
             settings=_settings(heal=world.weather.meddled, cross_check=world.weather.cross_check),
-            clock=clock, publish=self.hear,
+            clock=clock, publish=self.hear, lookups=LookupShare(Allowance.of(PER_MINUTE), clock),
         )  # fmt: skip
         self.leadership = Leadership(
             self.account.state, self.hear, name, [["main"]], elected=lambda _lease, _number: self.runner.elected()

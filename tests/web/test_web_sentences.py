@@ -129,6 +129,10 @@ MADE_OF_PARTS = {
         "accounts.main.target: gone; has the table been changed?; see `stocksync check`",
     "targets/mapping.py: , did you mean {}?":
         "accounts.main.target.table: there is no table 'a', did you mean 'b'? (there is: b)",
+    "web/waiting.py: the state database cannot be read; the target keeps its figures, and polling goes on by itself "
+    "once it is back":
+        "the state database cannot be read; the target keeps its figures, and polling goes on by itself "
+        "once it is back: the state database cannot be used now: no",
     "web/waiting.py: the first try is under way":
         "waiting for the state database since 2026-11-29 09:10:21 UTC (3 min): it does not answer; the first try "
         "is under "

@@ -35,6 +35,7 @@ from stocksync.qoyod.credentials import Credential, KeyCredential, OAuthCredenti
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.qoyod.transport import post_over
 from stocksync.run.account import Account, Settings
+from stocksync.run.lookup_share import LookupShare
 from stocksync.run.turns import Turns
 from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
@@ -202,7 +203,7 @@ class Builder:
     _engines: dict[URL, AsyncEngine] = field(default_factory=dict)
     _writing: dict[tuple[str, ...], asyncio.Lock] = field(default_factory=dict)
     _turns: Turns = field(default_factory=Turns)
-    _allowances: dict[str, Allowance] = field(default_factory=dict)
+    _lookups: dict[str, LookupShare] = field(default_factory=dict)
 
     def accounts(self, config: Config) -> dict[str, Account]:
         """Make what a configuration asks for; what it leaves as it was stays the same object."""
@@ -252,11 +253,18 @@ class Builder:
             publish=self.publish,
             writing=self._writing.setdefault(tuple(sorted((one.name, *plan.siblings))), asyncio.Lock()),
             turns=self._turns,
-            allowance=self._allowances.setdefault(plan.tenant, Allowance.of(one.poll.requests_per_minute)),
+            lookups=self._lookups_of(plan),
             siblings=plan.siblings,
             together=plan.together,
             target_id=fingerprint_of(one.target),
         )
+
+    def _lookups_of(self, plan: Plan) -> LookupShare:
+        if plan.tenant not in self._lookups:
+            allowance = Allowance.of(plan.section.poll.requests_per_minute)
+            # A space stands in no tenant's name.
+            self._lookups[plan.tenant] = LookupShare(allowance, self.clock, self.state, f"{plan.tenant} look-ups")
+        return self._lookups[plan.tenant]
 
     def _source(self, plan: Plan) -> Source:
         one, poll, tenant = plan.section, plan.section.poll, plan.tenant

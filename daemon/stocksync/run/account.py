@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from stocksync.core.allowance import Allowance
 from stocksync.core.desired_state import Rules
 from stocksync.core.guards import Limits
 from stocksync.errors import StocksyncError
 from stocksync.ports import Capabilities, Clock, Publish, Source, State, Target
+from stocksync.run.lookup_share import LookupShare
 from stocksync.run.turns import Turns
 
 _LOOK = 10.0
@@ -47,6 +47,8 @@ class Account:
     settings: Settings
     clock: Clock
     publish: Publish
+    lookups: LookupShare
+    """What look-ups may spend of the tenant's budget; its accounts have it in common."""
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from loading the snapshot to the last acknowledgement, by cycle, look-up and healing alike.
 
@@ -54,8 +56,6 @@ class Account:
     """
     turns: Turns = field(default_factory=Turns)
     """Shared by all accounts of the process."""
-    allowance: Allowance = field(default_factory=lambda: Allowance.of(180))
-    """What look-ups may spend of the tenant's budget; its accounts have it in common."""
     siblings: tuple[str, ...] = ()
     """Other accounts that poll the same tenant and write to the same table."""
     together: tuple[str, ...] = ()

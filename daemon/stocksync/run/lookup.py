@@ -114,9 +114,8 @@ async def _ask_many(
     patience = iter([_PATIENCE])
 
     async def allowed() -> None:
-        now = account.clock.monotonic()
         # Who is let in with the first request may finish: where there is one for each SKU they are only paced.
-        await asyncio.sleep(account.allowance.take(now, next(patience, float("inf"))))
+        await account.lookups.turn(next(patience, float("inf")))
 
     try:
         return await account.source.find_many(skus, allowed), None
@@ -154,7 +153,7 @@ async def _answer(account: Account, product: Product, snapshot: Snapshot, push: 
 
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
     """Give the product, or why Qoyod does not show it."""
-    await asyncio.sleep(account.allowance.take(account.clock.monotonic(), _PATIENCE))
+    await account.lookups.turn(_PATIENCE)
     try:
         found = await _find(account, query)
     except SourceError as error:

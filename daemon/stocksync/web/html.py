@@ -10,6 +10,8 @@ from stocksync.web.language import COOKIE, LANGUAGES, spoken
 from stocksync.web.page import Frame
 
 _YEAR = 365 * 86_400
+STARTED = web.AppKey("started", datetime)
+"""Since when this process serves."""
 
 
 def frame_of(request: web.Request, now: datetime, asked: str = "") -> Frame:
@@ -17,7 +19,8 @@ def frame_of(request: web.Request, now: datetime, asked: str = "") -> Frame:
     speak = spoken(request)
     # A page that was made by POST is shown by GET in the other language.
     query = {**request.query, "lang": speak.other}
-    return Frame(speak, now, str(request.rel_url.with_query(query)), asked, request.query.get("account", ""))
+    account, started = request.query.get("account", ""), request.app[STARTED]
+    return Frame(speak, now, str(request.rel_url.with_query(query)), asked, account, started)
 
 
 def html(request: web.Request, text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

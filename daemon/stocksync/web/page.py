@@ -106,6 +106,8 @@ class Frame:
     """What stands in the search box."""
     account: str = ""
     """Where the search looks alone; "" for everywhere."""
+    started: datetime | None = None
+    """Since when this process serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ def _rendered(template: str, frame: Frame, **context: Any) -> str:  # noqa: ANN4
     return _ENVIRONMENT.get_template(template).render(
         speak=speak, t=speak.text, w=speak.word, n=speak.number, f=speak.figure, span=speak.span,
         moment=speak.moment, clock=speak.clock, now=frame.now, switch=frame.switch, asked=frame.asked,
-        searched=frame.account, **context,
+        searched=frame.account, started=frame.started, **context,
     )  # fmt: skip
 
 

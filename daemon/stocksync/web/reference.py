@@ -85,8 +85,9 @@ answers against it. Within a version 1.x keys are only added.
 - `POST /api/refresh` with the body `{"account": "main", "skus": ["A", "B"]}`, at most 100, answers `StockAnswers` for
   the lines of one order: one request to Qoyod where it is seen to follow `q[sku_in][]`, else one each, at the pace
   below; what changed is weighed and written together. 404 where none of them is known.
-- Look-ups may spend a third of `poll.requests_per_minute`, so that polls always have the rest. Some go at once, the
-  next ones wait for up to ten seconds, and then 429 says by `Retry-After` when to ask again.
+- Look-ups may spend a third of `poll.requests_per_minute`, those of all processes together, so that polls always have
+  the rest. Some go at once, the next ones wait for up to ten seconds, and then 429 says by `Retry-After` when to ask
+  again.
 - An answer waits for no cycle: where one compares or writes, `pushed` is 0, `note` says so, and what is new is written
   as soon as that has ended. A changed figure alone is written first, for two seconds at most, and `pushed` counts it.
 - `/api/changes` is the ledger as a feed, oldest first: `after` is the id of the last change dealt with (0: from the

@@ -278,8 +278,8 @@ ARABIC: Mapping[str, str] = {
     # The state database.
     "the state database cannot be used now: {reason}": "لا يمكن استعمال قاعدة الحالة الآن: {reason}",
     "the state database refused: {words}": "رفضت قاعدة الحالة: {words}",
-    "the state database cannot be read; polling goes on by itself once it is back: {reason}":
-        "لا تُقرأ قاعدة الحالة، وتُستأنف القراءة وحدها حين تعود: {reason}",
+    "the state database cannot be read; the target keeps its figures, and polling goes on by itself once it is back: "
+    "{reason}": "لا تُقرأ قاعدة الحالة؛ أرقام الهدف باقية، وتُستأنف القراءة وحدها حين تعود: {reason}",
     "waiting for the state database since {moment} ({span}): {reason}; the first try is under way, and polling begins "
     "by itself once it is there":
         "ننتظر قاعدة الحالة منذ {moment} ({span}): {reason}؛ المحاولة الأولى جارية، وتبدأ القراءة وحدها حين توجد",

@@ -24,7 +24,7 @@ from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 from stocksync.web.feed import ChangesAfter, Feed
 from stocksync.web.gathering import Gathering, Register
-from stocksync.web.html import frame_of, html
+from stocksync.web.html import STARTED, frame_of, html
 from stocksync.web.lookups import Lookups, Products
 from stocksync.web.reasons import RUNBOOK
 from stocksync.web.status_json import part_of, readiness_json, status_json
@@ -110,6 +110,7 @@ class Web:
 
         application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=_LARGEST_BODY)
         application.on_response_prepare.append(_secure)
+        application[STARTED] = self._now()
         application.router.add_get("/", self.front)
         application.router.add_get(RUNBOOK, self.runbook)
         application.router.add_get("/metrics", self.metrics)

@@ -10,7 +10,11 @@ from stocksync.errors import StateError
 def sentence(waiting: Waiting | None, error: StateError | None, now: datetime) -> str:
     """Say what is waited for, since when, why, and what happens next."""
     if waiting is None:
-        return f"the state database cannot be read; polling goes on by itself once it is back: {error}"
+        away = (
+            "the state database cannot be read; the target keeps its figures, and polling goes on by itself "
+            "once it is back"
+        )
+        return f"{away}: {error}"
     since = f"{_clock(waiting.since)} ({in_words(now - waiting.since)})"
     tries = (
         "the first try is under way" if waiting.next_try is None else f"the next try is at {_clock(waiting.next_try)}"
