@@ -2,12 +2,12 @@
 
 import asyncio
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, exists, or_, select, type_coerce
+from sqlalchemy import BigInteger, Column, Select, and_, exists, or_, select, type_coerce
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,7 @@ from stocksync.core.model import Cell, Presence, RowLocator, SnapshotCell, Snaps
 from stocksync.ports import Quarantined
 from stocksync.state.codec import locations_of, parts_of, totals_of
 from stocksync.state.schema import accounts, cells, decided_cells, products, quarantine, waiting_plans
-from stocksync.state.session import chunks
+from stocksync.state.session import by_id
 from stocksync.state.types import instant
 
 _PAGE = 5000
@@ -51,8 +51,8 @@ async def load_cells(
     """Load what is known of an account's cells, of all products or of some."""
     found: dict[Cell, SnapshotCell] = {}
     query = select(*_REMEMBERED).where(cells.c.account == account)
-    for part in _narrowed(query, cells.c.product_id, product_ids):
-        rows = (await connection.execute(part)).all()
+    for part, bound in _narrowed(connection, query, cells.c.product_id, product_ids):
+        rows = (await connection.execute(part, bound)).all()
         for start in range(0, len(rows), _PAGE):
             found.update(map(_remembered, rows[start : start + _PAGE]))
             await asyncio.sleep(0)  # lets heartbeats through
@@ -67,8 +67,8 @@ async def load_products(
     query = select(*columns).where(products.c.account == account)
     return {
         row[0]: SnapshotProduct._make((*row[1:-1], Presence(row[-1])))
-        for part in _narrowed(query, products.c.product_id, product_ids)
-        for row in (await connection.execute(part)).all()
+        for part, bound in _narrowed(connection, query, products.c.product_id, product_ids)
+        for row in (await connection.execute(part, bound)).all()
     }
 
 
@@ -99,8 +99,8 @@ async def load_quarantine(
     query = select(quarantine).where(quarantine.c.account == account)
     return {
         (entry.product_id, entry.place): entry
-        for part in _narrowed(query, quarantine.c.product_id, product_ids)
-        for entry in map(quarantined_of, (await connection.execute(part)).all())
+        for part, bound in _narrowed(connection, query, quarantine.c.product_id, product_ids)
+        for entry in map(quarantined_of, (await connection.execute(part, bound)).all())
     }
 
 
@@ -148,10 +148,10 @@ def _in_key_order(account: str, size: int) -> Select[Any]:
     )
 
 
-def _narrowed(query: Select[Any], column: Any, product_ids: Sequence[int] | None) -> Iterable[Select[Any]]:  # noqa: ANN401
-    if product_ids is None:
-        return [query]
-    return [query.where(column.in_(chunk)) for chunk in chunks(product_ids)]
+def _narrowed(
+    connection: AsyncConnection, query: Select[Any], column: Column[int], product_ids: Sequence[int] | None
+) -> list[tuple[Select[Any], dict[str, Any]]]:
+    return [(query, {})] if product_ids is None else by_id(connection, query, column, product_ids)
 
 
 def _remembered(row: Sequence[Any]) -> tuple[Cell, SnapshotCell]:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
 import stamina
-from sqlalchemy import Column, Delete, Table, Update, any_, bindparam, tuple_
+from sqlalchemy import Column, Delete, Select, Table, Update, bindparam, tuple_
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,10 +14,11 @@ from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
-from stocksync.sqlrows import array_of, parameters, takes_arrays
+from stocksync.sqlrows import parameters, takes_arrays, unnested
 from stocksync.threads import to_its_end
 
 T = TypeVar("T")
+Narrowed = TypeVar("Narrowed", Select[Any], Update)
 Row = dict[str, Any]
 InTransaction = Callable[[AsyncConnection], Awaitable[T]]
 Opening = Callable[[AsyncEngine], AbstractAsyncContextManager[AsyncConnection]]
@@ -118,16 +119,25 @@ async def execute_by_key(
 
 
 async def execute_by_id(
-    connection: AsyncConnection, statement: Update | Delete, column: Column[int], ids: Sequence[int]
+    connection: AsyncConnection, statement: Update, column: Column[int], ids: Sequence[int]
 ) -> None:
     """Execute a statement for each row whose `column` is one of `ids`."""
-    if takes_arrays(connection):
-        if ids:
-            named = column == any_(array_of("ids", column.type))
-            await connection.execute(statement.where(named), parameters({"ids": ids}))
-        return
-    for chunk in chunks(ids):
-        await connection.execute(statement.where(column.in_(chunk)))
+    for part, bound in by_id(connection, statement, column, ids):
+        await connection.execute(part, bound)
+
+
+def by_id(
+    connection: AsyncConnection, statement: Narrowed, column: Column[int], ids: Sequence[int]
+) -> list[tuple[Narrowed, dict[str, Any]]]:
+    """Narrow a statement to rows whose `column` is one of `ids`: give its parts, each with what is bound to it."""
+    if not takes_arrays(connection):
+        return [(statement.where(column.in_(chunk)), {}) for chunk in chunks(ids)]
+    if not ids:
+        return []
+    # As a table to be joined: of IN or ANY PostgreSQL makes a condition that each of an account's rows is held
+    # against, id by id, as long as its statistics do not know that the account has rows.
+    given = unnested({"ids": column.type})
+    return [(statement.where(column == given.c.ids), parameters({"ids": ids}))]
 
 
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
