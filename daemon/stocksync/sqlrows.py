@@ -5,6 +5,7 @@ SQLAlchemy's own way with many rows, a dictionary each, costs Python more than t
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Enum,
     FromClause,
     Integer,
+    Numeric,
     String,
     Text,
     bindparam,
@@ -65,18 +67,17 @@ class _ArrayText(TypeDecorator[Sequence[Any]]):
         self.kind = kind
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        if isinstance(self.kind, Integer):
-            return _numbers_text
         each = self.kind.dialect_impl(dialect).bind_processor(dialect)
+        text = _numbers_text if isinstance(_plain(self.kind), Integer | Numeric) else array_text
         if each is None:
-            return array_text
+            return text
         # What a type of ours does to text it does letter by letter, so that once for all values is enough.
         at_once = isinstance(_plain(self.kind), String)
-        return lambda values: each(array_text(values)) if at_once else array_text(list(map(each, values)))
+        return lambda values: each(text(values)) if at_once else text(list(map(each, values)))
 
 
-def _numbers_text(values: Sequence[int | None]) -> str:
-    return array_text(values) if None in values else "{" + str(list(values))[1:-1] + "}"
+def _numbers_text(values: Sequence[float | Decimal | None]) -> str:
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def array_text(values: Sequence[Any]) -> str:
@@ -91,6 +92,8 @@ def array_text(values: Sequence[Any]) -> str:
 
 
 def _mixed_text(values: Sequence[Any]) -> str:
+    if values.count(None) == len(values):
+        return "{" + ",".join(["NULL"] * len(values)) + "}"
     texts = ["NULL" if value is None else f'"{_escaped(_text(value))}"' for value in values]
     return "{" + ",".join(texts) + "}"
 

@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from stocksync.core.model import Cell, Figure, Product, Removal, SnapshotCell, SnapshotProduct, SourceFigures
 from stocksync.core.policy import LocationMap, OnRemoved, Policy, PolicyResult, settle, total_of
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredCell:
+class DesiredCell(NamedTuple):
     """A cell with the figure the target should hold."""
 
     cell: Cell
@@ -220,7 +220,7 @@ def yield_skus(
             shut.add(row)
         elif not want.retires and want.sku in contested:
             ids = ", ".join(map(str, contested[want.sku]))
-            desires.wants[cell] = replace(want, refused=f"products {ids} bear the SKU {want.sku!r}")
+            desires.wants[cell] = want._replace(refused=f"products {ids} bear the SKU {want.sku!r}")
 
 
 def is_retired(known: SnapshotProduct | None) -> bool:
@@ -264,11 +264,12 @@ def _tracked(
     if astray:
         (desires.unmapped if rules.places.ignores else desires.unmapped_held)[product.id] = astray
     for place, parts in found.items():
-        remembered = memory.get(Cell(product.id, place))
+        cell = Cell(product.id, place)
+        remembered = memory.get(cell)
         if remembered is not None and _is_settled(product, parts, remembered, rules.policy):
             desires.unchanged[product.id] = desires.unchanged.get(product.id, 0) + 1
         else:
-            _place(product, Cell(product.id, place), parts, remembered=remembered, rules=rules, desires=desires)
+            _place(product, cell, parts, remembered=remembered, rules=rules, desires=desires)
     for cell in known:
         if cell.place not in found:
             _not_shown(product, cell, memory[cell], rules, desires)

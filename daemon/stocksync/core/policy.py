@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from functools import reduce
+from typing import NamedTuple
 
 from stocksync.core.answers import Step
 from stocksync.core.model import Figure, Removal, SourceFigures, show
@@ -107,8 +108,7 @@ class LocationMap:
         return self.unmapped is Unmapped.IGNORE or (self.summed and self.unmapped is Unmapped.AS_IS)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyResult:
+class PolicyResult(NamedTuple):
     """A desired quantity, and what was done to get it."""
 
     figure: Decimal

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from stocksync.core.model import Change, Removal, RowLocator
 from stocksync.ports import BatchResult
@@ -21,8 +22,7 @@ _COMPANIONS = {"v_other": "other", "v_updated_at": "updated_at", "v_active": "ac
 """What is only written along with a figure, to the part of the layout that takes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowChange:
+class RowChange(NamedTuple):
     """One change with its values as the columns take them."""
 
     change: Change
@@ -30,13 +30,13 @@ class RowChange:
     finds: Row
     sets: Row
     """Empty for a deletion."""
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = MappingProxyType({})
     """Columns, by the names of `sets`, that do not go along, with what was said of their values."""
 
     def without(self, names: Collection[str], words: str) -> "RowChange":
         """Give the same change without some of the columns."""
         sets = {name: value for name, value in self.sets.items() if name not in names}
-        return replace(self, sets=sets, left_out={**self.left_out, **dict.fromkeys(names, words)})
+        return self._replace(sets=sets, left_out={**self.left_out, **dict.fromkeys(names, words)})
 
 
 @dataclass(slots=True)

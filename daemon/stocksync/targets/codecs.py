@@ -111,7 +111,9 @@ def flag_of(name: str, kind: types.TypeEngine[Any], dialect: str) -> Flag:
 
 def number(value: object, single: bool = False) -> Decimal | None:  # noqa: FBT001, FBT002
     """Read a quantity back exactly; None for NULL and for what is no finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, float):
         value = _shortest(value) if single else repr(value)

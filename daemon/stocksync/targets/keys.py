@@ -69,6 +69,8 @@ def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, let
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Decimal | float):
         found = number(value)
         return str(value) if found is None else show(found)
@@ -156,11 +158,11 @@ def _whole(kind: types.Integer | None) -> Callable[[str], int]:
     low, high = _range(kind)
 
     def encode(text: str) -> int:
-        if not text.lstrip("-").isdecimal() or not text.isascii() or str(int(text)) != text:
+        if not text.lstrip("-").isdecimal() or not text.isascii() or str(number := int(text)) != text:
             raise UnsuitableValue(f"{text!r} is no plain whole number, which the column holds")
-        if not low <= int(text) <= high:
+        if not low <= number <= high:
             raise UnsuitableValue(f"{text} is beyond what the column holds ({low} to {high})")
-        return int(text)
+        return number
 
     return encode
 

@@ -26,7 +26,7 @@ def batch_of(layout: Layout, match_by: MatchBy, left_out: Iterable[tuple[Change,
     batch = arrange(layout, match_by, (replace(change, before=Removal.DEACTIVATED) for change, _ in left_out), now)
     for at, order in enumerate(batch.orders):
         names = left_out_by(layout, words[order.change.cell])
-        batch.orders[at] = replace(order, sets={name: order.sets[name] for name in names if name in order.sets})
+        batch.orders[at] = order._replace(sets={name: order.sets[name] for name in names if name in order.sets})
     return batch
 
 
@@ -73,7 +73,7 @@ class ColumnRetry:
         try:
             async with self._attempt():
                 for one in orders:
-                    await self._set(replace(one, sets={"v_other": None}))
+                    await self._set(one._replace(sets={"v_other": None}))
                 for order in orders:  # where this one is refused, it is the one to name
                     await self._set(order)
         except TransactionGone:

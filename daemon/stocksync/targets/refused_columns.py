@@ -24,9 +24,9 @@ class RefusedColumns:
         """Know of none."""
         self._known: dict[Cell, _Refusal] = {}
 
-    def spare(self, orders: Iterable[RowChange]) -> list[RowChange]:
+    def spare(self, orders: list[RowChange]) -> list[RowChange]:
         """Leave out of each change what was refused of it lately; a new SKU is a new value."""
-        return [self._spared(order) for order in orders]
+        return [self._spared(order) for order in orders] if self._known else orders
 
     def learn(self, orders: Iterable[RowChange]) -> None:
         """Note what orders that went in went in without."""

@@ -47,7 +47,7 @@ async def look_up(
     for chunk in chunks(distinct, _ARRAY if takes_arrays(connection) else _CHUNK):
         seen: Found = {}
         statement, values = _wanted(connection, layout, _figures(layout), chunk)
-        for row in await connection.execute(statement, values):
+        for row in (await connection.execute(statement, values)).all():
             _count(seen, layout, row)
         # The rows of one key may answer several chunks: they are counted within one.
         found.update(seen)
