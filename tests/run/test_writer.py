@@ -233,6 +233,90 @@ def test_batches_grow_where_they_are_quick_and_do_not_where_a_row_is_refused_or_
     bench(work)
 
 
+def test_while_a_large_batch_is_written_the_state_acknowledges_the_last_and_intends_the_next() -> None:
+    async def work(on: Bench) -> None:
+        on.target.seconds = 0.3
+        await on.writer.push(changes(*range(1, 17)))
+        calls = [call for call in on.calls if not call.startswith("confirm")]
+        assert calls[1:] == [
+            "intend [1, 2]", "write [1, 2]", "acknowledge [1, 2]",
+            "intend [3, 4, 5, 6]",
+            "intend [7, 8, 9, 10]", "write [3, 4, 5, 6]",
+            "acknowledge [3, 4, 5, 6]", "intend [11, 12, 13, 14, 15, 16]", "write [7, 8, 9, 10]",
+            "acknowledge [7, 8, 9, 10]", "write [11, 12, 13, 14, 15, 16]",
+            "acknowledge [11, 12, 13, 14, 15, 16]",
+        ]  # fmt: skip
+        assert ids(on.pushed.applied) == [*range(1, 17)]
+        assert await on.intents() == set()
+
+    bench(work)
+
+
+def test_a_push_that_is_cancelled_acknowledges_what_was_written_and_leaves_open_only_what_was_not() -> None:
+    async def work(on: Bench) -> None:
+        on.target.seconds = 0.3
+        push = asyncio.create_task(on.writer.push(changes(*range(1, 17))))
+        await asyncio.sleep(0.8)  # the third batch is being written
+        push.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await push
+        assert set(on.rows()) == {*range(1, 11)}
+        assert ids(on.pushed.applied) == [*range(1, 11)]
+        assert await on.intents() == {*range(11, 17)}
+
+    bench(work)
+
+
+def test_a_row_refused_in_mid_flow_stands_alone_and_no_batch_is_lost() -> None:
+    async def work(on: Bench) -> None:
+        on.target.seconds = 0.3
+        await on.writer.push([change(one, REFUSED if one == 8 else Decimal(7)) for one in range(1, 31)])
+        assert set(on.rows()) == {*range(1, 31)} - {8}
+        assert ids(on.pushed.refused) == [8]
+        assert sorted(ids(on.pushed.applied)) == sorted({*range(1, 31)} - {8})
+        assert await on.intents() == {8}
+
+    bench(work)
+
+
+def test_a_target_that_goes_away_in_mid_flow_leaves_written_what_is_acknowledged_and_open_what_is_not() -> None:
+    class Leaving(Target):
+        async def write(self, changes: Any, *args: Any, **how: Any) -> BatchResult:
+            if any(one.product_id > 8 for one in changes):
+                raise TargetUnavailable("gone")
+            return await super().write(changes, *args, **how)
+
+    async def work(on: Bench) -> None:
+        on.account.target = leaving = Leaving(on.calls)
+        leaving.seconds = 0.3
+        with pytest.raises(TargetUnavailable):
+            await on.writer.push(changes(*range(1, 31)))
+        assert {row.product_id for row in leaving.table.rows} == {*range(1, 7)}
+        assert ids(on.pushed.applied) == [*range(1, 7)]
+        assert await on.intents() == {*range(7, 19)}, "of two batches"
+
+    bench(work)
+
+
+def test_a_state_that_goes_away_in_mid_flow_ends_the_push_and_what_was_written_stays_open() -> None:
+    class Leaving(State):
+        async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
+            if ids(written.applied) == [3, 4, 5, 6]:
+                raise StateUnavailable("gone")
+            await super().acknowledge(lease, cycle_id, written)
+
+    async def work(on: Bench) -> None:
+        on.state.__class__ = Leaving
+        on.target.seconds = 0.3
+        with pytest.raises(StateUnavailable):
+            await on.writer.push(changes(*range(1, 31)))
+        assert set(on.rows()) == {*range(1, 11)}, "the batch under way is finished"
+        assert ids(on.pushed.applied) == [1, 2]
+        assert await on.intents() == {*range(3, 11)}
+
+    bench(work)
+
+
 def test_slow_batches_do_not_grow() -> None:
     async def work(on: Bench) -> None:
         on.target.seconds = 0.41

@@ -15,6 +15,11 @@ class BatchSize:
         self._least = configured
         self.rows = configured
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether all goes well: the last batches were quick, and nothing in them was refused or waits."""
+        return self.rows > self._least
+
     def learn(self, seconds: float, *, smooth: bool) -> None:
         """Hear how long a batch of this size took, and whether all its rows went in."""
         if not smooth or seconds > _SLOW:

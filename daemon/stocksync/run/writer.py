@@ -73,6 +73,10 @@ class Writer:
         self._last: Change | None = None
         self._probed: Change | None = None
         self._waits = 0
+        self._intended: Sequence[Change] = ()
+        """The batch whose intents were committed ahead of its turn."""
+        self._unacknowledged: BatchResult | None = None
+        """What was written while the state was busy with other batches."""
 
     async def observe(self, seen: SnapshotUpdate, changes: Sequence[Change]) -> None:
         """Take what was read, to be recorded with the intents of `changes`, which are pushed next: one commit for both.
@@ -96,13 +100,24 @@ class Writer:
         if changes:
             await self._account.target.make()
         self._last = changes[-1] if changes else None
+        try:
+            await self._push_in_batches(changes)
+        except asyncio.CancelledError:
+            await _last_chance(asyncio.ensure_future(self._acknowledge()))
+            raise
+        await self._wait_for_rows()
+
+    async def _push_in_batches(self, changes: Sequence[Change]) -> None:
         size, start, clock = BatchSize(self._account.settings.batch_size), 0, self._account.clock
         while start < len(changes):
-            batch, began, troubled = changes[start : start + size.rows], clock.monotonic(), self._troubled
-            await finish(self._write(batch))
-            size.learn(clock.monotonic() - began, smooth=self._troubled == troubled)
+            batch = self._intended or changes[start : start + size.rows]
             start += len(batch)
-        await self._wait_for_rows()
+            ahead = size.has_grown and not self._account.shared
+            following = changes[start : start + size.rows] if ahead else ()
+            began, troubled = clock.monotonic(), self._troubled
+            await finish(self._write_between(batch, following))
+            size.learn(clock.monotonic() - began, smooth=self._troubled == troubled)
+        await finish(self._acknowledge())
 
     async def retry_columns(self, left_out: Sequence[tuple[Change, str]]) -> None:
         """Set again what rows were written without beside their figures, which stand; repeated, it is harmless.
@@ -157,7 +172,51 @@ class Writer:
         self.pushed.waiting.clear()
         raise TargetUnavailable(f"{len(reasons)} rows cannot be written now: {reasons[0]}")
 
+    async def _write_between(self, batch: Sequence[Change], following: Sequence[Change]) -> None:
+        """Write a batch while the state acknowledges the one before and takes the intents of the one that follows.
+
+        Each of them is intended before it is written, and acknowledged after: of two batches instead of one the intents
+        stay open where the process dies.
+        """
+        if not (following or self._intended or self._unacknowledged):
+            await self._write(batch)
+            return
+        if not self._intended:
+            await self._intend(batch)
+        lanes = self._write_alone(batch), self._acknowledge_and_intend(following)
+        # Neither is cut short by the other's error: a commit under way would be lost, and its connection with it.
+        written, failure = await asyncio.gather(*lanes, return_exceptions=True)
+        if failure is not None:
+            raise failure
+        if isinstance(written, RowsRefused | RowsLocked):
+            await self._bisect(batch, written)
+        elif isinstance(written, BaseException):
+            raise written
+        else:
+            self._unacknowledged = written
+
+    async def _write_alone(self, batch: Sequence[Change]) -> BatchResult:
+        batch, cycle_id = self._untried(batch), self._cycle_id
+        return await self._account.target.write(batch, self._fence, patient=False, cycle_id=cycle_id)
+
+    async def _acknowledge_and_intend(self, following: Sequence[Change]) -> None:
+        self._intended = ()
+        await self._acknowledge()
+        if following:
+            await self._intend(following)
+            self._intended = following
+
+    async def _acknowledge(self) -> None:
+        written, self._unacknowledged = self._unacknowledged, None
+        if written is not None:
+            await self._account.state.acknowledge(self._lease, self._cycle_id, written)
+            self._note(written)
+
     async def _write(self, batch: Sequence[Change]) -> None:
+        await self._intend(batch)
+        await self._deliver(batch)
+
+    async def _intend(self, batch: Sequence[Change]) -> None:
         batch = self._untried(batch)
         if batch and not self._account.shared:
             seen, pending = self.pushed.unrecorded, self.pushed.pending
@@ -167,7 +226,6 @@ class Writer:
             self.pushed.unrecorded = SnapshotUpdate()
             for cell in read:
                 del pending[cell]
-        await self._deliver(batch)
 
     def _untried(self, batch: Sequence[Change]) -> Sequence[Change]:
         """Leave out what a probe has written before its turn: its intent is closed."""
