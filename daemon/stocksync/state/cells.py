@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from stocksync.core.model import Cell, Presence, RowLocator, SnapshotCell, Snaps
 from stocksync.ports import Quarantined
 from stocksync.state.codec import locations_of, parts_of, totals_of
 from stocksync.state.schema import accounts, cells, decided_cells, products, quarantine, waiting_plans
-from stocksync.state.session import by_id
+from stocksync.state.session import select_by_id
 from stocksync.state.types import instant
 
 _PAGE = 5000
@@ -51,8 +51,7 @@ async def load_cells(
     """Load what is known of an account's cells, of all products or of some."""
     found: dict[Cell, SnapshotCell] = {}
     query = select(*_REMEMBERED).where(cells.c.account == account)
-    for part, bound in _narrowed(connection, query, cells.c.product_id, product_ids):
-        rows = (await connection.execute(part, bound)).all()
+    async for rows in _chosen(connection, query, cells.c.product_id, product_ids):
         for start in range(0, len(rows), _PAGE):
             found.update(map(_remembered, rows[start : start + _PAGE]))
             await asyncio.sleep(0)  # lets heartbeats through
@@ -67,8 +66,8 @@ async def load_products(
     query = select(*columns).where(products.c.account == account)
     return {
         row[0]: SnapshotProduct._make((*row[1:-1], Presence(row[-1])))
-        for part, bound in _narrowed(connection, query, products.c.product_id, product_ids)
-        for row in (await connection.execute(part, bound)).all()
+        async for rows in _chosen(connection, query, products.c.product_id, product_ids)
+        for row in rows
     }
 
 
@@ -99,8 +98,8 @@ async def load_quarantine(
     query = select(quarantine).where(quarantine.c.account == account)
     return {
         (entry.product_id, entry.place): entry
-        for part, bound in _narrowed(connection, query, quarantine.c.product_id, product_ids)
-        for entry in map(quarantined_of, (await connection.execute(part, bound)).all())
+        async for rows in _chosen(connection, query, quarantine.c.product_id, product_ids)
+        for entry in map(quarantined_of, rows)
     }
 
 
@@ -148,10 +147,14 @@ def _in_key_order(account: str, size: int) -> Select[Any]:
     )
 
 
-def _narrowed(
+async def _chosen(
     connection: AsyncConnection, query: Select[Any], column: Column[int], product_ids: Sequence[int] | None
-) -> list[tuple[Select[Any], dict[str, Any]]]:
-    return [(query, {})] if product_ids is None else by_id(connection, query, column, product_ids)
+) -> AsyncIterator[Sequence[Row[Any]]]:
+    if product_ids is None:
+        yield (await connection.execute(query)).all()
+        return
+    async for rows in select_by_id(connection, query, column, product_ids):
+        yield rows
 
 
 def _remembered(row: Sequence[Any]) -> tuple[Cell, SnapshotCell]:

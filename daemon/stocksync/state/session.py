@@ -1,13 +1,14 @@
 """Transactions of the state: retried on conflict, bounded in time, their errors put into our words."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
 import stamina
-from sqlalchemy import Column, Delete, Select, Table, Update, bindparam, tuple_
+from sqlalchemy import Column, Delete, Select, Table, Update, bindparam, literal_column, select, true, tuple_
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import Insert
@@ -18,7 +19,6 @@ from stocksync.sqlrows import parameters, takes_arrays, unnested
 from stocksync.threads import to_its_end
 
 T = TypeVar("T")
-Narrowed = TypeVar("Narrowed", Select[Any], Update)
 Row = dict[str, Any]
 InTransaction = Callable[[AsyncConnection], Awaitable[T]]
 Opening = Callable[[AsyncEngine], AbstractAsyncContextManager[AsyncConnection]]
@@ -29,6 +29,9 @@ Assign = Callable[[Any], Assigned]
 PATIENCE_SECONDS = 60.0
 CHUNK = 500
 """Keys in one IN list; times three columns that stays below SQLite's oldest limit of 1,999 and all others."""
+
+_AT_ONCE = 5000
+"""The same where ids go as one array: what comes back is taken in one go, off no loop."""
 
 _RETRY = stamina.AsyncRetryingCaller(attempts=5, timeout=None, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05)
 
@@ -122,22 +125,31 @@ async def execute_by_id(
     connection: AsyncConnection, statement: Update, column: Column[int], ids: Sequence[int]
 ) -> None:
     """Execute a statement for each row whose `column` is one of `ids`."""
-    for part, bound in by_id(connection, statement, column, ids):
-        await connection.execute(part, bound)
+    if takes_arrays(connection):
+        if ids:
+            # As a table to be joined: `= ANY` becomes a condition that each of the account's rows is held against, id
+            # by id, as long as the statistics do not know that the account has rows.
+            named = unnested({"ids": column.type})
+            await connection.execute(statement.where(column == named.c.ids), parameters({"ids": ids}))
+        return
+    for chunk in chunks(ids):
+        await connection.execute(statement.where(column.in_(chunk)))
 
 
-def by_id(
-    connection: AsyncConnection, statement: Narrowed, column: Column[int], ids: Sequence[int]
-) -> list[tuple[Narrowed, dict[str, Any]]]:
-    """Narrow a statement to rows whose `column` is one of `ids`: give its parts, each with what is bound to it."""
+async def select_by_id(
+    connection: AsyncConnection, query: Select[Any], column: Column[int], ids: Sequence[int]
+) -> AsyncIterator[Sequence[ResultRow[Any]]]:
+    """Give the rows whose `column` is one of `ids`, some thousands at a time."""
     if not takes_arrays(connection):
-        return [(statement.where(column.in_(chunk)), {}) for chunk in chunks(ids)]
-    if not ids:
-        return []
-    # As a table to be joined: of IN or ANY PostgreSQL makes a condition that each of an account's rows is held
-    # against, id by id, as long as its statistics do not know that the account has rows.
-    given = unnested({"ids": column.type})
-    return [(statement.where(column == given.c.ids), parameters({"ids": ids}))]
+        for chunk in chunks(ids):
+            yield (await connection.execute(query.where(column.in_(chunk)))).all()
+        return
+    named = unnested({"ids": column.type})
+    # An OFFSET keeps the plan from reading the whole account to join it: each id is looked up by the index.
+    each = query.where(column == named.c.ids).offset(literal_column("0")).lateral("found")
+    found = select(*each.c).select_from(named.join(each, true()))
+    for chunk in chunks(ids, _AT_ONCE):
+        yield (await connection.execute(found, parameters({"ids": chunk}))).all()
 
 
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
