@@ -138,10 +138,10 @@ def waits(waiting: Waiting, now: datetime) -> bool:
 
 def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow | None, terms: DiffContext) -> Change:
     cell = want.cell
-    return Change(
-        cell.product_id, cell.place, want.sku, _before(want, remembered, live, terms), want.figure, want.parts,
-        cause=_cause(want, remembered, terms),
-        rivals=tuple(one._replace(place=cell.place) for one in terms.rivals.get(cell.product_id, ())),
+    rivals = terms.rivals.get(cell.product_id, ())
+    return Change.of(
+        cell, want.sku, _before(want, remembered, live, terms), want.figure, want.parts,
+        cause=_cause(want, remembered, terms), rivals=tuple(one._replace(place=cell.place) for one in rivals),
     )  # fmt: skip
 
 

@@ -255,6 +255,16 @@ class Change(_InCell):
     rivals: tuple[RowLocator, ...] = field(default=(), compare=False, repr=False)
     """Other products' rows that the target might take for this one."""
 
+    @classmethod
+    def of(  # noqa: PLR0917  the fields' own order
+        cls, cell: Cell, sku: str, before: Figure | None, after: Figure, parts: SourceFigures,
+        cause: str, rivals: tuple[RowLocator, ...] = (),
+    ) -> "Change":  # fmt: skip
+        """Give the change of a cell that is at hand, and let it keep that one."""
+        change = cls(cell.product_id, cell.place, sku, before, after, parts, cause, rivals)
+        object.__setattr__(change, "_cell", cell)
+        return change
+
     @property
     def cell(self) -> Cell:
         """The cell it writes."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 from stocksync.core.answers import Step
@@ -89,8 +89,12 @@ class LocationMap:
         if self.summed:
             return "" if location in self.map else None
         mapped = self.map.get(location)
-        if mapped is None and self.unmapped is Unmapped.AS_IS and str(location) not in self.map.values():
-            return str(location)
+        if (
+            mapped is None
+            and self.unmapped is Unmapped.AS_IS
+            and (own := _own_place(location)) not in self.map.values()
+        ):
+            return own
         return mapped
 
     def names(self, locations: Mapping[int, str]) -> dict[str, str]:
@@ -117,6 +121,11 @@ class PolicyResult(NamedTuple):
     refused: str = ""
     """Why the figure cannot be written at all."""
     discrepancies: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=4096)  # one text for a location, not one for each of its cells
+def _own_place(location: int) -> str:
+    return str(location)
 
 
 def total_of(parts: SourceFigures) -> Decimal:

@@ -146,7 +146,10 @@ def _in_order(prepared: CyclePlan, now: datetime) -> dict[Cell, tuple[SourceFigu
     """Let no figure look older than the one it replaces, unless that was dated by a clock far ahead."""
     snapshot = prepared.snapshot
     dated = {cell: one.source_at for cell, one in snapshot.cells.items() if not _is_ahead(snapshot, cell, now)}
-    return {cell: (parts, max(at, dated.get(cell, at))) for cell, (parts, at) in prepared.desires.fresh.items()}
+    return {
+        cell: figures if (at := dated.get(cell)) is None or at <= figures[1] else (figures[0], at)
+        for cell, figures in prepared.desires.fresh.items()
+    }
 
 
 def _is_ahead(snapshot: Snapshot, cell: Cell, now: datetime) -> bool:

@@ -109,14 +109,15 @@ class Writer:
 
     async def _push_in_batches(self, changes: Sequence[Change]) -> None:
         size, start, clock = BatchSize(self._account.settings.batch_size), 0, self._account.clock
+        smooth, shared = False, self._account.shared
         while start < len(changes):
             batch = self._intended or changes[start : start + size.rows]
             start += len(batch)
-            ahead = size.has_grown and not self._account.shared
-            following = changes[start : start + size.rows] if ahead else ()
+            following = changes[start : start + size.rows] if smooth and size.has_grown and not shared else ()
             began, troubled = clock.monotonic(), self._troubled
             await finish(self._write_between(batch, following))
-            size.learn(clock.monotonic() - began, smooth=self._troubled == troubled)
+            smooth = self._troubled == troubled
+            size.learn(clock.monotonic() - began, smooth=smooth)
         await finish(self._acknowledge())
 
     async def retry_columns(self, left_out: Sequence[tuple[Change, str]]) -> None:

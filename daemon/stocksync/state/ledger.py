@@ -19,7 +19,7 @@ from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
 from stocksync.state.session import Assigned, execute_by_key, upsert
-from stocksync.state.snapshot_update import NEVER_READ, cell_rows, newer_wins
+from stocksync.state.snapshot_update import NEVER_READ, cell_rows, latest_credible, newer_wins
 
 
 async def intend(
@@ -44,7 +44,9 @@ async def intend(
         "intent": [show(change.after) for change in ordered],
     }
     rows = cell_rows(lease.account, ordered, each, intended_at=now)
-    await insert_rows(connection, upsert(cells, connection, lambda new: [*_opened(new), *newer_wins(new, now)]), rows)
+    latest = latest_credible(connection, now)
+    opened = upsert(cells, connection, lambda new: [*_opened(new), *newer_wins(new, latest)])
+    await insert_rows(connection, opened, rows)
 
 
 def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRead, SnapshotUpdate]:

@@ -6,7 +6,19 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, delete, func, literal_column, or_, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    literal_column,
+    or_,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.desired_state import CLOCK_SKEW
@@ -82,10 +94,11 @@ async def _write_cells(
     ordinary = (
         {cell: figures for cell, figures in seen.cells.items() if cell not in replacing} if replacing else seen.cells
     )
+    latest = latest_credible(connection, now)
     rows = _cells_read(account, cycle_id, ordinary)
-    await insert_rows(connection, upsert(cells, connection, lambda new: newer_wins(new, now)), rows)
+    await insert_rows(connection, upsert(cells, connection, lambda new: newer_wins(new, latest)), rows)
     rows = _cells_read(account, cycle_id, {cell: seen.cells[cell] for cell in replacing if cell in seen.cells})
-    await insert_rows(connection, upsert(cells, connection, lambda new: _replaces(new, now)), rows)
+    await insert_rows(connection, upsert(cells, connection, lambda new: _replaces(new, latest)), rows)
 
 
 def _cells_read(account: str, cycle_id: str, figures: FiguresRead) -> Rows:
@@ -94,23 +107,30 @@ def _cells_read(account: str, cycle_id: str, figures: FiguresRead) -> Rows:
     return cell_rows(account, [cell for cell, _ in found], each, source_cycle=cycle_id)
 
 
-def newer_wins(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
+def latest_credible(connection: AsyncConnection, now: datetime) -> ColumnElement[int]:
+    """Give the instant after which only a clock far ahead can have dated a figure."""
+    latest = micros(now + CLOCK_SKEW)
+    # asyncmy's executemany knows only the bound values of the VALUES clause. Elsewhere it is bound: a statement that is
+    # another one each time is compiled and planned each time.
+    in_words = connection.dialect.name in {"mysql", "mariadb"}
+    return literal_column(str(latest), BigInteger) if in_words else literal(latest, BigInteger)
+
+
+def newer_wins(new: Any, latest: ColumnElement[int]) -> Assigned:  # noqa: ANN401
     """Replace raw figures by those that were read later; what no reading showed replaces none."""
-    newer = and_(new.source_cycle != literal_column("''"), _is_newer(new, now))
+    newer = and_(new.source_cycle != literal_column("''"), _is_newer(new, latest))
     names = ("parts", "source_cycle", "source_at")
     return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
 
 
-def _replaces(new: Any, now: datetime) -> Assigned:  # noqa: ANN401
+def _replaces(new: Any, latest: ColumnElement[int]) -> Assigned:  # noqa: ANN401
     # A writer whose clock is behind has written this figure: only its date is not to be believed.
-    dated = case((_is_newer(new, now), new.source_at), else_=cells.c.source_at)
+    dated = case((_is_newer(new, latest), new.source_at), else_=cells.c.source_at)
     return [("parts", new.parts), ("source_cycle", new.source_cycle), ("source_at", dated)]
 
 
-def _is_newer(new: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401
-    # What a clock far ahead has dated is replaced by whatever is read next. No bound value may stand here: asyncmy's
-    # executemany knows only those of the VALUES clause.
-    latest = literal_column(str(micros(now + CLOCK_SKEW)), BigInteger)
+def _is_newer(new: Any, latest: ColumnElement[int]) -> ColumnElement[bool]:  # noqa: ANN401
+    # What a clock far ahead has dated is replaced by whatever is read next.
     return or_(new.source_at >= cells.c.source_at, type_coerce(cells.c.source_at, BigInteger) > latest)
 
 
