@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stocksync import app
+from stocksync.cli import completion
 from stocksync.cli.format import account as rendered
 from stocksync.cli.format import csv_rows, held_plan, product
 from stocksync.cli.program import (
@@ -26,7 +27,7 @@ from stocksync.ports import LedgerRow
 
 _LEDGER_ROWS = 10
 
-Sku = Annotated[str, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it.")]
+Sku = Annotated[str, typer.Argument(metavar="SKU", help="Exactly as Qoyod has it.", autocompletion=completion.skus)]
 
 
 def status(
@@ -59,7 +60,10 @@ def status(
 
 def stock(
     skus: Annotated[
-        list[str] | None, typer.Argument(metavar="SKU...", help="Exactly as Qoyod has it.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="SKU...", help="Exactly as Qoyod has it.", show_default=False, autocompletion=completion.skus
+        ),
     ] = None,
     config: ConfigFile = None,
     account: Account = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from stocksync import app
+from stocksync.cli import completion
 from stocksync.cli.format import account as rendered
 from stocksync.cli.format import csv_rows, cycle
 from stocksync.cli.format import held_plan as rendered_plan
@@ -36,7 +37,10 @@ _ROWS = 30
 PlanId = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="As `stocksync plan` and `stocksync status` show it, or its beginning.", show_default=False
+        metavar="ID",
+        help="As `stocksync plan` and `stocksync status` show it, or its beginning.",
+        show_default=False,
+        autocompletion=completion.plans,
     ),
 ]
 OfGuard = Annotated[
@@ -185,7 +189,10 @@ def drift(
 
 
 def retry(
-    sku: Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product; else all rows.")] = None,
+    sku: Annotated[
+        str | None,
+        typer.Argument(metavar="[SKU]", help="Only this product; else all rows.", autocompletion=completion.skus),
+    ] = None,
     config: ConfigFile = None,
     account: Account = None,
     *,

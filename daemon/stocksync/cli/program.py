@@ -1,7 +1,6 @@
 """The program, its common options, and how a command gets its configuration and its loop."""
 
 import asyncio
-import contextlib
 import inspect
 import os
 from collections.abc import Callable, Coroutine
@@ -12,9 +11,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from stocksync import __version__
+from stocksync.cli import completion
 from stocksync.cli.terminal import note, out
-from stocksync.config import Config, account_names, load
-from stocksync.errors import ConfigurationError
+from stocksync.config import Config, load
 from stocksync.observe.logs import Format, configure, speaks_json
 
 T = TypeVar("T")
@@ -54,13 +53,6 @@ fleet = typer.Typer(
 )
 
 
-def _accounts(beginning: str) -> list[str]:
-    """Complete an account's name, for a shell; without a configuration there is nothing to complete."""
-    with contextlib.suppress(ConfigurationError):
-        return [name for name in account_names(os.environ) if name.startswith(beginning)]
-    return []
-
-
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -79,7 +71,7 @@ Account = Annotated[
         metavar="NAME",
         help="Only this account; else all of them.",
         show_default=False,
-        autocompletion=_accounts,
+        autocompletion=completion.accounts,
     ),
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", metavar="", help="Print CSV instead of tables, for spreadsheets.")]

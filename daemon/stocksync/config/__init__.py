@@ -16,7 +16,7 @@ from stocksync.config.account import (
 )
 from stocksync.config.effective import effective
 from stocksync.config.fleet import FleetConfig
-from stocksync.config.loading import account_names, build, http_of, load
+from stocksync.config.loading import account_names, build, http_of, load, state_of
 from stocksync.config.model import Config, HttpConfig, LogConfig, StateConfig
 from stocksync.config.rendering import example, reference
 from stocksync.config.secret import SecretRef
@@ -50,4 +50,5 @@ __all__ = [
     "http_of",
     "load",
     "reference",
+    "state_of",
 ]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from stocksync.config.account_files import AccountFiles
 from stocksync.config.checks import check
 from stocksync.config.error_text import path_of, stranger, text_of
-from stocksync.config.model import Config, HttpConfig
+from stocksync.config.model import Config, HttpConfig, StateConfig
 from stocksync.config.sources import Loc, find, overlay, passwords, read_file
 from stocksync.config.variables import CONFIG_FILE, PREFIX, strangers
 from stocksync.errors import ConfigurationError
@@ -93,17 +93,43 @@ def http_of(path: Path | None = None, environ: Mapping[str, str] | None = None) 
         return HttpConfig()
 
 
-def account_names(environ: Mapping[str, str]) -> list[str]:
-    """Give the accounts' names as they stand in the file, whatever else is wrong with it: for completion in a shell.
+def state_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> StateConfig:
+    """Read where the state of this configuration is, whatever is wrong with the rest of it.
+
+    Raises:
+        ConfigurationError: there is no file, it is no TOML, or this section of it is wrong.
+
+    """
+    environ = os.environ if environ is None else environ
+    named = {name: value for name, value in environ.items() if name.upper().startswith(f"{PREFIX}STATE__")}
+    file = find(path, environ)
+    written = (read_file(file) if file else {}).get("state", {})
+    try:
+        state = StateConfig.model_validate(overlay({"state": written}, named)[0]["state"])
+    except ValidationError as error:
+        raise ConfigurationError("state: this section is wrong") from error
+    state.bind("state", environ)
+    return state
+
+
+def account_names(path: Path | None, environ: Mapping[str, str]) -> list[str]:
+    """Give the accounts' names as they stand in the files, whatever else is wrong with them: for completion in a shell.
+
+    Of a file of `accounts_dir` its own name is given: ten thousand are not read while a person waits.
 
     Raises:
         ConfigurationError: there is no file, or it is no TOML.
 
     """
-    file = find(None, environ)
-    given = read_file(file, "--config").get("accounts") if file else None
+    file = find(path, environ)
+    data = read_file(file, "--config") if file else {}
+    given = data.get("accounts")
     sections = given if isinstance(given, list) else []
-    return [one["name"] for one in sections if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    names = [one["name"] for one in sections if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    folder = environ.get(f"{PREFIX}ACCOUNTS_DIR", data.get("accounts_dir", ""))
+    if folder and isinstance(folder, str):
+        names += sorted(one.stem for one in ((file.parent if file else Path()) / folder).glob("*.toml"))
+    return names
 
 
 def build(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
