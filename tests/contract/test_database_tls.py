@@ -1,11 +1,11 @@
 """TLS with real servers and an authority of our own: every mode does what it says, and a failure says what to do."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from authority import make_authority
 from servers import Server
 from sqlalchemy import text
 
@@ -20,22 +20,7 @@ SECURED = {
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an authority, a certificate for `localhost` and 127.0.0.2's none, and another authority nobody used."""
-    folder = tmp_path_factory.mktemp("tls")
-    folder.chmod(0o755)
-    folder.parent.chmod(0o755)
-    run = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    for name in ("ca", "other"):
-        extra = "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign"
-        make(folder, f"{run} -keyout {name}.key -out {name}.pem -subj /CN={name} {extra}")
-    for name, alt in (("server", "DNS:localhost"), ("client", "DNS:stocksync")):
-        signed = f"-CA ca.pem -CAkey ca.key -addext subjectAltName={alt} -addext basicConstraints=CA:FALSE"
-        make(folder, f"{run} -keyout {name}.key -out {name}.pem -subj /CN=stocksync {signed}")
-    return folder
-
-
-def make(folder: Path, command: str) -> None:
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return make_authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module", params=["postgresql", "mariadb"])

@@ -1,5 +1,6 @@
 """What the commands of the fleet do with Temporal: `fleet apply` and `fleet status`."""
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,10 +25,7 @@ def settings_of(fleet: FleetConfig) -> TemporalSettings:
     """
     if not fleet.address:
         raise ConfigurationError("fleet.address: is needed here: host:port of Temporal's frontend (docs/fleet.md)")
-    tls = None
-    if fleet.encrypted:
-        ca, certificate, key = (_pem(name, getattr(fleet, name)) for name in ("tls_ca", "tls_certificate", "tls_key"))
-        tls = Tls(ca, certificate, key, fleet.tls_server_name)
+    tls = _tls(fleet) if fleet.encrypted else None
     api_key = fleet.api_key.read() if fleet.api_key else ""
     return TemporalSettings(fleet.address, fleet.namespace, fleet.task_queue, fleet.heartbeat_timeout, tls, api_key)
 
@@ -99,6 +97,36 @@ def _status(wanted: Wanted, standing: Standing | None, now: datetime) -> Schedul
     state = "paused" if standing.schedule.paused else "late" if late else "waits"
     note = standing.schedule.note if standing.schedule.paused else ""
     return ScheduleStatus(account, kind, state, wanted.every, standing.last, standing.next, late, note)
+
+
+def _tls(fleet: FleetConfig) -> Tls:
+    ca, certificate, key = (_pem(name, getattr(fleet, name)) for name in ("tls_ca", "tls_certificate", "tls_key"))
+    context = ssl.create_default_context()
+    if ca is not None:
+        try:
+            context = ssl.create_default_context(cadata=ca.decode())
+        except (ssl.SSLError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"fleet.tls_ca: holds no certificate in PEM (got {fleet.tls_ca})") from error
+    if fleet.tls_certificate:
+        try:
+            context.load_cert_chain(fleet.tls_certificate, fleet.tls_key, password=_no_password)
+        except ssl.SSLError as error:
+            raise ConfigurationError(_about_key(fleet, error)) from error
+    return Tls(ca, certificate, key, fleet.tls_server_name, context)
+
+
+def _about_key(fleet: FleetConfig, error: ssl.SSLError) -> str:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return f"fleet.tls_key: is not the key of tls_certificate (got {fleet.tls_key})"
+    return (
+        "fleet.tls_certificate, fleet.tls_key: must be a certificate and its private key in PEM, without a password "
+        f"(got {fleet.tls_certificate} and {fleet.tls_key})"
+    )
+
+
+def _no_password() -> str:
+    """Keep OpenSSL from asking on the terminal for the password of a key that has one."""
+    return ""
 
 
 def _pem(key: str, name: str) -> bytes | None:

@@ -1,6 +1,7 @@
 """Temporal as this fleet uses it: the connection, the schedules that are its own, and the workers that live."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from stocksync.core.fleet_status import LivingWorker, ScheduleStep, Verb
 from stocksync.errors import ConfigurationError, FleetUnavailable, StocksyncError
 from stocksync.fleet.job import WORKFLOW
 from stocksync.fleet.schedules import OURS, PAUSED, Existing, Wanted, prefix_of
+from stocksync.fleet.tls_mistakes import mistake
 
 _MEMO = "stocksync"
 """Marks a schedule as ours: with the queue of the fleet that made it."""
@@ -46,6 +48,8 @@ class Tls:
     certificate: bytes | None = None
     key: bytes | None = field(default=None, repr=False)
     server_name: str = ""
+    context: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    """The same for handshakes of our own, which find out what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,9 @@ async def connect(settings: TemporalSettings, identity: str) -> Client:
     except RPCError as error:
         raise _told(error, settings) from error
     except RuntimeError as error:
+        tls = settings.tls or Tls()
+        if wrong := await mistake(settings.address, tls.context, tls.server_name):
+            raise ConfigurationError(f"{wrong} (Temporal at {settings.address})") from error
         raise FleetUnavailable(f"Temporal at {settings.address} does not answer: {error}") from error
     return client
 
