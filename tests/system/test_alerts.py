@@ -232,4 +232,4 @@ async def one_is_lost_and_then_the_other(it: Night, *daemons: Daemon) -> None:
             await daemon.end(signal.SIGKILL)
         await until(lambda: "Down" in it.heard.since(mark, "pager"), "a page that all are down", PATIENCE)
         for number in (0, 1):
-            await it.start(number)
+            await (await it.start(number)).says("serving", within=PATIENCE)
