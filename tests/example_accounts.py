@@ -221,7 +221,9 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(*statuses, host="127.0.0.1", token="", reading="", guarded=False, watched=(MAIN,), now=lambda: NOW):
+async def opened(
+    *statuses, host="127.0.0.1", token="", reading="", guarded=False, watched=(MAIN,), now=lambda: NOW, options=""
+):
     shelf = Shelf({status.account: status for status in statuses or (make_status(),)})
     counter, metrics = Counter(), Metrics(watched)
     heartbeat = Heartbeat(metrics, now)
@@ -231,7 +233,7 @@ async def opened(*statuses, host="127.0.0.1", token="", reading="", guarded=Fals
         accounts=watched, statuses=view.get, changes=ledger.changes_after, register=ledger, products=lambda: counter,
         loop_age=heartbeat.age, render=metrics.render, now=now,
         tokens=[Token(value, refreshes=value == token) for value in (token, reading) if value],
-        metrics_need_token=guarded,
+        metrics_need_token=guarded, options=options,
     )  # fmt: skip
     async with (
         serve(web, host, 0) as (_, port),

@@ -106,6 +106,15 @@ async def test_a_troubled_account_shows_what_is_wrong_and_what_to_type(ex):
         assert shown in page
 
 
+async def test_a_command_names_the_configuration_where_it_does_not_find_it_by_itself(ex):
+    held = ex.status(held=ex.plan(30))
+    async with ex.opened(held, options="--config '/srv/a b.toml'") as site, site.session.get(site.url) as answer:
+        page = await answer.text()
+    typed = '<code class="type" dir="ltr">stocksync {}'
+    assert typed.format("approve --config &#39;/srv/a b.toml&#39; 7f3a9c21") in page
+    assert page.count(typed.format("plan --config ")) == page.count(typed.format("plan")) > 1
+
+
 async def test_the_account_in_trouble_stands_first(ex):
     stale = ex.status("outlet", last_complete=None)
     async with ex.opened(ex.status(), stale, watched=(ex.MAIN, ex.OUTLET)) as site:

@@ -227,6 +227,15 @@ def test_every_form_is_filled_with_the_same_things():
         assert fields[0] == fields[1], english
 
 
+def test_what_is_wrong_with_a_row_is_said_in_words_and_where_it_is_beside_it():
+    raw = "$.products[10].inventories[0]: Object missing required field `stock`"
+    for speak, words in ((LANGUAGES["en"], "the field stock is missing"), (ARABIC, "ينقصه الحقل stock")):
+        said = speak.said(raw)
+        assert said.startswith(f'<span title="{raw}">')
+        assert Markup(said).striptags() == words
+    assert 'title="$.a: &lt;b&gt;"' in LANGUAGES["en"].said("$.a: <b>")
+
+
 def test_what_others_say_stands_as_it_is_after_words_of_ours():
     said = ARABIC.said("accounts.main.target: the database refuses: no <b>; sorry; see `stocksync check`")
     assert '<bdi lang="en" dir="auto">no &lt;b&gt;</bdi>' in said

@@ -1,12 +1,13 @@
 """The daemon's HTTP side: it answers from the first second on, before there is a state to read."""
 
+import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from stocksync.app.awaited_state import AwaitedState
 from stocksync.app.wiring import watch
-from stocksync.config import Config
+from stocksync.config import SEARCHED, Config
 from stocksync.core.health import Watched
 from stocksync.errors import StateUnavailable
 from stocksync.observe import heartbeat, standard_error
@@ -87,10 +88,16 @@ async def serving(
         accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, register=state,
         products=endpoint.products, loop_age=beat.age, complaints=endpoint.complaints,
         render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=_tokens(config),
-        metrics_need_token=config.http.metrics_need_token,
+        metrics_need_token=config.http.metrics_need_token, options=_named(config),
     )  # fmt: skip
     async with serve(endpoint.site, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
         yield endpoint
+
+
+def _named(config: Config) -> str:
+    """Give the option that names the configuration; "" where a command finds it from anywhere."""
+    file = config.file
+    return f"--config {shlex.quote(str(file.absolute()))}" if file and file.absolute() not in SEARCHED else ""
 
 
 def _tokens(config: Config) -> list[Token]:

@@ -12,6 +12,8 @@ from stocksync.web.page import Frame
 _YEAR = 365 * 86_400
 STARTED = web.AppKey("started", datetime)
 """Since when this process serves."""
+OPTIONS = web.AppKey("options", str)
+"""What a command on this machine needs behind its name to mean this configuration."""
 
 
 def frame_of(request: web.Request, now: datetime, asked: str = "") -> Frame:
@@ -19,8 +21,9 @@ def frame_of(request: web.Request, now: datetime, asked: str = "") -> Frame:
     speak = spoken(request)
     # A page that was made by POST is shown by GET in the other language.
     query = {**request.query, "lang": speak.other}
-    account, started = request.query.get("account", ""), request.app[STARTED]
-    return Frame(speak, now, str(request.rel_url.with_query(query)), asked, account, started)
+    account, app = request.query.get("account", ""), request.app
+    switch = str(request.rel_url.with_query(query))
+    return Frame(speak, now, switch, asked, account, app[STARTED], app[OPTIONS])
 
 
 def html(request: web.Request, text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

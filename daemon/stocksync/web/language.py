@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
-from stocksync.web.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic
+from stocksync.web.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic, in_plain_english
 from stocksync.web.texts import CATALOGUE
 
 _DIGITS: dict[int, str | int] = {
@@ -23,6 +23,7 @@ _DIGITS: dict[int, str | int] = {
 _FOREIGN = Markup('<bdi lang="en" dir="auto">{}</bdi>')
 COMMAND = Markup('<code class="type" dir="ltr">{}</code>')
 """A command to type; the page's script puts a button beside it that copies it."""
+_ROW = re.compile(r"\$\S*: (.+)", re.DOTALL)
 _QUOTED = re.compile("`([^`]+)`")
 _TYPED = re.compile(r"(?<=; right: )stocksync approve [\w-]+$|`stocksync check`$|(?<=look with: )stocksync plan$")
 """Commands at the end of sentences of ours."""
@@ -64,6 +65,9 @@ class Language:
         """Give what our code says; words that are not its own, such as a database's, stand as they are."""
         if not sentence:
             return Markup()
+        if row := _ROW.fullmatch(sentence):  # where in Qoyod's answer it is, only who looks for it wants to know
+            plain = self.said(row[1]) if self.code == "ar" else _FOREIGN.format(in_plain_english(row[1]))
+            return Markup('<span title="{}">{}</span>').format(sentence, plain)
         if self.code == "en":
             command = _TYPED.search(sentence)
             if command is None:

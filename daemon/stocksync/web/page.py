@@ -29,6 +29,7 @@ CARDS = 5
 """More accounts than these are shown as a table first."""
 PER_PAGE = 100
 _MOST_ROWS = 20
+_COMMAND = re.compile(re.escape(COMMAND.partition("{}")[0]) + "stocksync [a-z]+")
 _ROW, _CELL = re.compile(r"<tr(?! class=\"because\").*?</tr>", re.DOTALL), re.compile(r"<td\b")
 _TO_SAY = {
     Decision.WAITING: ("approve", "reject"),
@@ -108,6 +109,8 @@ class Frame:
     """Where the search looks alone; "" for everywhere."""
     started: datetime | None = None
     """Since when this process serves."""
+    options: str = ""
+    """What a command needs behind its name to mean this configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +210,13 @@ def found(products: Sequence[FoundProduct], words: str, frame: Frame) -> str:
 
 def _rendered(template: str, frame: Frame, **context: Any) -> str:  # noqa: ANN401  whatever the template shows
     speak = frame.speak
-    return _ENVIRONMENT.get_template(template).render(
+    shown = _ENVIRONMENT.get_template(template).render(
         speak=speak, t=speak.text, w=speak.word, n=speak.number, f=speak.figure, span=speak.span,
         moment=speak.moment, clock=speak.clock, now=frame.now, switch=frame.switch, asked=frame.asked,
         searched=frame.account, started=frame.started, **context,
     )  # fmt: skip
+    # Every foreign value is escaped by now, so that these can only be our own commands.
+    return _COMMAND.sub(lambda found: f"{found[0]} {escape(frame.options)}", shown) if frame.options else shown
 
 
 def _card(one: Shown, frame: Frame) -> Mapping[str, Any]:

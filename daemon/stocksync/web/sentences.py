@@ -42,6 +42,26 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL)
 
 
+_PLAIN = [
+    (_pattern(raw), plain)
+    for raw, plain in {
+        "Object missing required field `{field}`": "the field {field} is missing",
+        "Expected `{wanted}`, got `{found}`": "{wanted} is expected where {found} stands",
+        "Expected 1 or 0, got `{found}`": "1 or 0 is expected where {found} stands",
+        "Expected a decimal, got `{found}`": "a number is expected where {found} stands",
+    }.items()
+]
+"""What is wrong with a row of Qoyod's, as a reader of JSON says it, and as people do."""
+
+
+def in_plain_english(sentence: str) -> str:
+    """Say what is wrong with a row as people do; what is none of these stands as it is."""
+    for pattern, plain in _PLAIN:
+        if found := pattern.fullmatch(sentence):
+            return plain.format(**found.groupdict())
+    return sentence
+
+
 def _literal(template: str) -> int:
     return sum(len(text) for text, *_ in Formatter().parse(template))
 

@@ -24,7 +24,7 @@ from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
 from stocksync.web.feed import ChangesAfter, Feed
 from stocksync.web.gathering import Gathering, Register
-from stocksync.web.html import STARTED, frame_of, html
+from stocksync.web.html import OPTIONS, STARTED, frame_of, html
 from stocksync.web.lookups import Lookups, Products
 from stocksync.web.reasons import RUNBOOK
 from stocksync.web.status_json import part_of, readiness_json, status_json
@@ -65,8 +65,11 @@ class Web:
         tokens: Sequence[Token] = (),
         metrics_need_token: bool = False,
         complaints: Callable[[], Sequence[str]] = tuple,
+        options: str = "",
     ) -> None:
-        """`loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them.
+        """`options`: what a command on this machine needs behind its name to mean this configuration.
+
+        `loop_age`: seconds since the event loop turned; `render`: the metrics as an Accept header asks for them.
 
         `complaints`: what stands still although the loop turns.
         `waiting`: what is waited for at the start, before there is anything to show.
@@ -74,7 +77,7 @@ class Web:
         self.tokens, self.metrics_need_token = tokens, metrics_need_token
         self.watch(accounts)
         self._statuses, self._now = statuses, now
-        self._loop_age, self._render = loop_age, render
+        self._loop_age, self._render, self._options = loop_age, render, options
         self._complaints, self._waiting = complaints, waiting
         self._feed = Feed(changes, lambda: self._accounts)
         self._gathering = Gathering(register, now)
@@ -110,7 +113,7 @@ class Web:
 
         application = web.Application(middlewares=[self._for_browsers, guarded], client_max_size=_LARGEST_BODY)
         application.on_response_prepare.append(_secure)
-        application[STARTED] = self._now()
+        application[STARTED], application[OPTIONS] = self._now(), self._options
         application.router.add_get("/", self.front)
         application.router.add_get(RUNBOOK, self.runbook)
         application.router.add_get("/metrics", self.metrics)
