@@ -4,6 +4,7 @@ import asyncio
 import re
 import string
 import threading
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -337,6 +338,28 @@ async def test_two_processes_and_a_restart_tell_a_change_once(ex):
     for one in (notices(ex, shelf, sent), *both):
         await one.look()
     assert [message.title for message in sent[1:]] == ["main: back to normal"]
+
+
+async def test_who_has_slept_through_a_trouble_and_its_end_tells_neither_again(ex):
+    shelf, sent, began = Shelf([ex.status()]), [], [0.0]
+    awake, asleep = notices(ex, shelf, sent), notices(ex, shelf, sent, read_at=lambda: began[0])
+    began[0] = time.monotonic() + 60
+    for one in (awake, asleep):
+        await one.look()
+    refused = ex.status(unauthorized_since=ex.NOW)
+    for status in (refused, ex.status()):
+        shelf.statuses = [status]
+        await awake.look()
+    assert [message.title for message in sent] == ["main: Qoyod refuses the credential", "main: back to normal"]
+    # It sees now what was true before; and once it has learnt what was told, the same again, from its own memory.
+    shelf.statuses = [refused]
+    await asleep.look()
+    began[0] = 0.0
+    await asleep.look()
+    assert sent[2:] == []
+    began[0] = time.monotonic() + 60
+    await asleep.look()
+    assert [message.title for message in sent[2:]] == ["main: Qoyod refuses the credential"], "it is true once more"
 
 
 async def test_a_cycle_that_ends_is_looked_at_at_once(ex):

@@ -93,7 +93,7 @@ async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = No
     notices = Notices(
         lambda: _statuses(endpoint, sends), lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
         limit=MessageLimit(config.notify.at_most_per_hour), now=utc_now, host=socket.gethostname(),
-        sends=lambda: sends.sends,
+        sends=lambda: sends.sends, read_at=lambda: endpoint.view.began,
     )  # fmt: skip
     told = [*delivery.running(), notices.run()] if config.notify.urls else []
     if config.notify.heartbeat_url:

@@ -109,9 +109,18 @@ def _order(item: tuple[Trouble, str]) -> int:
     return list(Trouble).index(item[0])
 
 
-def marks_text(marks: Marks) -> str:
-    """Give marks as they are remembered; "" for none."""
-    return json.dumps({trouble.value: mark for trouble, mark in marks.items()}) if marks else ""
+_NUMBER = "number"
+
+
+def marks_text(marks: Marks, before: str = "") -> str:
+    """Give marks as they are remembered after `before`; "" for none, at first.
+
+    They bear a number: a text that comes back would let somebody who has slept through both changes take the first for
+    the last, and tell of it again.
+    """
+    number = int(json.loads(before or "{}").get(_NUMBER, 0))
+    words = {trouble.value: mark for trouble, mark in marks.items()}
+    return json.dumps({_NUMBER: number + 1} | words) if words or before else ""
 
 
 def marks_of(text: str) -> dict[Trouble, str]:

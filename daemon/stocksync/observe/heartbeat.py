@@ -71,6 +71,8 @@ class StateView:
         self._answer: list[AccountStatus] | StateError = []
         self._away = False
         self._turns = count()
+        self.began = -math.inf
+        """When the last answer began to be read, by the monotonic clock."""
 
     def watch(self, accounts: Sequence[str]) -> None:
         """Ask for these accounts from the next time on, which comes at once."""
@@ -101,7 +103,7 @@ class StateView:
         answer = await self._load()
         if asked is not self._accounts:
             return  # another configuration came meanwhile: whoever asks next reads anew
-        self._answer, self._read_at = answer, time.monotonic()
+        self._answer, self._read_at, self.began = answer, time.monotonic(), began
         took = 0.0 if isinstance(answer, StateError) else self._read_at - began
         self._keep = min(max(_KEEP_SECONDS, _KEEP_TIMES * took), _KEEP_LONGEST)
 

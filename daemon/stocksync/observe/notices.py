@@ -1,6 +1,8 @@
 """Looks at how the accounts stand, after each cycle and audit, and posts what has changed."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +20,7 @@ from stocksync.observe.notice_message import Message, Words
 log = structlog.get_logger(__name__)
 
 _PERIOD = 10.0
+_SOON = 1.5
 _AT_ONCE = 50
 _STATE_PATIENCE = 60.0
 """Seconds that the state may be away before anybody is told: a restart of it is no news."""
@@ -48,13 +51,21 @@ class Notices:
         now: Callable[[], datetime],
         host: str,
         sends: Callable[[], bool] = lambda: True,
+        read_at: Callable[[], float] = time.monotonic,
         patience: float = _STATE_PATIENCE,
     ) -> None:
-        """Take where to look, what was told, and who sends; `sends`: whether this process does, of several."""
+        """Take where to look, what was told, and who sends.
+
+        `sends`: whether this process does, of several; `read_at`: when what `statuses` gave last began to be read, by
+        the monotonic clock.
+        """
         self._statuses, self._accounts, self._memory, self._post = statuses, accounts, memory, post
         self._words, self._limit, self._now, self._host = words, limit, now, host
-        self._sends, self._patience = sends, patience
+        self._sends, self._read_at, self._patience = sends, read_at, patience
+        self._known_at: dict[str, float] = {}
         self._news = asyncio.Event()
+        self._older = False
+        """Something was seen that is older than what is known of what was told: look again soon."""
         self._told: dict[str, str] | None = None
         self._away_since: datetime | None = None
         self._away_told = False
@@ -67,13 +78,14 @@ class Notices:
     async def run(self, period: float = _PERIOD) -> None:
         """Look until cancelled: as an account also grows stale while nothing happens, every ten seconds."""
         while True:
+            self._older = False
             try:
                 await self.look()
             except Exception:  # a looker-on must outlive every surprise
                 log.exception("notices_failed")
             self._news.clear()
             try:
-                async with asyncio.timeout(period):
+                async with asyncio.timeout(_SOON if self._older else period):
                     await self._news.wait()
             except TimeoutError:
                 pass
@@ -81,9 +93,10 @@ class Notices:
     async def look(self) -> None:
         """Compare how all accounts stand with what was told, and post the difference."""
         try:
-            statuses = await self._statuses()
             if self._told is None:
-                self._told = dict(await self._memory.told(self._accounts()))
+                self._told = {}
+                await self._learn(self._accounts())
+            statuses = await self._statuses()
             self._state_is_back()
             for number, status in enumerate(statuses):
                 if number % _AT_ONCE == _AT_ONCE - 1:
@@ -95,22 +108,33 @@ class Notices:
 
     async def _compare(self, status: AccountStatus) -> None:
         watched, told = self._accounts().get(status.account), self._told or {}
-        before = told.get(status.account)
         if watched is None:
             return
-        now = self._now()
-        found = troubles(status, watched, now, marks_of(before or ""))
-        notice, after = news(status.account, marks_of(before or ""), found)
-        text = marks_text(after)
-        if text == (before or ""):
+        before, now = told.get(status.account, ""), self._now()
+        marks = marks_of(before)
+        notice, after = news(status.account, marks, troubles(status, watched, now, marks))
+        if after == marks:
             return
-        if not await self._memory.tell(status.account, before or "", text):
+        if self._read_at() <= self._known_at.get(status.account, -math.inf):
+            # What was told is newer than this: it may know of a recovery that this does not.
+            self._older = True
+            return
+        text = marks_text(after, before)
+        if not await self._memory.tell(status.account, before, text):
             # Another process has told it, or the state does not know the account yet.
-            self._told = {**told, **await self._memory.told([status.account])}
+            await self._learn([status.account])
+            self._older = True
             return
         self._told = {**told, status.account: text}
+        self._known_at[status.account] = time.monotonic()
         if notice is not None:
             self._send(self._words.account(notice, status, watched, now))
+
+    async def _learn(self, accounts: Iterable[str]) -> None:
+        """Read what was told; whatever is compared with it must be read after that."""
+        found = await self._memory.told(accounts)
+        self._told = {**(self._told or {}), **found}
+        self._known_at |= dict.fromkeys(found, time.monotonic())
 
     def _send(self, message: Message) -> None:
         if self._limit.admits(self._now()):
