@@ -160,6 +160,9 @@ class Ledger:
     day: Day = field(default_factory=lambda: Day(()))
     budget: BudgetRow | None = None
 
+    async def in_full(self, _account):
+        return None
+
     async def newest_changes(self, accounts, limit):
         return [row for row in self.newest if row.account in accounts][:limit]
 

@@ -11,6 +11,10 @@ from system_shop import Daemon, until
 # One server for all: it is started once in each process that runs tests.
 pytestmark = pytest.mark.xdist_group("fleet")
 
+SET_ASIDE = (
+    "INSERT INTO stocksync_quarantine (account, product_id, whole, place, side, reason, attempts, first_at, last_at,"
+    " retry_at) VALUES ('a', 2, false, '3', 'target', 'value too long', 1, 0, 0, 9000000000000000)"
+)
 POLLED = "SELECT count(*) FROM stocksync_cycles WHERE account = '{}' AND complete"
 
 
@@ -59,6 +63,10 @@ async def test_schedules_follow_the_configuration_and_polls_write_the_target(fle
     assert 5 < len(series) <= 15
     assert (await front.json("/api/stock?sku=P-02&account=a"))["sku"] == "P-02"
     assert await serves(front, "a", "b")
+    await shop.sql(SET_ASIDE)
+    _, card = await front.get("/?account=a")
+    assert "value too long" in card, "the card of one account has its rows"
+    await shop.sql("DELETE FROM stocksync_quarantine")
 
     # An account comes and another goes; the worker reads the files by itself.
     shop.add("c", poll={"interval": "1s"})

@@ -53,6 +53,10 @@ class AwaitedState:
         """
         return await self.opened().status(accounts, known)
 
+    async def in_full(self, account: str) -> AccountStatus | None:  # noqa: ARG002  of one account as of all
+        """Give an account's status with its rows, where `status` only sums it up; None where that has all."""
+        return None
+
     async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
         """Give an account's applied changes behind a cursor.
 

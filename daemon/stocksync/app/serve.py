@@ -42,6 +42,11 @@ class SummarisedState(AwaitedState):
         """
         return await self.opened().summaries(accounts)
 
+    async def in_full(self, account: str) -> AccountStatus | None:
+        """Give one account's status with its rows, for its card."""
+        found = await self.opened().status([account], {})
+        return found[0] if found else None
+
 
 async def run_serve(config: Config, relog: Callable[[Config], None] = lambda _: None) -> None:
     """Serve until a signal; changed files of the configuration are read again by themselves, and on SIGHUP.

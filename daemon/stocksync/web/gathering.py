@@ -24,6 +24,9 @@ class Register(Protocol):
     Every call may raise StateError.
     """
 
+    async def in_full(self, account: str) -> AccountStatus | None:
+        """Give an account's status with its rows, where `statuses` only sums it up; None where that has all."""
+
     async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
         """Give the changes that were applied last, the newest first."""
 
@@ -57,6 +60,12 @@ class Gathering:
                 watched.requests_per_minute,
             ),
         )
+
+    async def in_full(self, status: AccountStatus, watched: Watched) -> AccountStatus:
+        """Give an account's status with all that its card shows."""
+        name = status.account
+        found = await self._keep(("status", name), _SOON, lambda: self.register.in_full(name))
+        return status if found is None else watched.named(found)
 
     async def changes(self, statuses: Mapping[str, AccountStatus]) -> list[RecentChange]:
         """Give the newest changes of some accounts, with their locations' names."""

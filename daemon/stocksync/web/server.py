@@ -191,6 +191,7 @@ class Web:
 
     async def _shown(self, status: AccountStatus, health: Health) -> page.Shown:
         watched = self._accounts[status.account]
+        status = await self._gathering.in_full(status, watched)
         return page.Shown(status, health, watched, await self._gathering.account(status, watched))
 
     def _away(self, error: StateError | None) -> str:
