@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.errors import LeaseLost
+from stocksync.frozen_sessions import end_frozen_sessions
 from stocksync.ports import Lease, LeaseHolder
 from stocksync.state.schema import accounts
 from stocksync.state.session import chunks
@@ -98,11 +99,15 @@ class Claimant:
 
 
 async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: Claimant) -> list[Group]:
-    """Choose the groups that a claim could get, by one look that locks nothing."""
+    """Choose the groups that a claim could get, by one look that locks nothing; let go what their owners hold frozen."""
     rows = await _rows(connection, groups)
     now = await _now(connection)
     waits = {account for account, row in rows.items() if claimant.must_wait(row, now)}
-    return [group for group in groups if waits.isdisjoint(group)]
+    chosen = [group for group in groups if waits.isdisjoint(group)]
+    owners = {rows[account].owner for group in chosen for account in group if account in rows}
+    if owners - {claimant.owner, ""}:
+        await end_frozen_sessions(connection)
+    return chosen
 
 
 async def claim(connection: AsyncConnection, group: Group, claimant: Claimant) -> list[Lease]:

@@ -9,11 +9,12 @@ import stamina
 from sqlalchemy import Column, Delete, Select, Table, Update, bindparam, literal_column, select, true, tuple_
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Row as ResultRow
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
+from stocksync.frozen_sessions import end_frozen_sessions
 from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
 from stocksync.sqlrows import parameters, takes_arrays, unnested
 from stocksync.threads import to_its_end
@@ -29,9 +30,9 @@ Assign = Callable[[Any], Assigned]
 PATIENCE_SECONDS = 60.0
 CHUNK = 500
 """Keys in one IN list; times three columns that stays below SQLite's oldest limit of 1,999 and all others."""
-
 _AT_ONCE = 5000
 """The same where ids go as one array: what comes back is taken in one go, off no loop."""
+_WAITED_IN_VAIN = {Fault.LOCKED, Fault.CANCELLED}
 
 _RETRY = stamina.AsyncRetryingCaller(attempts=5, timeout=None, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05)
 
@@ -56,7 +57,17 @@ class Session:
 
     async def _run(self, opening: Opening, work: InTransaction[T]) -> T:
         with translated():
-            return await _RETRY(_is_conflict, self._once, opening, work)
+            try:
+                return await _RETRY(_is_conflict, self._once, opening, work)
+            except DBAPIError as error:
+                if fault_of(error) in _WAITED_IN_VAIN:
+                    await self._end_frozen_sessions()
+                raise
+
+    async def _end_frozen_sessions(self) -> None:
+        """Make way for the next try where it waited for a process that is frozen."""
+        async with asyncio.timeout(self.patience), reading(self.engine) as connection:
+            await end_frozen_sessions(connection)
 
     async def _once(self, opening: Opening, work: InTransaction[T]) -> T:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.

@@ -1,4 +1,7 @@
-"""Who holds what we wait for: only while we wait can the server say so, to another session."""
+"""Who holds what we wait for: only while we wait can the server say so, to another session.
+
+A session of our own that is frozen is ended at that look, so that the wait is not in vain.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -10,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.errors import RowsLocked
+from stocksync.frozen_sessions import end_frozen_sessions
 from stocksync.sqlengine import reading
 from stocksync.targets.faults import translated
 
@@ -70,6 +74,8 @@ async def _watch(engine: AsyncEngine, ours: int, seen: list[str], over: asyncio.
             await asyncio.sleep(_LOOK_EVERY)
             async with asyncio.timeout(_LOOK_SECONDS), reading(engine) as connection:
                 found = (await connection.execute(blockers, {"ours": ours})).first()
+                if found is not None:
+                    await end_frozen_sessions(connection)
             if found is not None:
                 seen.append(_in_words(found))
 
