@@ -1,5 +1,6 @@
 """Real databases for every test that wants one: SQLite, PostgreSQL, MariaDB."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 from servers import MariaDB, NoServer, PgBouncer, PostgreSQL, Server
 from temporal_server import Temporal
@@ -72,6 +74,25 @@ def pgbouncer_server(postgresql_server: Server) -> Iterator[Server]:
 def temporal_server() -> Iterator[Temporal]:
     """Give one Temporal for the whole session: the development server of its own wheel."""
     yield from _serve(Temporal)
+
+
+@pytest.fixture
+def mortal_temporal() -> Iterator[Temporal]:
+    """Give one Temporal for a single test, which may stop it."""
+    yield from _serve(Temporal)
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """Undo afterwards what configuring the log does."""
+    root, before = logging.getLogger(), dict(structlog.get_config())
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:], root.level, logging.raiseExceptions = handlers, level, raising
+    for name in ("aiohttp", "apscheduler", "sqlalchemy", "alembic", "asyncio", "aiosqlite", "stamina"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -70,7 +70,9 @@ async def test_a_writer_frozen_before_it_executes_a_statement_that_it_has_prepar
     locked = "UPDATE stocksync_accounts SET failures = 77"
     await frozen(postgresql_state_url, locked)
     await asyncio.sleep(1.5)
-    assert await claim(two, "main", "two", timedelta(minutes=5)) == Lease("main", "two", 2), "no idle limit has ended it"
+    assert await claim(two, "main", "two", timedelta(minutes=5)) == Lease("main", "two", 2), (
+        "no idle limit has ended it"
+    )
     assert (await two.status(["main"]))[0].consecutive_failures == 0
 
 

@@ -41,19 +41,6 @@ class Opaque:
         return f"<Opaque of {self.secret!r}>"
 
 
-@pytest.fixture
-def logging_as_it_was():
-    """Undo afterwards what `configure` does."""
-    root, before = logging.getLogger(), dict(structlog.get_config())
-    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers[:], root.level, logging.raiseExceptions = handlers, level, raising
-    for name in ("aiohttp", "apscheduler", "sqlalchemy", "alembic", "asyncio", "aiosqlite", "stamina"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.configure(**before)
-
-
 def fail(secret):
     try:
         raise ValueError(f"cannot connect to mysql://shop:{quote(secret, safe='')}@db/shop")  # noqa: TRY301

@@ -125,7 +125,8 @@ class Daemon:
         code = await asyncio.wait_for(self.process.wait(), within)
         await self._reading
         assert self.process.stdout is not None
-        assert await self.process.stdout.read() == b"", "the daemon has no results to print"
+        printed = await self.process.stdout.read()
+        assert printed == b"", f"the daemon has no results to print, and printed {printed[-1000:]!r}"
         return code
 
     async def clean_up(self) -> None:

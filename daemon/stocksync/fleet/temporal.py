@@ -29,6 +29,7 @@ from stocksync.core.fleet_status import LivingWorker, ScheduleStep, Verb
 from stocksync.errors import ConfigurationError, FleetUnavailable, StocksyncError
 from stocksync.fleet.job import WORKFLOW
 from stocksync.fleet.schedules import OURS, PAUSED, Existing, Wanted, prefix_of
+from stocksync.fleet.sdk_log import runtime
 from stocksync.fleet.tls_mistakes import mistake
 
 _MEMO = "stocksync"
@@ -96,7 +97,7 @@ async def connect(settings: TemporalSettings, identity: str) -> Client:
     try:
         client = await Client.connect(
             settings.address, namespace=settings.namespace, tls=_tls(settings.tls) if settings.tls else False,
-            api_key=settings.api_key or None, identity=identity,
+            api_key=settings.api_key or None, identity=identity, runtime=runtime(),
         )  # fmt: skip
         await client.count_workflows(rpc_timeout=_TIMEOUT)
     except RPCError as error:

@@ -1,7 +1,6 @@
 """The worker: takes polls and audits from Temporal until it is told to stop, and drains."""
 
 import asyncio
-import logging
 from datetime import timedelta
 
 import structlog
@@ -56,7 +55,6 @@ async def work(
         Exception: what killed the worker: a process without it must not look alive.
 
     """
-    _hush()
     worker = Worker(
         client,
         task_queue=settings.task_queue,
@@ -74,12 +72,6 @@ async def work(
         log.info("draining", tasks=len(activities.at_work), at_most_seconds=DRAIN_SECONDS)
         await worker.shutdown()
     await running
-
-
-def _hush() -> None:
-    # An activity that fails is logged by its cycle; the SDK would add a traceback to each.
-    for name in ("temporalio.activity", "temporalio.worker._activity", "temporalio.workflow"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 async def _passed(stopping: asyncio.Event, seconds: float) -> None:

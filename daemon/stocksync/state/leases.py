@@ -99,7 +99,7 @@ class Claimant:
 
 
 async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: Claimant) -> list[Group]:
-    """Choose the groups that a claim could get, by one look that locks nothing; let go what their owners hold frozen."""
+    """Choose the groups that a claim could get, by one look that locks nothing; end what frozen owners hold."""
     rows = await _rows(connection, groups)
     now = await _now(connection)
     waits = {account for account, row in rows.items() if claimant.must_wait(row, now)}
