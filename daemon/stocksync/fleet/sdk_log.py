@@ -24,5 +24,5 @@ def runtime() -> Runtime:
 
 
 def _plain(record: logging.LogRecord) -> bool:
-    del record.temporal_log  # the same once more, as an object that no log format knows
+    record.__dict__.pop("temporal_log", None)  # the same once more, as an object that no log format knows
     return True
