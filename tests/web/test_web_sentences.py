@@ -236,6 +236,13 @@ def test_what_is_wrong_with_a_row_is_said_in_words_and_where_it_is_beside_it():
     assert 'title="$.a: &lt;b&gt;"' in LANGUAGES["en"].said("$.a: <b>")
 
 
+@pytest.mark.parametrize("part", ["column 'a': ", "pages 3: ", "quarantined (target, 3 attempts): ", "a; "])
+def test_a_sentence_without_an_end_is_cut(part):
+    for speak in LANGUAGES.values():
+        assert len(Markup(speak.said(part * 10_000)).striptags()) < 2_000
+        assert speak.value(part * 10_000)
+
+
 def test_what_others_say_stands_as_it_is_after_words_of_ours():
     said = ARABIC.said("accounts.main.target: the database refuses: no <b>; sorry; see `stocksync check`")
     assert '<bdi lang="en" dir="auto">no &lt;b&gt;</bdi>' in said

@@ -23,6 +23,7 @@ _DIGITS: dict[int, str | int] = {
 _FOREIGN = Markup('<bdi lang="en" dir="auto">{}</bdi>')
 COMMAND = Markup('<code class="type" dir="ltr">{}</code>')
 """A command to type; the page's script puts a button beside it that copies it."""
+_LONGEST = 1000
 _ROW = re.compile(r"\$\S*: (.+)", re.DOTALL)
 _QUOTED = re.compile("`([^`]+)`")
 _TYPED = re.compile(r"(?<=; right: )stocksync approve [\w-]+$|`stocksync check`$|(?<=look with: )stocksync plan$")
@@ -65,6 +66,8 @@ class Language:
         """Give what our code says; words that are not its own, such as a database's, stand as they are."""
         if not sentence:
             return Markup()
+        if len(sentence) > _LONGEST:  # a trigger may say as much as it likes
+            sentence = sentence[:_LONGEST] + "…"
         if row := _ROW.fullmatch(sentence):  # where in Qoyod's answer it is, only who looks for it wants to know
             plain = self.said(row[1]) if self.code == "ar" else _FOREIGN.format(in_plain_english(row[1]))
             return Markup('<span title="{}">{}</span>').format(sentence, plain)
@@ -77,7 +80,7 @@ class Language:
 
     def value(self, text: str) -> Markup:
         """Give what stands in a row: mostly a figure, sometimes words of ours."""
-        known = self._known(text) if self.code == "ar" else None
+        known = self._known(text) if self.code == "ar" and len(text) <= _LONGEST else None
         return known or Markup("<bdi>{}</bdi>").format(text)
 
     def _known(self, sentence: str) -> Markup | None:
