@@ -1,7 +1,9 @@
 """How many polls a second a fleet makes, and what that costs: `python benchmarks/fleet.py ACCOUNTS INTERVAL [WORKERS]`.
 
 Real Temporal, PostgreSQL and workers, each account with a catalogue of 200 products and a table of its own; the
-simulated Qoyod runs in this process. Prints one line of docs/fleet.md's load table.
+simulated Qoyod runs in this process. Prints one line of docs/fleet.md's load table; what each step takes, to standard
+error. An interval too short for the machine gives the largest rate that it sustains: then fewer polls are made than
+are wanted.
 """
 
 import asyncio
@@ -27,6 +29,10 @@ PRODUCTS, MEASURED_SECONDS = 200, 60.0
 BETWEEN = (
     "SELECT count(*), coalesce(avg(ended_at - started_at), 0) FROM stocksync_cycles WHERE complete AND ended_at > {}"
 )
+HEAD = """\
+| accounts | interval | polls a second wanted | workers | made | a poll takes | time for a poll (of a core): workers \
+| state database | Temporal | simulator | memory of a worker | `fleet apply` |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
 ALL_POLLED = "SELECT count(*) FROM stocksync_accounts WHERE last_complete IS NOT NULL"
 
 
@@ -54,19 +60,28 @@ async def measure(accounts: int, interval: float, workers: int) -> str:
         for number in range(accounts):
             shop.add(f"m{number:05}", poll=settings)
         began = time.monotonic()
+        say(f"applying {2 * accounts} schedules")
         ended = await shop.command("fleet", "apply", "--json")
         assert ended.code == 0, ended.err
         applied = time.monotonic() - began
+        say(f"applied in {applied:.0f} s; each account is polled for the first time")
         for _ in range(workers):
             await shop.start()
-        await until(lambda: _all_polled(shop, accounts), "each account was polled", within=3600)
+        await until(lambda: _all_polled(shop, accounts), "each account was polled", within=7200)
+        say(f"polled after {time.monotonic() - began:.0f} s; measuring for {MEASURED_SECONDS:g} s")
         servers = {"state": postgresql.pid, "Temporal": temporal.pid}
-        return f"| {accounts:,} | {interval:g} s | {await _rate(shop, servers)} | {applied:.0f} s |"
+        wanted = f"{accounts / interval:.1f}"
+        return f"| {accounts:,} | {interval:g} s | {wanted} | {await _rate(shop, servers)} | {applied:.0f} s |"
     finally:
         await shop.close()
         await simulator.stop()
         temporal.close()
         postgresql.close()
+
+
+def say(step: str) -> None:
+    """Tell whoever waits how far it is."""
+    print(f"{time.strftime('%H:%M:%S')} {step}", file=sys.stderr, flush=True)
 
 
 async def _all_polled(shop: FleetShop, accounts: int) -> bool:
@@ -75,13 +90,14 @@ async def _all_polled(shop: FleetShop, accounts: int) -> bool:
 
 async def _rate(shop: FleetShop, servers: dict[str, int]) -> str:
     parts = {"workers": [worker.pid for worker in shop.workers]} | {name: [pid] for name, pid in servers.items()}
-    before = {name: processor_seconds(*pids) for name, pids in parts.items()}
+    before, own = {name: processor_seconds(*pids) for name, pids in parts.items()}, time.process_time()
     began, instant = time.monotonic(), int(time.time() * 1e6)
     await asyncio.sleep(MEASURED_SECONDS)
     seconds = time.monotonic() - began
     count, took = (await shop.sql(BETWEEN.format(instant)))[0]
     spent = {name: processor_seconds(*pids) - before[name] for name, pids in parts.items()}
-    each = [f"{1000 * used / max(1, count):.0f} ms" for used in spent.values()]
+    spent["simulator"] = time.process_time() - own
+    each = [f"{1000 * used / max(1, count):.0f} ms ({used / seconds:.0%})" for used in spent.values()]
     memory = max(psutil.Process(worker.pid).memory_info().rss for worker in shop.workers) / 1e6
     polls = f"{count / seconds:.1f} | {float(took) / 1e6:.2f} s"
     return f"{len(shop.workers)} | {polls} | {' | '.join(each)} | {memory:.0f} MB"
@@ -89,4 +105,5 @@ async def _rate(shop: FleetShop, servers: dict[str, int]) -> str:
 
 if __name__ == "__main__":
     asked = [float(each) for each in sys.argv[1:]]
+    print(HEAD)
     print(asyncio.run(measure(int(asked[0]), asked[1], int(asked[2]) if len(asked) > 2 else 2)))

@@ -41,6 +41,8 @@ class Attack:
     """What is done to a fleet, spread over `seconds`."""
 
     seconds: float
+    interval: float
+    """Seconds between two polls of an account."""
     kills: int
     sleeps: tuple[float, ...]
     """Seconds for which a worker is put to sleep, each."""
@@ -48,6 +50,10 @@ class Attack:
     stop_temporal: float = 0.0
     """Seconds for which Temporal is away; 0: it stays."""
     stop_postgresql: float = 0.0
+    outages_at: tuple[float, float] = (0.4, 0.7)
+    """When they go, as shares of `seconds`; no gap that touches an outage is judged."""
+    watch_on: float = 0.0
+    """Seconds for which polls are watched afterwards: a gap is longer than an interval."""
     move: bool = True
     """One worker is added and one removed."""
 
@@ -78,17 +84,17 @@ class Chaos:
         dice = random.Random(self.seed)
         for _ in range(self.attack.workers):
             await self._start()
-        await until(self._equal, "every target equals its source at first", within=300)
+        await until(self._equal, "every target equals its source at first", within=180 + 2 * self.attack.interval)
         await self._watch_targets()
         self.began = time.time()
         trading = asyncio.create_task(self._trade(dice))
         for at, deed in sorted(self._plan(dice), key=lambda pair: pair[0]):
             await asyncio.sleep(max(0.0, self.began + at - time.time()))
             await deed()
-        await asyncio.sleep(max(0.0, self.began + self.attack.seconds - time.time()))
+        await asyncio.sleep(max(0.0, self.began + self.attack.seconds + self.attack.watch_on - time.time()))
         trading.cancel()
         try:
-            await until(self._equal, "every target equals its source afterwards", within=180)
+            await until(self._equal, "every target equals its source afterwards", within=120 + 2 * self.attack.interval)
         except AssertionError as error:
             raise AssertionError(await self._left()) from error
         return await self._figures()
@@ -115,9 +121,9 @@ class Chaos:
             (dice.uniform(0.05, 0.8) * end, lambda length=length: self._sleep(dice, length)) for length in attack.sleeps
         ]
         if attack.stop_temporal:
-            plan.append((0.4 * end, self._stop_temporal))
+            plan.append((attack.outages_at[0] * end, self._stop_temporal))
         if attack.stop_postgresql:
-            plan.append((0.7 * end, self._stop_postgresql))
+            plan.append((attack.outages_at[1] * end, self._stop_postgresql))
         if attack.move:
             plan += [(0.2 * end, self._start), (0.55 * end, lambda: self._remove(dice))]
         return plan
@@ -195,6 +201,7 @@ class Chaos:
         assert all(said[name] == self._truth(name) for name in self.names), "the ledger tells a lie"
         budgets = [simulator.requests.worst_minute() for simulator in self.own]
         gaps = await self._gaps()
+        assert gaps, "no gap lies outside of the outages: the attack is too short for the interval"
         tens = range(0, int(self.attack.seconds), 10)
         ends = [ended / MICROSECONDS - self.began for _, ended in await self.shop.sql(POLLS)]
         return {
@@ -202,13 +209,13 @@ class Chaos:
             "polls": sum(0 < end < self.attack.seconds for end in ends),
             "by ten seconds": [sum(at <= end < at + 10 for end in ends) for at in tens],
             "worst minute": max(budgets, default=0), "refused attempts": self._said("attempt_refused"),
-            "gap median": round(statistics.median(gaps), 1), "gap p99": round(_percentile(gaps, 0.99), 1),
-            "gap max": round(max(gaps), 1),
+            "gaps judged": len(gaps), "gap median": round(statistics.median(gaps), 1),
+            "gap p99": round(_percentile(gaps, 0.99), 1), "gap max": round(max(gaps), 1),
         }  # fmt: skip
 
     async def _gaps(self) -> list[float]:
         """Give the seconds between the ends of complete polls of each account, outside of the outages."""
-        gaps: list[float] = [0.0]
+        gaps: list[float] = []
         last: dict[str, float] = {}
         for account, ended in await self.shop.sql(POLLS):
             at = ended / MICROSECONDS

@@ -142,7 +142,8 @@ def test_the_readme_leads_an_installed_wheel_to_rows_in_postgresql(
     url = postgresql_server.new_database()
     began = time.monotonic()
     with simulated_qoyod(command, tmp_path) as base_url:
-        (install_line, export_line, *lines) = REAL_THING.strip().splitlines()
+        (venv_line, install_line, export_line, *lines) = REAL_THING.strip().splitlines()
+        assert venv_line.startswith("python3 -m venv")
         assert install_line.startswith("pip install")
         assert export_line.startswith("export QOYOD_API_KEY=… TARGET_DATABASE_URL=")
         environ = {"PATH": f"{folder}:{CLEAN['PATH']}", "QOYOD_API_KEY": KEY, "TARGET_DATABASE_URL": url}
