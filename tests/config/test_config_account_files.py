@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stocksync.app.preflight import preflight
 from stocksync.config import Config, load
 from stocksync.errors import ConfigurationError
 
@@ -99,3 +100,23 @@ def test_many_files_load_in_time_that_grows_with_their_number(folder: Path) -> N
     began = time.process_time()
     assert len(loaded(folder).accounts) == 400
     assert time.process_time() - began < 20
+
+
+def test_a_target_that_can_never_work_harms_its_own_account_alone(folder: Path) -> None:
+    write(folder, "good")
+    (folder / "bad.toml").write_text(ACCOUNT.format("no/such/folder/bad"))
+    secret = folder.parent / "url"
+    secret.write_text("sqlite:///late.db")
+    (folder / "late.toml").write_text(f'[auth]\nsecret_env = "QOYOD_API_KEY"\n[target]\nurl_file = "{secret}"\n')
+    config = loaded(folder)
+    assert names(config) == ["bad", "good", "late"]
+    secret.unlink()  # between two looks, as when secrets are rotated
+    kept = preflight(config)
+    assert names(kept) == ["good"]
+    refused = {one.path.stem: one.problems[0] for one in kept.refused}
+    assert "accounts.bad.target.url" in refused["bad"]
+    assert "mkdir -p" in refused["bad"]
+    assert str(secret) in refused["late"]
+    (folder / "good.toml").unlink()
+    with pytest.raises(ConfigurationError, match="mkdir -p"):
+        preflight(loaded(folder))

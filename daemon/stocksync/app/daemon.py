@@ -79,7 +79,7 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
     log.info(
         "starting", version=__version__, file=str(config.file or ""), accounts=names, configuration=effective(config)
     )
-    preflight(config)
+    config = preflight(config)
     async with serving(config) as endpoint:
         host, port = endpoint.address
         root = f"http://{host}:{port}"

@@ -112,9 +112,7 @@ async def _standing(endpoint: Endpoint) -> str:
 
 
 def _read(before: Config) -> Config:
-    config = load(before.file, before=before)
-    preflight(config)
-    return config
+    return preflight(load(before.file, before=before))
 
 
 def _difference(before: Config, after: Config) -> dict[str, list[str]]:

@@ -178,6 +178,18 @@ class Config(Section):
         """Note the files it was read from, and those that are faulty."""
         self._file, self._account_files, self._refused = file, account_files, tuple(refused)
 
+    def refusing(self, problems: Mapping[str, Iterable[str]]) -> "Config":
+        """Give the configuration without these accounts; `refused` then names the file of each."""
+        path_of = {data["name"]: path for path, data in self._account_files.items()}
+        refused = [
+            RefusedFile(path_of[name], tuple(f"{path_of[name]}: {text}" for text in texts))
+            for name, texts in problems.items()
+        ]
+        kept = self.model_copy(update={"accounts": tuple(one for one in self.accounts if one.name not in problems)})
+        files = {path: data for path, data in self._account_files.items() if data["name"] not in problems}
+        kept.read_from(self._file, files, [*self._refused, *refused])
+        return kept
+
     def bind(self, path: str, environ: Mapping[str, str]) -> None:
         """Tell every section where it stands and whose environment it reads."""
         super().bind(path, environ)
