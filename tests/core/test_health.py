@@ -60,6 +60,7 @@ def test_a_stale_account_says_how_long_and_that_nothing_even_starts():
 def test_polls_that_start_and_fail_are_counted_and_not_called_silent():
     health = judged(timedelta(hours=1), last_attempt=NOW - timedelta(minutes=2), consecutive_failures=4)
     assert health.reasons[1:] == ("the last 4 polls failed",)
+    assert judged(timedelta(0), consecutive_failures=1).reasons == ("the last poll failed",)
 
 
 def test_a_complete_poll_in_the_future_is_a_clock_fault_and_does_not_hide_staleness():
@@ -88,6 +89,12 @@ def test_held_changes_and_quarantine_are_reasons_to_look_but_the_account_stays_f
         (3605, "1 h"),
         (90_000, "1 d 1 h"),
         (-61, "1 min 1 s"),
+        (2.5, "2.5 s"),
+        (3.0, "3 s"),
+        (0.1, "0.1 s"),
+        (0.03, "30 ms"),
+        (10.0, "10 s"),
+        (10 * 86_400, "10 days"),
     ],
 )
 def test_lengths_of_time_are_told_in_their_two_largest_units(seconds, words):

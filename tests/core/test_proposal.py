@@ -32,9 +32,11 @@ def sketch(name="stock", /, *, filled=False, required=(), **columns):
         (sketch(qoyod_id=WHOLE, sku=TEXT, stock=NUMBER), {"product_id": "qoyod_id", "sku": "sku", "quantity": "stock"}),
         (sketch(sku=TEXT, stock=TEXT, quantity=WHOLE), {"sku": "sku", "quantity": "quantity"}),
         (sketch(product_id=WHOLE, sku=TEXT, qty=WHOLE), {"sku": "sku", "quantity": "qty"}),
+        (sketch(sku=TEXT, qty=WHOLE, growth=TEXT), {"sku": "sku", "quantity": "qty"}),
+        (sketch(qoyod_id=TEXT, sku=TEXT, qty=MOMENT, level=NUMBER), {"sku": "sku", "quantity": "level"}),
     ],
     ids=["short names", "names with more before", "capitals", "a column for Qoyod's id", "text is no quantity",
-         "product_id is the shop's own"],
+         "product_id is the shop's own", "two letters at the end of a word", "names whose columns hold something else"],
 )  # fmt: skip
 def test_columns_are_found_by_name_and_by_what_they_hold(table, columns):
     proposal = propose_columns(table, OWN)
@@ -70,9 +72,25 @@ def test_the_likeliest_table_comes_first_and_what_holds_no_stock_is_not_proposed
     assert [one.table for one in propose_tables(tables, OWN)] == ["levels", "shop.stock", "order_lines"]
 
 
+def test_a_name_that_says_stock_weighs_more_than_one_more_column():
+    tables = [
+        sketch("a_price_list", sku=TEXT, qty=WHOLE, updated_at=MOMENT),
+        sketch("b_inventory", sku=TEXT, qty=WHOLE),
+    ]
+    assert [one.table for one in propose_tables(tables, OWN)] == ["b_inventory", "a_price_list"]
+
+
+def test_a_table_of_exactly_our_columns_is_ours():
+    table = sketch("levels", product_id=WHOLE, sku=TEXT, location_id=TEXT, quantity=NUMBER)
+    assert propose_columns(table, OWN) == Proposal("levels", OWN)
+
+
 @pytest.mark.parametrize(
     ("locations", "values", "proposed"),
     [
+        ({2: "Outlet", 1: "Outlet"}, ["Outlet"], {1: "Outlet"}),
+        ({1: "Main"}, ["", "Main"], {1: "Main"}),
+        ({1: "A1 Tower"}, ["A1"], {}),
         ({1: "Main Warehouse", 3: "Riyadh Outlet"}, ["MAIN", "OUTLET", "OLD"], {1: "MAIN", 3: "OUTLET"}),
         ({1: "Main Warehouse"}, ["main warehouse"], {1: "main warehouse"}),
         ({1: "الرياض", 2: "جدة"}, ["جدة", "الرياض"], {1: "الرياض", 2: "جدة"}),

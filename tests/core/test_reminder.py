@@ -19,6 +19,12 @@ def test_it_is_said_at_once_and_then_ever_more_seldom():
     assert said(range(0, 200, 2)) == [0, 6, 16, 36, 76, 156]
 
 
+def test_it_is_said_at_the_very_second_and_at_last_each_half_hour():
+    assert said([0, 4, 5, 14, 15]) == [0, 5, 15]
+    after = said(range(0, 30_000, 5))
+    assert [later - earlier for earlier, later in zip(after[-4:], after[-3:], strict=False)] == [1800, 1800, 1800]
+
+
 def test_another_trouble_is_said_at_once_and_begins_anew():
     reminder = Reminder()
     assert reminder.is_due("away", START)
