@@ -11,17 +11,15 @@ class Reminder:
 
     def __init__(self) -> None:
         """Begin in peace."""
-        self._what = ""
-        self._said_at: datetime | None = None
-        self._gap = _FIRST
+        self._said: tuple[str, datetime, timedelta] | None = None
 
     def is_due(self, what: str, now: datetime) -> bool:
         """Whether to say it now; another trouble than the last one begins anew."""
-        if what != self._what or self._said_at is None:
-            self._what, self._gap = what, _FIRST
-        elif timedelta(0) <= now - self._said_at < self._gap:
-            return False
-        else:
-            self._gap = min(2 * self._gap, _LONGEST)
-        self._said_at = now
+        gap = _FIRST
+        if self._said is not None and self._said[0] == what:
+            _, at, waited = self._said
+            if timedelta(0) <= now - at < waited:
+                return False
+            gap = min(2 * waited, _LONGEST)
+        self._said = what, now, gap
         return True
