@@ -19,7 +19,7 @@ from stocksync.core.model import Cell, Change
 from stocksync.errors import LeaseLost, StateError, StateInUse, StateUnavailable
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.sqlengine import writing
-from stocksync.state import leases
+from stocksync.state import leases, lock_limits
 from stocksync.state.database import Database, open_state
 from stocksync.state.lockfile import LockFile
 from stocksync.state.schema import accounts
@@ -97,7 +97,7 @@ async def test_a_take_over_waits_for_the_commit_it_could_have_overtaken(state_ur
 async def test_a_writer_frozen_in_a_commit_cannot_keep_the_account(
     served, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "_IDLE_SECONDS", 1)
+    monkeypatch.setattr(lock_limits, "_IDLE_SECONDS", 1)
     one, two = await opened(served[1]), await opened(served[1])
     lease = await claim(one, "main", "one", timedelta(seconds=0.2))
     async with one.engine.connect() as frozen:
@@ -165,8 +165,8 @@ async def test_a_frozen_writer_whose_renewal_queues_behind_its_own_commit_is_not
     served, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL limits each wait of a statement by itself: the first in the queue waits once, the others twice."""
-    monkeypatch.setattr(leases, "_LOCK_SECONDS", 2)
-    monkeypatch.setattr(leases, "_IDLE_SECONDS", 3)
+    monkeypatch.setattr(lock_limits, "_LOCK_SECONDS", 2)
+    monkeypatch.setattr(lock_limits, "_IDLE_SECONDS", 3)
     one, two = await opened(served[1]), await opened(served[1])
     lease = await claim(one, "main", "one", TTL)
     async with one.engine.connect() as committing, one.engine.connect() as renewing:

@@ -140,6 +140,11 @@ async def is_ready(daemon: Daemon) -> bool:
     return await ready(daemon) == 200
 
 
+async def is_away(daemon: Daemon) -> bool:
+    status, body = await daemon.get("/readyz")
+    return status == 503 and "by itself once it is back" in body
+
+
 async def test_the_target_away_at_the_start_and_in_the_middle_is_said_once_and_survived(
     open_shop: Callable[..., Any], postgresql_server: Server
 ) -> None:
@@ -184,9 +189,7 @@ async def test_the_state_away_at_the_start_and_in_the_middle_is_said_once_and_su
     postgresql_server.stop()
     shop.set(1, 1, 5)
     await daemon.says("state_unavailable", since=mark)
-    status, body = await daemon.get("/readyz")
-    assert status == 503
-    assert "by itself once it is back" in body
+    await until(lambda: is_away(daemon), "it is not ready, and says what for")
     assert await daemon.metric("last_complete_cycle_timestamp_seconds", account="main"), "the lag is still to be seen"
     postgresql_server.start()
     await until(shop.equal, "it works again")

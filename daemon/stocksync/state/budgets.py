@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
 from stocksync.core.budget import FULL, LOWEST, RECOVERY, SET_BACK, Pace, Reservation
-from stocksync.state.leases import limit_waiting
+from stocksync.state.lock_limits import limit_waiting
 from stocksync.state.schema import budgets
 from stocksync.state.session import Assigned, upsert
 from stocksync.state.types import statement_time

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.errors import LeaseLost
 from stocksync.frozen_sessions import end_frozen_sessions
 from stocksync.ports import Lease, LeaseHolder
+from stocksync.state.lock_limits import limit_waiting, now_unlimited
 from stocksync.state.schema import accounts
 from stocksync.state.session import chunks
 from stocksync.state.types import database_now, instant
 
-_LOCK_SECONDS = 8
-_IDLE_SECONDS = 10
 _NEVER = instant(0)
 
 LeaseRow = Row[*tuple[Any, ...]]
@@ -34,7 +33,7 @@ async def fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, ti
 
     """
     row = await _locked(connection, lease.account)
-    now = await _now_unlimited(connection)
+    now = await now_unlimited(connection)
     return now, _check(row, lease, now) - now
 
 
@@ -114,7 +113,7 @@ async def claim(connection: AsyncConnection, group: Group, claimant: Claimant) -
     """Take or keep the leases of a group, all or none; a change of owner, or a gap, makes a new epoch."""
     # In one order, or two processes that know a group by different accounts could wait for each other.
     rows = {account: await _locked(connection, account) for account in sorted(group)}
-    now = await _now_unlimited(connection)
+    now = await now_unlimited(connection)
     if any(row is not None and claimant.must_wait(row, now) for row in rows.values()):
         return []
     return [await _take(connection, account, row, claimant, now) for account, row in rows.items()]
@@ -215,32 +214,5 @@ async def _now(connection: AsyncConnection) -> datetime:
     return (await connection.execute(select(database_now()))).scalar_one()
 
 
-async def _now_unlimited(connection: AsyncConnection) -> datetime:
-    """Ask the time after the lock was got, and let the statements that follow take as long as they need."""
-    # A statement that waited for the lock would tell the time at which it began to wait.
-    query = select(database_now())
-    if connection.dialect.name == "postgresql":
-        query = query.add_columns(func.set_config("statement_timeout", None, True))  # noqa: FBT003  SQL's own order
-    return (await connection.execute(query)).scalar_one()
-
-
 async def _set(connection: AsyncConnection, account: str, **values: object) -> None:
     await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))
-
-
-async def limit_waiting(connection: AsyncConnection) -> None:
-    """Bound how long this transaction waits for a row, and how long others wait for one that it has locked."""
-    # A writer frozen in the middle of a commit would keep the row, and so the account, locked for ever. What it had
-    # waiting for the row gives up before its commit is rolled back, or would be next to get it and to sleep on it.
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_POSTGRESQL_LIMITS, {"lock": f"{_LOCK_SECONDS}s", "idle": f"{_IDLE_SECONDS}s"})
-    elif getattr(connection.dialect, "is_mariadb", False):
-        await connection.execute(_MARIADB_LIMITS, {"lock": _LOCK_SECONDS, "idle": _IDLE_SECONDS})
-
-
-_POSTGRESQL_LIMITS = text(
-    "SELECT set_config('lock_timeout', :lock, true),"
-    # Its lock_timeout begins anew at each lock, and a row that others wait for too takes two.
-    " set_config('statement_timeout', :lock, true), set_config('idle_in_transaction_session_timeout', :idle, true)"
-)
-_MARIADB_LIMITS = text("SET SESSION innodb_lock_wait_timeout = :lock, idle_transaction_timeout = :idle")
