@@ -236,6 +236,19 @@ def test_what_is_wrong_with_a_row_is_said_in_words_and_where_it_is_beside_it():
     assert 'title="$.a: &lt;b&gt;"' in LANGUAGES["en"].said("$.a: <b>")
 
 
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("Qoyod's answer could not be understood (Input data was truncated): ",
+         "تعذّر فهم جواب قيود (انقطع الجواب قبل نهايته): "),
+        ("page 3: not read in time; the next reading goes on there; Qoyod found nothing",
+         "الصفحة \u0663: لم تُقرأ في الوقت؛ تواصل القراءة التالية من هناك؛ لم يجد قيود شيئًا"),
+    ],
+)  # fmt: skip
+def test_reasons_as_they_come_from_a_real_reading_are_arabic(sentence, said):
+    assert Markup(ARABIC.said(sentence)).striptags() == said.strip()
+
+
 @pytest.mark.parametrize("part", ["column 'a': ", "pages 3: ", "quarantined (target, 3 attempts): ", "a; "])
 def test_a_sentence_without_an_end_is_cut(part):
     for speak in LANGUAGES.values():

@@ -77,6 +77,9 @@ ARABIC: Mapping[str, str] = {
     "{count} rows read of {total}": "قُرئ {count} من {total} صفًّا",
     "{count} of {total} rows do not match the filter that was asked for":
         "{count} من {total} صفًّا لا يوافق المرشّح المطلوب",
+    # Among other reasons each half stands alone.
+    "not read in time": "لم تُقرأ في الوقت",
+    "the next reading goes on there": "تواصل القراءة التالية من هناك",
     "not read in time; the next reading goes on there": "لم تُقرأ في الوقت؛ وتواصل القراءة التالية من هناك",
     "not asked for, after {count} pages failed in a row": "لم تُطلب بعد تعثّر {count} صفحات متتالية",
     "more than {count} rows could not be read, the first at {spot}: {reason}":
@@ -112,6 +115,8 @@ ARABIC: Mapping[str, str] = {
         "يحيل قيود إلى مكان آخر ({status}) ولا تُرسل إليه بيانات الدخول: اضبط base_url على {place}",
     "Qoyod refused the request ({status}): {words}": "رفض قيود الطلب ({status}): {words}",
     "Qoyod answered {status}: {words}": "أجاب قيود {status}: {words}",
+    "a proxy or firewall before Qoyod answered {status}: {words}":
+        "أجاب وسيط أو جدار حماية أمام قيود {status}: {words}",
     "a proxy or firewall before {host} answered {status}: {words}":
         "أجاب وسيط أو جدار حماية أمام {host} {status}: {words}",
     "a proxy or firewall before {host} answered {status}": "أجاب وسيط أو جدار حماية أمام {host} {status}",
@@ -166,6 +171,8 @@ ARABIC: Mapping[str, str] = {
     "Expected 1 or 0, got `{found}`": "المنتظر 1 أو 0، والوارد {found}",
     "Expected a decimal, got `{found}`": "المنتظر عدد عشري، والوارد {found}",
     "Expected `{wanted}`, got `{found}`": "المنتظر {wanted}، والوارد {found}",
+    "Input data was truncated": "انقطع الجواب قبل نهايته",
+    "JSON is malformed: {words}": "صيغة JSON خاطئة: {words}",
     "Expected `{wanted}`": "المنتظر {wanted}",
     "SKU with a NUL character or of absurd length": "رمز فيه محرف NUL أو طوله غير معقول",
     "Location {location} appears twice": "المستودع {location} مذكور مرتين",

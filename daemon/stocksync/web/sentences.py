@@ -19,7 +19,7 @@ TECHNICAL = frozenset({"spot", "path", "where", "host", "kind", "field", "wanted
 """Fields that run from left to right, with whatever sign they begin."""
 _ONE_SENTENCE = "[^;]+?"
 _FORMS = {
-    **dict.fromkeys(WITHIN, ".+?"),
+    **dict.fromkeys(WITHIN, ".*?"),
     **dict.fromkeys(FIGURES, r"[\d,.]+%?"),
     "pages": r"pages? \d[\d, ]*(?: and \d+ more)?",
     # Where in an answer of Qoyod's something is, as msgspec says it.
