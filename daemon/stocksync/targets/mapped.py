@@ -27,6 +27,7 @@ from stocksync.targets.refused_columns import RefusedColumns
 from stocksync.targets.rehearsal import rehearse_table
 from stocksync.targets.settings import MatchBy, Missing, TargetSettings, rehearsed
 from stocksync.targets.transaction import fenced, written
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
@@ -169,7 +170,8 @@ class MappedTarget:
         layout = self._known or await self._reflect_over(connection)
         if layout is None:
             raise TargetUnavailable(f"{self._settings.where}.table: {self._settings.table} is not there to be written")
-        batch = arrange(layout, self._settings.match_by, changes, datetime.now(UTC))
+        now, match_by = datetime.now(UTC), self._settings.match_by
+        batch = await off_loop(len(changes), arrange, layout, match_by, changes, now)
         if not batch.orders:
             return BatchResult(ambiguous=batch.misfits)
         batch.orders = self._refused_columns.spare(batch.orders)
@@ -200,7 +202,7 @@ class MappedTarget:
         alone = attempt(connection, self._settings.where, self._with_no_row())
         async with alone if len(batch.orders) == 1 else nullcontext():
             found = await rows.lock(connection, layout, batch, patient=patient)
-            work = sort_out(layout, self._settings.missing, batch, found)
+            work = await off_loop(len(batch.orders), sort_out, layout, self._settings.missing, batch, found)
             await rows.execute(connection, layout, work)
             await dialects.check_now(connection)
             finds = [order.finds for order in work.touched]

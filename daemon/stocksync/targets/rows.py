@@ -28,6 +28,7 @@ from stocksync.targets.bulk import insert_at_once, update_at_once
 from stocksync.targets.codecs import truth
 from stocksync.targets.given import KEYS, joined, names_rows, packed
 from stocksync.targets.layout import Layout, RowKey
+from stocksync.threads import off_loop
 
 _CHUNK = 1000
 """Keys per look-up: far below every database's limit of bound parameters."""
@@ -45,12 +46,10 @@ async def look_up(
     found: Found = {}
     distinct = list({tuple(find.values()): find for find in finds}.values())
     for chunk in chunks(distinct, _ARRAY if takes_arrays(connection) else _CHUNK):
-        seen: Found = {}
         statement, values = _wanted(connection, layout, _figures(layout), chunk)
-        for row in (await connection.execute(statement, values)).all():
-            _count(seen, layout, row)
+        seen = (await connection.execute(statement, values)).all()
         # The rows of one key may answer several chunks: they are counted within one.
-        found.update(seen)
+        found.update(await off_loop(len(seen), _counted, layout, seen))
         go_on()
     return found
 
@@ -183,20 +182,21 @@ async def _with_twins(connection: AsyncConnection, layout: Layout, rows: list[An
 
 
 def _page(layout: Layout, rows: Sequence[Any]) -> list[tuple[str, str, TargetRow]]:
+    return [(match, place, live) for (match, place), live in _counted(layout, rows).items()]
+
+
+def _counted(layout: Layout, rows: Sequence[Sequence[Any]]) -> Found:
+    """Read rows, and count those of one key."""
     found: Found = {}
-    for row in rows:
-        _count(found, layout, row)
-    return [(match, place, live) for (match, place), live in found.items()]
-
-
-def _count(found: Found, layout: Layout, row: Sequence[Any]) -> None:
-    key = _key(layout, row)
-    if key in found:
-        found[key] = found[key]._replace(rows=found[key].rows + 1)
-        return
     at = 1 if layout.place is None else 2
-    active = None if layout.active is None else truth(row[at + 1])
-    found[key] = TargetRow(layout.quantity.decode(row[at]), active, 1)
+    for row in rows:
+        key = _key(layout, row)
+        if key in found:
+            found[key] = found[key]._replace(rows=found[key].rows + 1)
+        else:
+            active = None if layout.active is None else truth(row[at + 1])
+            found[key] = TargetRow(layout.quantity.decode(row[at]), active, 1)
+    return found
 
 
 def _key(layout: Layout, row: Sequence[Any]) -> RowKey:
