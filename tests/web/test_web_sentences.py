@@ -10,8 +10,8 @@ import pytest
 from markupsafe import Markup
 
 import stocksync
+from stocksync.arabic.sentence_texts import ARABIC as TEXTS
 from stocksync.web.language import LANGUAGES
-from stocksync.web.sentence_texts import ARABIC as TEXTS
 
 PACKAGE = Path(stocksync.__file__).parent
 ARABIC = LANGUAGES["ar"]

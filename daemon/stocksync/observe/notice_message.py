@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from stocksync.arabic import COMMA, UNITS
+from stocksync.arabic.sentences import WITHIN, in_arabic
 from stocksync.core.health import Watched, in_words
 from stocksync.core.held_plan import HeldChange, HeldPlan, extent_of, worst_rows
 from stocksync.core.model import show
 from stocksync.core.notice import Notice, Trouble, drifted
 from stocksync.core.status import AccountStatus
 from stocksync.known_secrets import hidden
-from stocksync.observe.notice_texts import CATALOGUE, LIST_COMMA, UNITS
+from stocksync.observe.notice_texts import CATALOGUE
 
 _ROWS = 5
 _LONGEST = 200
@@ -56,7 +58,7 @@ class Words:
     def process(self, notice: Notice, host: str, error: str) -> Message:
         """Say what has changed for the process itself."""
         name = self.text("process", host=self.foreign(host))
-        lines = [self.text("state_away.is", error=self.foreign(error)), *self._commands(Trouble.STATE_AWAY)]
+        lines = [self.text("state_away.is", error=self.said(error)), *self._commands(Trouble.STATE_AWAY)]
         return self._message(notice, name, lines if notice.begun else [])
 
     def kept_back(self, count: int, standing: Mapping[str, Iterable[Trouble]]) -> Message:
@@ -77,7 +79,8 @@ class Words:
         return Message(title, "\n".join([*lines, *rest]))
 
     def _named(self, troubles: Iterable[Trouble]) -> str:
-        return LIST_COMMA[self.language].join(self.text(trouble.value) for trouble in troubles)
+        comma = COMMA if self.language == "ar" else ", "
+        return comma.join(self.text(trouble.value) for trouble in troubles)
 
     def _to_type(self, trouble: Trouble, status: AccountStatus) -> Iterator[str]:
         if trouble is not Trouble.HELD:
@@ -98,8 +101,31 @@ class Words:
 
     def ago(self, span: timedelta) -> str:
         """Give a length of time."""
-        units = UNITS[self.language]
-        return " ".join(units.get(word, word) for word in in_words(span).split())
+        return self._length(in_words(span))
+
+    def _length(self, words: str) -> str:
+        return " ".join(UNITS.get(word, word) for word in words.split()) if self.language == "ar" else words
+
+    def said(self, sentence: str) -> str:
+        """Give what our code says in this language; words that are not its own, such as a database's, as they are."""
+        known = self._known(hidden(sentence)) if self.language == "ar" else None
+        return known or self.foreign(sentence)
+
+    def _known(self, sentence: str) -> str | None:
+        if len(sentence) > _LONGEST:
+            return None
+        if (known := in_arabic(sentence)) is not None:
+            template, parts = known
+            return template.replace("`", "").format(**{name: self._part(name, part) for name, part in parts.items()})
+        found = [(part, self._known(part)) for part in sentence.split("; ")] if "; " in sentence else []
+        if not any(said for _, said in found):
+            return None
+        return "؛ ".join(said or self.foreign(part) for part, said in found)
+
+    def _part(self, name: str, part: str) -> str:
+        if name == "span":
+            return self._length(part)
+        return (self._known(part) if name in WITHIN else None) or self.foreign(part)
 
     def foreign(self, text: str) -> str:
         """Give what is not ours harmless: no secret, one line, and its direction kept to itself."""
@@ -128,7 +154,7 @@ def _about(words: Words, trouble: Trouble, status: AccountStatus, watched: Watch
                 yield words.text("stale.is", ago=ago, limit=limit)
             yield from _failure(words, status)
         case Trouble.REFUSED:
-            count, cells, why = f"{status.refused:,}", f"{status.cells:,}", words.foreign(status.refusal)
+            count, cells, why = f"{status.refused:,}", f"{status.cells:,}", words.said(status.refusal)
             yield words.text("refused.is", count=count, cells=cells, error=why or words.text("none"))
         case Trouble.UNKNOWN:
             without = status.unknown + status.untracked
@@ -138,7 +164,7 @@ def _about(words: Words, trouble: Trouble, status: AccountStatus, watched: Watch
                 yield from _plan(words, plan, watched, status)
         case Trouble.QUARANTINE:
             why = status.quarantine[0].reason if status.quarantine else ""
-            error = words.foreign(why) or words.text("none")
+            error = words.said(why) or words.text("none")
             yield words.text("quarantine.is", count=f"{status.quarantined:,}", error=error)
         case Trouble.DRIFT:
             yield words.text("drift.is", count=f"{drifted(status):,}")
@@ -149,7 +175,7 @@ def _about(words: Words, trouble: Trouble, status: AccountStatus, watched: Watch
 def _failure(words: Words, status: AccountStatus) -> Iterator[str]:
     error = next((cycle.error for cycle in status.cycles if cycle.error), "")
     if error:
-        yield words.text("error", error=words.foreign(error))
+        yield words.text("error", error=words.said(error))
 
 
 def _plan(words: Words, plan: HeldPlan, watched: Watched, status: AccountStatus) -> Iterator[str]:

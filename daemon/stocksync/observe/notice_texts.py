@@ -83,9 +83,3 @@ ARABIC: Mapping[str, str] = {
 }
 
 CATALOGUE: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "ar": ARABIC}
-LIST_COMMA = {"en": ", ", "ar": "، "}
-UNITS: Mapping[str, Mapping[str, str]] = {
-    "en": {},
-    "ar": {"days": "يوم", "d": "يوم", "h": "س", "min": "د", "s": "ث", "ms": "مث"},
-}
-"""Of a length of time, where they are not those of `in_words`."""

@@ -9,9 +9,10 @@ from decimal import Decimal
 from aiohttp import web
 from markupsafe import Markup, escape
 
+from stocksync.arabic import COMMA, UNITS
+from stocksync.arabic.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic, in_plain_english
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
-from stocksync.web.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic, in_plain_english
 from stocksync.web.texts import CATALOGUE
 
 _DIGITS: dict[int, str | int] = {
@@ -28,7 +29,6 @@ _ROW = re.compile(r"\$\S*: (.+)", re.DOTALL)
 _QUOTED = re.compile("`([^`]+)`")
 _TYPED = re.compile(r"(?<=; right: )stocksync approve [\w-]+$|`stocksync check`$|(?<=look with: )stocksync plan$")
 """Commands at the end of sentences of ours."""
-_UNITS = {"days": "يوم", "d": "يوم", "h": "س", "min": "د", "s": "ث", "ms": "مث"}
 _PREFERENCE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
 
 
@@ -51,7 +51,7 @@ class Language:
     @property
     def comma(self) -> str:
         """What stands between the parts of an enumeration."""
-        return "، " if self.code == "ar" else ", "
+        return COMMA if self.code == "ar" else ", "
 
     def text(self, key: str, **values: object) -> Markup:
         """Give a sentence with its values, which are escaped where they are no markup."""
@@ -141,7 +141,7 @@ class Language:
         return self._length(words) if self.code == "ar" else words
 
     def _length(self, words: str) -> str:
-        return " ".join(_UNITS.get(part, self._figures(part)) for part in words.split())
+        return " ".join(UNITS.get(part, self._figures(part)) for part in words.split())
 
     def moment(self, at: datetime) -> Markup:
         """Write an instant with its date; the page's script puts it on the reader's own clock."""

@@ -1,4 +1,4 @@
-"""What our own code says, in Arabic, by its English form; `sentences` recognises it on its way to the page."""
+"""What our own code says, in Arabic, by its English form; `sentences` recognises it on its way to people."""
 
 from collections.abc import Mapping
 

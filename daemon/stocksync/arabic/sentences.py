@@ -1,7 +1,7 @@
 """Sentences that our code makes, in Arabic: they are known by their English form.
 
-The core and the rooms around it speak one language, to logs, machines and terminals alike; a page recognises what they
-say (`sentence_texts`). Words of databases and of Qoyod stand as they are.
+The core and the rooms around it speak one language, to logs, machines and terminals alike; pages and notices recognise
+what they say (`sentence_texts`). Words of databases and of Qoyod stand as they are.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from string import Formatter
 
-from stocksync.web.sentence_texts import ARABIC
+from stocksync.arabic.sentence_texts import ARABIC
 
 FIGURES = frozenset({"count", "managed", "checked", "share", "limit", "usual", "total", "size", "seconds"})
 """Fields that hold a figure of ours."""
