@@ -104,19 +104,20 @@ def simulated_qoyod(command: Path, where: Path) -> Iterator[str]:
         process.communicate(timeout=20)
 
 
-def run_until_rows(server: PostgreSQL, url: str, *, where: Path, **environ: str) -> int:
-    """Let `stocksync run` work until rows stand in the table, and end it as systemd does; gives how many."""
+def rows_there(server: PostgreSQL, url: str) -> int:
+    """Count the rows of the table; 0 where it is not made yet."""
+    database = url.rsplit("/", 1)[1]
+    if not server.sql("SELECT to_regclass('stock_levels')", database).strip():
+        return 0
+    return int(server.sql("SELECT count(*) FROM stock_levels WHERE quantity IS NOT NULL", database))
 
-    def rows_there() -> int:
-        database = url.rsplit("/", 1)[1]
-        if not server.sql("SELECT to_regclass('stock_levels')", database).strip():
-            return 0
-        return int(server.sql("SELECT count(*) FROM stock_levels WHERE quantity IS NOT NULL", database))
 
+def run_until_rows(server: PostgreSQL, url: str, *, where: Path, **environ: str) -> None:
+    """Let `stocksync run` work until rows stand in the table, and end it as systemd does."""
     process = subprocess.Popen(["stocksync", "run"], cwd=where, env=CLEAN | environ, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
-        while not (rows := rows_there()):
+        while not rows_there(server, url):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -124,12 +125,6 @@ def run_until_rows(server: PostgreSQL, url: str, *, where: Path, **environ: str)
         process.terminate()
         said = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0, said
-    return rows
-
-
-def managed_in(told: str) -> int:
-    """Give how many cells hold a figure, as `status --json` tells."""
-    return int(json.loads(told)[0]["status"]["managed"])
 
 
 @pytest.mark.parametrize("install", [by_venv, by_pipx])
@@ -153,6 +148,8 @@ def test_the_readme_leads_an_installed_wheel_to_rows_in_postgresql(
                 words += ["--base-url", base_url]  # Qoyod itself is not asked by a test
             if words[1] != "run":
                 run(*words, where=tmp_path, **environ)
-        rows = run_until_rows(postgresql_server, url, where=tmp_path, **environ)
-        assert managed_in(run("stocksync", "status", "--json", where=tmp_path, **environ)) == rows
+        run_until_rows(postgresql_server, url, where=tmp_path, **environ)
+        run("stocksync", "once", where=tmp_path, **environ)  # what was cut short is ended
+        status = json.loads(run("stocksync", "status", "--json", where=tmp_path, **environ))[0]["status"]
+    assert status["managed"] == rows_there(postgresql_server, url) > 0
     print(f"{python}, {install.__name__}: rows {time.monotonic() - began:.0f} s after the installation")  # noqa: T201
