@@ -35,7 +35,7 @@ class Part:
 
 PARTS = (
     Part(("core/*.py",), ("tests/core",)),
-    Part(("run/writer.py", "run/leases.py"), ("tests/run",)),
+    Part(("run/writer.py", "run/finishing.py", "run/leases.py"), ("tests/run",)),
     Part(("qoyod/budget.py",), ("tests/qoyod/test_qoyod_budget.py",)),
     Part(
         ("state/leases.py",),

@@ -23,8 +23,9 @@ from stocksync.errors import LeaseLost, RowsLocked, StateUnavailable, TargetConf
 from stocksync.memory import MemoryState, MemoryTable, MemoryTarget
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account, Settings
+from stocksync.run.finishing import finish
 from stocksync.run.lookup_share import LookupShare
-from stocksync.run.writer import FENCE_MARGIN, Writer, finish
+from stocksync.run.writer import FENCE_MARGIN, Writer
 
 TTL = timedelta(hours=1)
 LIMIT = Decimal(1000)

@@ -7,7 +7,7 @@ import pytest
 from scenario_shop import Shop
 
 from stocksync.core.report import Outcome
-from stocksync.run import writer
+from stocksync.run import finishing
 from stocksync.run.cycle import Cycle
 from stocksync.run.leases import lead
 
@@ -19,7 +19,7 @@ async def _never(*_args: Any, **_kwargs: Any) -> Any:
 async def test_a_batch_that_hangs_is_given_up_when_the_cycle_is_stopped_and_written_by_the_next(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_LAST_CHANCE", 0.05)
+    monkeypatch.setattr(finishing, "_LAST_CHANCE", 0.05)
     await shop.cycle()
     shop.catalogue.stock_take(1, 1, 5)
     hanging = asyncio.Event()
@@ -45,7 +45,7 @@ async def test_a_batch_that_hangs_is_given_up_when_the_cycle_is_stopped_and_writ
 
 
 async def test_a_cycle_whose_target_hangs_ends_at_its_deadline(open_shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_LAST_CHANCE", 0.05)
+    monkeypatch.setattr(finishing, "_LAST_CHANCE", 0.05)
     shop = await open_shop(poll={"deadline": "1s"})
     with monkeypatch.context() as patched:
         patched.setattr(shop.account.target, "write", _never)

@@ -10,7 +10,7 @@ from stocksync.core.held_plan import headline
 from stocksync.core.model import Removal
 from stocksync.core.report import CycleReport
 from stocksync.run.prepare import CyclePlan, is_managed
-from stocksync.run.writer import WriteResult
+from stocksync.run.write_result import WriteResult
 
 _NO_ROW = "not in the target"
 _MET_ANEW = "the target was changed in the configuration: its rows are compared as at first contact"

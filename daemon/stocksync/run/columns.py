@@ -10,8 +10,9 @@ from stocksync.core.diff import waits
 from stocksync.core.model import Cell, Change
 from stocksync.core.status import Side
 from stocksync.errors import TargetError
+from stocksync.run.finishing import finish
 from stocksync.run.prepare import CyclePlan
-from stocksync.run.writer import Writer, finish
+from stocksync.run.writer import Writer
 
 log = structlog.get_logger(__name__)
 

@@ -19,11 +19,12 @@ from stocksync.ports import Lease, Progress, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.accounting import conclude, describe
 from stocksync.run.columns import retry_columns
+from stocksync.run.finishing import finish
 from stocksync.run.focus import catalogue_of, in_focus
 from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
 from stocksync.run.prepare import CyclePlan, prepare
 from stocksync.run.remember import observed_of, outcome_of
-from stocksync.run.writer import Writer, finish
+from stocksync.run.writer import Writer
 from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)

@@ -11,10 +11,11 @@ from stocksync.errors import StocksyncError, TargetError
 from stocksync.ports import Lease, StateQueries
 from stocksync.run.account import Account
 from stocksync.run.cycle import new_report
+from stocksync.run.finishing import finish
 from stocksync.run.prepare import prepare_products
 from stocksync.run.remember import observed_of, remember_outcome
 from stocksync.run.target_identity import snapshot_of
-from stocksync.run.writer import Writer, finish
+from stocksync.run.writer import Writer
 
 log = structlog.get_logger(__name__)
 

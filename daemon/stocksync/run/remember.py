@@ -18,7 +18,7 @@ from stocksync.core.status import Side
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.prepare import CyclePlan
-from stocksync.run.writer import WriteResult
+from stocksync.run.write_result import WriteResult
 from stocksync.threads import off_loop
 
 _FIRST_RETRY = timedelta(minutes=1)

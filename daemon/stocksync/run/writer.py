@@ -1,64 +1,29 @@
 """Intend, apply, acknowledge: the only way a figure reaches the target."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import stamina
-import structlog
 
 from stocksync.core.batch_size import BatchSize
-from stocksync.core.model import Cell, Change, Figure, SourceFigures
+from stocksync.core.model import Cell, Change, SourceFigures
 from stocksync.errors import RowsLocked, RowsRefused, TargetConflict, TargetError, TargetUnavailable
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account
+from stocksync.run.finishing import finish, last_chance
+from stocksync.run.write_result import WriteResult
 from stocksync.threads import off_loop
-
-log = structlog.get_logger(__name__)
 
 FENCE_MARGIN = timedelta(seconds=5)
 """A lease must last this much longer when a batch begins; targets roll back what pauses for nearly as long."""
-_LAST_CHANCE = 30.0
-"""Seconds that the batch under way gets when we are to stop; its intents stay open if it needs more."""
-_LETTING_GO = 5.0
-"""Seconds for it to let go of its connections then."""
 _HOPELESS = 20
 """Rows refused, with none accepted, before the target itself is called broken."""
 _QUEUE_SECONDS = 10.0
 """For how long rows that others hold are waited for one by one; each takes at most the target's time for a lock."""
 _CROWDED = 50
 """Waits for others' locks in vain, before the rest is left to the next cycle."""
-
-
-@dataclass(slots=True)
-class WriteResult:
-    """What became of the changes that were to be applied."""
-
-    applied: list[Change] = field(default_factory=list)
-    skipped: list[Change] = field(default_factory=list)
-    refused: list[tuple[Change, str]] = field(default_factory=list)
-    """Set aside, with the target's reason."""
-    waiting: list[tuple[Change, str]] = field(default_factory=list)
-    """Not written, as another transaction holds their rows; the next cycle tries them at once."""
-    left_out: dict[Cell, str] = field(default_factory=dict)
-    """What the target refused of applied changes beside their figures."""
-    altered: dict[Cell, Figure] = field(default_factory=dict)
-    """What the target made of applied figures, where that is another one."""
-    completed: list[Cell] = field(default_factory=list)
-    """Rows whose left-out columns went in after all."""
-    incomplete: list[tuple[Change, str]] = field(default_factory=list)
-    """Rows of which they were refused again."""
-    unrecorded: SnapshotUpdate = field(default_factory=SnapshotUpdate)
-    """What was read and is not recorded yet: it goes with the first intents."""
-    pending: dict[Cell, tuple[SourceFigures, datetime]] = field(default_factory=dict)
-    """What was read of cells that are still to be written: it goes with the intents of their own."""
-
-    @property
-    def count(self) -> int:
-        """How many changes an end was found for."""
-        return len(self.applied) + len(self.skipped) + len(self.refused) + len(self.waiting)
 
 
 class Writer:
@@ -103,7 +68,7 @@ class Writer:
         try:
             await self._push_in_batches(changes)
         except asyncio.CancelledError:
-            await _last_chance(asyncio.ensure_future(self._acknowledge()))
+            await last_chance(asyncio.ensure_future(self._acknowledge()))
             raise
         await self._wait_for_rows()
 
@@ -306,30 +271,6 @@ def _with_intents(seen: SnapshotUpdate, changes: Sequence[Change]) -> dict[Cell,
     """Take out what is recorded together with its intent."""
     cells = (change.cell for change in changes if change.cell not in seen.replacing)
     return {cell: seen.cells.pop(cell) for cell in cells if cell in seen.cells}
-
-
-async def finish(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that must not be cut in the middle: a cancellation waits for it, a second one does not."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await _last_chance(task)
-        raise
-
-
-async def _last_chance(task: "asyncio.Future[None]") -> None:
-    try:
-        await asyncio.wait([task], timeout=_LAST_CHANCE)
-        if not task.done():
-            log.warning("batch_given_up", seconds=_LAST_CHANCE)
-            task.cancel()
-            await asyncio.wait([task], timeout=_LETTING_GO)
-    finally:
-        if not task.done():
-            task.cancel()
-        elif not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("batch_failed_while_stopping", error=str(error))
 
 
 async def _no_fence() -> None:

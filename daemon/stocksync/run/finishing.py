@@ -1,0 +1,39 @@
+"""What was begun is brought to its end, though the cycle is cancelled."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_LAST_CHANCE = 30.0
+"""Seconds that the batch under way gets when we are to stop; its intents stay open if it needs more."""
+_LETTING_GO = 5.0
+"""Seconds for it to let go of its connections then."""
+
+
+async def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be cut in the middle: a cancellation waits for it, a second one does not."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await last_chance(task)
+        raise
+
+
+async def last_chance(task: "asyncio.Future[None]") -> None:
+    """Wait a while for the end of what is under way, then give it up."""
+    try:
+        await asyncio.wait([task], timeout=_LAST_CHANCE)
+        if not task.done():
+            log.warning("batch_given_up", seconds=_LAST_CHANCE)
+            task.cancel()
+            await asyncio.wait([task], timeout=_LETTING_GO)
+    finally:
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("batch_failed_while_stopping", error=str(error))
