@@ -1,9 +1,8 @@
 """States to hold to one contract: three databases and the simulation's memory."""
 
-import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "simulation"))
 
+from migrating import migrate_now
 from servers import Server
 
 from stocksync.memory import MemoryState, MemoryStore
 from stocksync.state.database import Database, open_state
-from stocksync.state.migrate import migrate
 from stocksync.state.schema import metadata
 
 AnyState = Any
@@ -42,23 +41,17 @@ def _empty(server: Server, url: str) -> None:
     server.sql(" ".join(f"DELETE FROM {table};" for table in tables), url.rsplit("/", 1)[1])
 
 
-def _migrate(url: str) -> None:
-    # In a thread, as the test that asks for it first is already inside a running loop.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(migrate(url))).result()
-
-
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server: Server) -> str:
     url = postgresql_server.new_database()
-    _migrate(url)
+    migrate_now(url)
     return url
 
 
 @pytest.fixture(scope="session")
 def migrated_mariadb(mariadb_server: Server) -> str:
     url = mariadb_server.new_database()
-    _migrate(url)
+    migrate_now(url)
     return url
 
 
@@ -79,9 +72,9 @@ def mariadb_state_url(mariadb_server: Server, migrated_mariadb: str) -> str:
 
 
 @pytest.fixture
-def sqlite_state_url(sqlite_url: str) -> str:
-    """Give a file that migrates itself when opened."""
-    return sqlite_url
+def sqlite_state_url(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """Give a migrated file whose tables are empty."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'fresh.db')}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])

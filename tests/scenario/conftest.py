@@ -1,5 +1,6 @@
 """Shops with a simulated Qoyod; requests are not paced, and waits are short, so that scenarios are quick."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
 from functools import partial
@@ -68,7 +69,7 @@ def swift_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def open_shop(swift_path: Path) -> AsyncIterator[Open]:
+async def open_shop(swift_path: Path, migrated_sqlite: Path) -> AsyncIterator[Open]:
     """Open shops; `catalogue` is a number of products or a catalogue, `prepare` is SQL for the target beforehand."""
     opened: list[Shop] = []
 
@@ -83,6 +84,7 @@ async def open_shop(swift_path: Path) -> AsyncIterator[Open]:
         chosen = small_catalogue(catalogue) if isinstance(catalogue, int) else catalogue
         folder = swift_path / f"shop{len(opened)}"
         folder.mkdir()
+        shutil.copy(migrated_sqlite, folder / "state.db")
         shop = Shop(Simulator(chosen, rate_limit=None, **(simulator or {})), folder)
         opened.append(shop)
         await shop.simulator.start()
