@@ -6,6 +6,7 @@ Nothing here asks the code under test what it should have done.
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,10 @@ _DESTRUCTIVE = {Kind.ZERO, Kind.DEACTIVATE, Kind.DELETE}
 _SHARE, _FALL = 0.15, 0.30
 CLOCKS_APART = 130.0
 """Seconds for which figures that a writer with a clock ahead read may outlive newer ones, and a cycle."""
+
+
+PROCESS: ContextVar[str] = ContextVar("PROCESS", default="")
+"""The simulated process that a log line is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ class Oracle:
     """When a person last edited a row."""
     began: dict[str, "Began"] = field(default_factory=dict)
     """What stood when each process's last cycle began."""
-    distrusted: dict[int, tuple[float, dict[str, Decimal]]] = field(default_factory=dict)
-    """When a cross-check last found a product's answer by id to differ, and what the list said there."""
+    distrusted: dict[tuple[str, int], tuple[float, dict[str, Decimal]]] = field(default_factory=dict)
+    """When a process's cross-check last found a product's answer by id to differ, and what its list said there."""
     struck: int = 0
     """Answers that a fault had a hand in."""
     _shown: dict[Cell, list[tuple[float, Decimal]]] = field(default_factory=lambda: defaultdict(list))
@@ -94,8 +99,9 @@ class Oracle:
                 self._shown[cell].append((now, figure))
                 if single:
                     self._by_id[cell].append((now, figure))
-                if single and self.distrusted.get(cell.product_id, (0.0, {}))[1].get(cell.place) == figure:
-                    del self.distrusted[cell.product_id]  # by id it says the same now
+                doubt = process, cell.product_id
+                if single and self.distrusted.get(doubt, (0.0, {}))[1].get(cell.place) == figure:
+                    del self.distrusted[doubt]  # by id it says the same now
                 if not single:
                     self._listed[process, cell] = now
 
@@ -109,7 +115,7 @@ class Oracle:
                 continue
             if change.cause == "deleted" or change.cause.startswith("approved"):
                 continue
-            at, listed = self.distrusted.get(change.product_id, (-1.0, {}))
+            at, listed = self.distrusted.get((process, change.product_id), (-1.0, {}))
             doubted = began is not None and at >= began.at and change.after == listed.get(change.place)
             if doubted and not self._was_told(change, began.at):
                 self.note(f"{change} at {now:.1f}, though list and look-up differed in that cycle")
@@ -174,7 +180,7 @@ class Oracle:
         waiting = set(held)
         for cell, shown in self._shown.items():
             recent = {figure for at, figure in shown if at >= began.at - CLOCKS_APART}
-            doubted = self.distrusted.get(cell.product_id, (-1.0, {}))[0] >= began.at
+            doubted = self.distrusted.get((process, cell.product_id), (-1.0, {}))[0] >= began.at
             touched = doubted or cell in self.meddled or cell.product_id in self.deleted
             # A cell that appeared while the cycle ran may have been shown after its page was read.
             listed = self._listed.get((process, cell), -1.0) >= began.at > shown[0][0]

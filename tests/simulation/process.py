@@ -1,13 +1,14 @@
 """The processes of a world: daemons that freeze and die, people who decide, and the wires between them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from oracle import PROCESS
 from virtual_time import LoopClock
 
 from stocksync.core.allowance import Allowance
@@ -245,7 +246,17 @@ class Daemon:
 
     def start(self) -> None:
         """Keep the lease and poll, as the service does."""
-        self._tasks = [asyncio.create_task(self.leadership.keep()), asyncio.create_task(self._poll())]
+        with self._speaking():
+            self._tasks = [asyncio.create_task(self.leadership.keep()), asyncio.create_task(self._poll())]
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Let log lines, also those of tasks that begin here, be this process's."""
+        before = PROCESS.set(self.name)
+        try:
+            yield
+        finally:
+            PROCESS.reset(before)
 
     async def _poll(self) -> None:
         while True:
@@ -268,8 +279,9 @@ class Daemon:
     async def once(self) -> None:
         """Run one cycle as the command does: refused while another process is the writer."""
         try:
-            async with lead(self.account, self.name) as lease:
-                await Cycle(self.account, lease).run()
+            with self._speaking():
+                async with lead(self.account, self.name) as lease:
+                    await Cycle(self.account, lease).run()
                 self.world.oracle.reached.add("once ran a cycle")
         except StateInUse:
             self.world.oracle.reached.add("once was refused")

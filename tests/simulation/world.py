@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import structlog
 from databases import Databases, InMemory, InSqlite, in_sqlite
-from oracle import Began, Oracle
+from oracle import PROCESS, Began, Oracle
 from process import INTERVAL, PER_MINUTE, Daemon, Person, digest_of
 from virtual_time import LoopClock, virtually
 from weather import draw
@@ -151,7 +151,7 @@ class World:
         if event["event"] == "cross_check_differs":
             listed, by_id = event["listed"], event["by_id"]
             differing = {location: Decimal(text) for location, text in listed.items() if by_id.get(location) != text}
-            self.oracle.distrusted[event["product_id"]] = (self.clock.monotonic(), differing)
+            self.oracle.distrusted[PROCESS.get(), event["product_id"]] = (self.clock.monotonic(), differing)
         raise structlog.DropEvent
 
 
