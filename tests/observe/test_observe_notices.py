@@ -354,6 +354,20 @@ async def test_two_processes_and_a_restart_tell_a_change_once(ex):
     assert [message.title for message in sent[1:]] == ["main: back to normal"]
 
 
+async def test_who_takes_over_tells_the_end_of_what_its_predecessor_told(ex):
+    shelf, sent = Shelf([ex.status()]), []
+    first, stands_by = notices(ex, shelf, sent), notices(ex, shelf, sent)
+    for statuses, one in (
+        ([ex.status()], stands_by),
+        ([], stands_by),
+        ([ex.status(unauthorized_since=ex.NOW)], first),
+        ([ex.status()], stands_by),
+    ):
+        shelf.statuses = statuses
+        await one.look()
+    assert [message.title for message in sent] == ["main: Qoyod refuses the credential", "main: back to normal"]
+
+
 async def test_who_has_slept_through_a_trouble_and_its_end_tells_neither_again(ex):
     shelf, sent, began = Shelf([ex.status()]), [], [0.0]
     awake, asleep = notices(ex, shelf, sent), notices(ex, shelf, sent, read_at=lambda: began[0])

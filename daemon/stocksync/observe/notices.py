@@ -93,11 +93,13 @@ class Notices:
     async def look(self) -> None:
         """Compare how all accounts stand with what was told, and post the difference."""
         try:
-            if self._told is None:
-                self._told = {}
-                await self._learn(self._accounts())
             statuses = await self._statuses()
             self._state_is_back()
+            if not statuses:
+                # Whoever tells meanwhile notes what this process would not know when its turn comes.
+                self._told = None
+            elif self._told is None:
+                await self._learn(self._accounts())
             for number, status in enumerate(statuses):
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)  # a fleet has thousands
