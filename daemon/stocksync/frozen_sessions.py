@@ -5,6 +5,8 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+CAN_FREEZE = {"postgresql"}
+"""Where a statement is more than one message; no other database has to be asked."""
 _SILENT = timedelta(seconds=5)
 """Between two messages of one statement a process that lives takes milliseconds."""
 
@@ -26,6 +28,6 @@ async def end_frozen_sessions(connection: AsyncConnection) -> int:
     What such a session had begun is rolled back, as an idle limit would have done. Elsewhere than on PostgreSQL a
     statement is one message, so that nothing is to be done.
     """
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name not in CAN_FREEZE:
         return 0
     return int((await connection.execute(_END, {"silent": _SILENT.total_seconds()})).scalar_one())

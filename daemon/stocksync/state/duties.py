@@ -8,8 +8,9 @@ from datetime import timedelta
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.state.leases import in_force
+from stocksync.state.lock_limits import limit_waiting, now_unlimited
 from stocksync.state.schema import duties
-from stocksync.state.types import database_now
 
 SENDS = "sends"
 """Sends what people and dead man's switches are told of a fleet."""
@@ -20,10 +21,10 @@ async def take(connection: AsyncConnection, duty: str, owner: str, ttl: timedelt
 
     Two that find nobody's row would both insert it, so it is there from the first migration on.
     """
+    await limit_waiting(connection)
     row = (await connection.execute(select(duties).where(duties.c.duty == duty).with_for_update())).first()
-    now = (await connection.execute(select(database_now()))).scalar_one()
-    # One that is dated further ahead was dated by a clock that has been set right since.
-    if row is not None and row.owner != owner and now < row.expires_at <= now + ttl:
+    now = await now_unlimited(connection)
+    if row is not None and row.owner != owner and in_force(row.expires_at, now, ttl):
         return False
     values = {"owner": owner, "expires_at": now + ttl}
     if row is None:

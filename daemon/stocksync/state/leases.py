@@ -92,9 +92,13 @@ class Claimant:
         return row.owner != self.owner and not self.alone and self._in_force(row, now)
 
     def _in_force(self, row: LeaseRow, now: datetime) -> bool:
-        # No claim ever dates a lease further ahead: one that is was dated by a clock that has been set right since.
-        within: bool = now < row.expires_at <= now + self.ttl
-        return within
+        return in_force(row.expires_at, now, self.ttl)
+
+
+def in_force(expires_at: datetime, now: datetime, ttl: timedelta) -> bool:
+    """Whether what is claimed for `ttl` has not run out."""
+    # No claim ever dates it further ahead: one that is was dated by a clock that has been set right since.
+    return now < expires_at <= now + ttl
 
 
 async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: Claimant) -> list[Group]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import stamina
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
-from stocksync.frozen_sessions import end_frozen_sessions
+from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
 from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
 from stocksync.sqlrows import parameters, takes_arrays, unnested
 from stocksync.threads import to_its_end
@@ -60,14 +60,16 @@ class Session:
             try:
                 return await _RETRY(_is_conflict, self._once, opening, work)
             except DBAPIError as error:
-                if fault_of(error) in _WAITED_IN_VAIN:
+                if fault_of(error) in _WAITED_IN_VAIN and self.engine.dialect.name in CAN_FREEZE:
                     await self._end_frozen_sessions()
                 raise
 
     async def _end_frozen_sessions(self) -> None:
         """Make way for the next try where it waited for a process that is frozen."""
-        async with asyncio.timeout(self.patience), reading(self.engine) as connection:
-            await end_frozen_sessions(connection)
+        # What goes wrong here costs that try alone, and must not hide what went wrong before.
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            async with asyncio.timeout(self.patience), reading(self.engine) as connection:
+                await end_frozen_sessions(connection)
 
     async def _once(self, opening: Opening, work: InTransaction[T]) -> T:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.

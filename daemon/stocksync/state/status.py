@@ -136,7 +136,7 @@ def _cells(asked: Sequence[str]) -> Select[Any]:
             func.count().label("cells"),
             func.count(cells.c.unknown_since).label("unknown"),
             func.min(cells.c.unknown_since).label("oldest_unknown"),
-            func.min(case((is_set_aside(), null()), else_=cells.c.intended_at)).label("intended"),
+            func.min(on_its_way_since()).label("intended"),
             func.count(cells.c.sent).label("altered"),
         )
         .select_from(cells.outerjoin(products, of_cell))
@@ -168,11 +168,12 @@ def _entries(asked: Sequence[str]) -> Select[Any]:
     return query.where(quarantine.c.account.in_(asked)).group_by(quarantine.c.account)
 
 
-def is_set_aside() -> Any:  # noqa: ANN401
-    """Tell cells whose figure the target refuses: it is in quarantine, with an age of its own, and not on its way."""
+def on_its_way_since() -> Any:  # noqa: ANN401
+    """Give since when a cell's figure is on its way; one that is refused has an age of its own, in quarantine."""
     same = (quarantine.c[name] == cells.c[name] for name in ("account", "product_id", "place"))
     entry = select(quarantine.c.product_id).where(*same, quarantine.c.whole.is_(False))
-    return entry.where(quarantine.c.side == Side.TARGET).correlate(cells).exists()
+    refused = entry.where(quarantine.c.side == Side.TARGET).correlate(cells).exists()
+    return case((refused, null()), else_=cells.c.intended_at)
 
 
 def _refused(account: str) -> Select[Any]:

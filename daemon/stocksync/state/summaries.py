@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, case, func, null, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.health import reason_of
@@ -17,7 +18,7 @@ from stocksync.state.codec import audit_of, report_of
 from stocksync.state.cycles import last_attempt
 from stocksync.state.schema import accounts, cells, cycles, quarantine, waiting_plans
 from stocksync.state.session import chunks
-from stocksync.state.status import is_set_aside
+from stocksync.state.status import on_its_way_since
 from stocksync.state.types import database_now
 from stocksync.threads import off_loop
 
@@ -25,6 +26,7 @@ _MOST_LOOKED_AT = 1000
 """Accounts whose cells and last cycle are looked at, where their last complete cycle does not tell all."""
 _Ages = tuple[datetime | None, datetime | None]
 """Since when the oldest figure is on its way, and since when the oldest is unknown."""
+_NO_AGES: _Ages = (None, None)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -45,27 +47,37 @@ async def summaries(connection: AsyncConnection, asked: Sequence[str]) -> list[A
     statuses = await off_loop(
         len(asked), lambda: [_status(name, rows.get(name), plans.get(name, [])) for name in asked]
     )
-    doubtful = [row.account for row in sorted(wanted, key=_completed) if _in_doubt(row)][:_MOST_LOOKED_AT]
+    counted = {status.account: status for status in statuses}
+    in_doubt = (row.account for row in sorted(wanted, key=_completed) if _in_doubt(row, counted[row.account]))
+    doubtful = list(islice(in_doubt, _MOST_LOOKED_AT))
     ages = await _ages(connection, doubtful)
     failed = await _last_cycles(connection, [name for name in doubtful if rows[name].failures])
-    return [_with_ages(one, ages.get(one.account, (None, None)), failed.get(one.account)) for one in statuses]
+    return [
+        _with_ages(one, ages.get(one.account, _NO_AGES), failed.get(one.account))
+        if one.account in ages or one.account in failed
+        else one
+        for one in statuses
+    ]
 
 
 def _completed(row: Row[Any]) -> datetime:
     return row.last_complete or _LONG_AGO
 
 
-def _in_doubt(row: Row[Any]) -> bool:
+def _in_doubt(row: Row[Any], status: AccountStatus) -> bool:
     """Whether figures may be on their way, set aside or unknown: whether its cells have to be looked at."""
     under_way = row.last_attempt is not None and row.last_attempt > _completed(row)
-    return bool(row.failures or row.entries or under_way or (row.report and '"unknown":0' not in row.report))
+    return bool(
+        row.failures or row.entries or under_way or any(cycle.cells.get("unknown", 1) for cycle in status.cycles)
+    )
 
 
 async def _ages(connection: AsyncConnection, doubtful: Sequence[str]) -> dict[str, _Ages]:
     """Tell since when the oldest figure is on its way, and since when the oldest is unknown."""
-    on_its_way = case((is_set_aside(), null()), else_=cells.c.intended_at)
     query = select(
-        cells.c.account, func.min(on_its_way).label("intended"), func.min(cells.c.unknown_since).label("unknown")
+        cells.c.account,
+        func.min(on_its_way_since()).label("intended"),
+        func.min(cells.c.unknown_since).label("unknown"),
     ).group_by(cells.c.account)
     either = cells.c.intended_at.is_not(None) | cells.c.unknown_since.is_not(None)
     found = [await connection.execute(query.where(cells.c.account.in_(chunk), either)) for chunk in chunks(doubtful)]
