@@ -104,8 +104,25 @@ def test_arabic_is_arabic_and_keeps_what_is_foreign_to_itself(ex):
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
-        ("and 12 more pages", "وصفحات أخرى عددها \u206812\u2069"),
-        ("only page 1 was read; disk on fire", "قُرئت الصفحة \u0661 وحدها؛ \u2068disk on fire\u2069"),
+        ("and 12 more pages", "وصفحات أخرى عددها 12"),
+        ("only page 1 was read; disk on fire", "قُرئت الصفحة 1 وحدها؛ \u2068disk on fire\u2069"),
+        (
+            "pages 3, 4 and 2 more not read; page 7: disk on fire",
+            "الصفحات 3، 4 و2 غيرها: لم تُقرأ؛ الصفحة 7: \u2068disk on fire\u2069",
+        ),
+        (
+            "quarantined (source, 3 attempts): $.products[0]: no",
+            "معزول (صف قيود، المحاولات 3): \u2066$.products[0]\u2069: \u2068no\u2069",
+        ),
+        (
+            "did you mean A or B (the SKU of product 7)?",
+            "أتقصد \u2068A\u2069، \u2068B\u2069 (رمز المنتج \u20687\u2069)؟",
+        ),
+        (
+            "nothing → -5 is held by zeroed: a limit was exceeded; right: stocksync approve p1",
+            "من لا شيء إلى \u2066-5\u2069 محجوز: إلى الصفر: تجاوز حدًّا؛ إن كان صحيحًا فاكتب: stocksync approve p1",
+        ),
+        ("no connection to h.example:80: connection refused", "لا اتصال بـ \u2066h.example:80\u2069: رُفض الاتصال"),
         ("unknown: Qoyod no longer shows it, since 3 h 12 min ago", "غير معروف: لم يعد قيود يعرضه منذ 3 س 12 د"),
         ("disk on fire", "\u2068disk on fire\u2069"),
     ],
@@ -113,6 +130,12 @@ def test_arabic_is_arabic_and_keeps_what_is_foreign_to_itself(ex):
 def test_what_our_code_says_is_arabic_in_an_arabic_notice_and_others_words_stand_as_they_are(reason, said):
     assert Words("ar").said(reason) == said
     assert Words().said(reason) == reason
+
+
+def test_of_a_row_that_cannot_be_read_what_is_wrong_is_said_in_words():
+    reason = "$.products[10].inventories[0]: Object missing required field `stock`"
+    assert Words().said(reason) == "the field stock is missing"
+    assert Words("ar").said(reason) == "ينقصه الحقل \u2066stock\u2069"
 
 
 def test_names_cannot_forge_lines_turn_the_text_or_show_a_secret(ex):

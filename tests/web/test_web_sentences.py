@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -11,6 +12,7 @@ from markupsafe import Markup
 
 import stocksync
 from stocksync.arabic.sentence_texts import ARABIC as TEXTS
+from stocksync.observe.notice_message import Words
 from stocksync.web.language import LANGUAGES
 
 PACKAGE = Path(stocksync.__file__).parent
@@ -112,6 +114,10 @@ MADE_OF_PARTS = {
         "altered_by_target: 5 was written, and the target made 6 of it (a trigger, or the column's type)",
     "sqlengine.py: {}: no driver for {}; pip install 'stocksync[{}]'":
         "state.url: no driver for mysql; pip install 'stocksync[mysql]'",
+    "state/migrate.py: the state database has no tables of stocksync yet; {}":
+        "the state database has no tables of stocksync yet; type: stocksync migrate",
+    "state/migrate.py: the state database is behind: it has schema {}, needed is {}; {}":
+        "the state database is behind: it has schema 1, needed is 2; type: stocksync migrate",
     "targets/after_batch.py: the statement fails, so nothing of the batch is written: {}":
         "accounts.main.target.after_batch: the statement fails, so nothing of the batch is written: no; see "
         "`stocksync check`",
@@ -129,6 +135,8 @@ MADE_OF_PARTS = {
         "accounts.main.target: gone; has the table been changed?; see `stocksync check`",
     "targets/mapping.py: , did you mean {}?":
         "accounts.main.target.table: there is no table 'a', did you mean 'b'? (there is: b)",
+    "targets/statement_batch.py: the target takes {} for one row; give one of them another SKU":
+        "the target takes 'a and b' and 'A and b' (products 7 and 8) for one row; give one of them another SKU",
     "web/waiting.py: the state database cannot be read; the target keeps its figures, and polling goes on by itself "
     "once it is back":
         "the state database cannot be read; the target keeps its figures, and polling goes on by itself "
@@ -225,6 +233,34 @@ def test_every_form_is_filled_with_the_same_things():
     for english, arabic in TEXTS.items():
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, arabic)]
         assert fields[0] == fields[1], english
+
+
+SAMPLES = {
+    "pages": "pages 3, 4 and 12 more", "numbers": "3, 4", "side": "target", "span": "1 d 2 h", "spot": "$.p[1]",
+    "change": "nothing → deleted", "before": "nothing", "after": "deactivated", "sent": "-7", "made": "nothing",
+    "reason": "page 3 not read", "why": "a limit was exceeded", "words": "connection refused", "status": "401",
+    "near": "A, product 7, which has no SKU (stocksync stock --id 7) or B (the SKU of product 8)", "value": "'A'",
+}  # fmt: skip
+"""Parts as the code makes them; any other is "7"."""
+WRITTEN_AS_THEY_ARE = {"stocksync", "stock", "id"}
+
+
+def small_words(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w.\[])[a-z]{2,}(?!\w)", text))
+
+
+@pytest.mark.parametrize(
+    "said", [lambda sentence: Markup(ARABIC.said(sentence)).striptags(), Words("ar").said], ids=["page", "notice"]
+)
+def test_of_no_sentence_is_a_part_left_in_english(said):
+    left = {}
+    for english, arabic in TEXTS.items():
+        sentence = english.format_map(defaultdict(lambda: "7", SAMPLES))
+        # Names of settings, and commands, stand as they are.
+        allowed = small_words(arabic) | WRITTEN_AS_THEY_ARE
+        if words := small_words(sentence) & small_words(said(sentence)) - allowed:
+            left[sentence] = words
+    assert left == {}
 
 
 def test_what_is_wrong_with_a_row_is_said_in_words_and_where_it_is_beside_it():

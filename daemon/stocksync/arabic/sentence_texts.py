@@ -25,6 +25,8 @@ ARABIC: Mapping[str, str] = {
         "{change} محجوز: {why}؛ وافق عليه {who} قبل {span} ({plan})",
     "{change} is held by {why}; rejected by {who} {span} ago ({plan})":
         "{change} محجوز: {why}؛ رفضه {who} قبل {span} ({plan})",
+    "{before} → {after}": "من {before} إلى {after}",
+    "a limit was exceeded": "تجاوز حدًّا",
     "zeroed: {reason}": "إلى الصفر: {reason}",
     "deleted: {reason}": "حذف: {reason}",
     "changed: {reason}": "تغيّر كثير: {reason}",
@@ -58,9 +60,12 @@ ARABIC: Mapping[str, str] = {
     "{figure} has more decimals than the target's column keeps": "في {figure} منازل أكثر مما يحفظه عمود الهدف",
     # What was read of Qoyod's list, and how it fits together.
     "Qoyod found nothing": "لم يجد قيود شيئًا",
-    "page 1 was not read": "لم تُقرأ الصفحة \u0661",
-    "only page 1 was read": "قُرئت الصفحة \u0661 وحدها",
-    "page 1 holds no rows and no readable pagination": "ليس في الصفحة \u0661 صفوف ولا ترقيم مقروء",
+    "{pages} was not read": "لم تُقرأ {pages}",
+    "only {pages} was read": "قُرئت {pages} وحدها",
+    "{pages} holds no rows and no readable pagination": "ليس في {pages} صفوف ولا ترقيم مقروء",
+    "page {numbers}": "الصفحة {numbers}",
+    "pages {numbers}": "الصفحات {numbers}",
+    "pages {numbers} and {count} more": "الصفحات {numbers} و{count} غيرها",
     "{pages} read before the one after it and not confirmed since": "{pages}: قُرئت قبل التي تليها ولم تُؤكَّد بعدها",
     "{pages} without readable pagination": "{pages}: بلا ترقيم مقروء",
     "{pages} that do not echo their number": "{pages}: لا تذكر رقمها",
@@ -214,7 +219,7 @@ ARABIC: Mapping[str, str] = {
         "تُثبّت العبارة بنفسها (إجراء فيه COMMIT أو DDL؟)، وما كتبته باقٍ",
     "take the COMMIT out: stocksync commits each batch, once it has made sure that it may":
         "أزل COMMIT: يثبّت stocksync كل دفعة بعد أن يتأكّد أنه يحقّ له",
-    "{where}: no driver for {kind}; pip install {command}": "{where}: لا مشغّل لـ {kind}؛ اكتب: pip install {command}",
+    "{where}: no driver for {kind}; pip install {command}": "{where}: لا مشغّل لـ {kind}؛ اكتب: `pip install {command}`",
     "{where}: {table} is not there to be written": "{where}: الجدول {table} غير موجود ليُكتب فيه",
     "{where}: there is no table {table} (there is: {names})": "{where}: لا جدول باسم {table} (والموجود: {names})",
     "{where}: there is no table {table}, did you mean {other}? (there is: {names})":
@@ -250,8 +255,8 @@ ARABIC: Mapping[str, str] = {
     "{count} rows match {name}": "يطابق {name} هذا العدد من الصفوف: {count}",
     "several products claim {name}": "عدة منتجات تطلب {name}",
     "products {ids} bear the SKU {sku}": "المنتجات {ids} تحمل الرمز {sku}",
-    "the target takes {names} for one row; give one of them another SKU":
-        "يعدّ الهدف {names} صفًّا واحدًا؛ أعطِ أحدهما رمزًا آخر",
+    "the target takes {value} and {other} (products {id} and {number}) for one row; give one of them another SKU":
+        "يعدّ الهدف {value} و{other} (المنتجين {id} و{number}) صفًّا واحدًا؛ أعطِ أحدهما رمزًا آخر",
     "no `active` column is mapped, so the row cannot be deactivated":
         "لا عمود مربوط بـ active، فلا يمكن تعطيل الصفّ",
     "written without {names}: {reason}": "كُتب بلا {names}: {reason}",
@@ -309,10 +314,10 @@ ARABIC: Mapping[str, str] = {
     "stop stocksync, start it again": "أوقف stocksync ثم شغّله",
     "stop stocksync, remove {name}-wal and {other}-shm, copy it again, start it":
         "أوقف stocksync، واحذف {name}-wal و{other}-shm، وانسخ الملف من جديد، ثم شغّله",
-    "the state database has no tables of stocksync yet; {command}":
-        "ليس في قاعدة الحالة جداول stocksync بعد؛ {command}",
-    "the state database is behind: it has schema {current}, needed is {wanted}; {command}":
-        "قاعدة الحالة متأخّرة: مخطّطها {current} والمطلوب {wanted}؛ {command}",
+    "the state database has no tables of stocksync yet; type: {command}":
+        "ليس في قاعدة الحالة جداول stocksync بعد؛ اكتب: `{command}`",
+    "the state database is behind: it has schema {current}, needed is {wanted}; type: {command}":
+        "قاعدة الحالة متأخّرة: مخطّطها {current} والمطلوب {wanted}؛ اكتب: `{command}`",
     "the state database was made by a newer stocksync (schema {current}): install that version, or name another "
     "database in state.url": "أنشأ قاعدةَ الحالة إصدارٌ أحدث (المخطّط {current}): ثبّته، أو سمِّ قاعدة أخرى في state.url",
     "the state holds a change of product {id} without a figure; please report this":
@@ -364,7 +369,7 @@ ARABIC: Mapping[str, str] = {
     "id: a positive number (got {value})": "id: عدد موجب (والوارد {value})",
     "there is no account {name}": "لا حساب باسم {name}",
     "there is nothing at {path}": "لا شيء عند {path}",
-    "unknown parameter {name}; there are {values}": "معامل غير معروف {name}؛ والمعروف: {values}",
+    "unknown parameter {name}; there are {values} and {other}": "معامل غير معروف {name}؛ والمعروف: {values}، {other}",
     "Qoyod is asked by POST alone: POST /api/refresh?sku=… or ?id=…":
         "لا يُسأل قيود إلا بـ POST: POST /api/refresh?sku=… أو ?id=…",
     "this name is not served; use 127.0.0.1, or set http.token_env to use a proxy":

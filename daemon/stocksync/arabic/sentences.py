@@ -9,19 +9,25 @@ from collections.abc import Mapping
 from functools import lru_cache
 from string import Formatter
 
+from stocksync.arabic import FIGURE_WORDS
 from stocksync.arabic.sentence_texts import ARABIC
 
-FIGURES = frozenset({"count", "managed", "checked", "share", "limit", "usual", "total", "size", "seconds"})
+_QUANTITIES = ("before", "after", "sent", "made", "figure")
+FIGURES = frozenset({
+    "count", "managed", "checked", "share", "limit", "usual", "total", "size", "seconds", *_QUANTITIES,
+})  # fmt: skip
 """Fields that hold a figure of ours."""
-WITHIN = frozenset({"reason", "why", "words"})
-"""Fields that hold sentences, ours or others'."""
-TECHNICAL = frozenset({"spot", "path", "where", "host", "kind", "field", "wanted", "found", "command", "status"})
+WITHIN = frozenset({"reason", "why", "words", "change", "pages"})
+"""Fields that hold sentences, or parts of one, ours or others'."""
+TECHNICAL = frozenset({"spot", "path", "where", "host", "kind", "field", "wanted", "found", "status"})
 """Fields that run from left to right, with whatever sign they begin."""
 _ONE_SENTENCE = "[^;]+?"
 _FORMS = {
     **dict.fromkeys(WITHIN, ".*?"),
     **dict.fromkeys(FIGURES, r"[\d,.]+%?"),
+    **dict.fromkeys(_QUANTITIES, rf"-?[\d.]+|{'|'.join(FIGURE_WORDS)}"),
     "pages": r"pages? \d[\d, ]*(?: and \d+ more)?",
+    "numbers": r"\d[\d, ]*",
     # Where in an answer of Qoyod's something is, as msgspec says it.
     "spot": r"\$[^\s:]*",
     "path": r"[^\s:]+",
@@ -33,6 +39,9 @@ _FORMS = {
     "status": r"\d{3}",
     "id": r"\d+",
 }
+
+
+_ROW = re.compile(r"\$\S*: (.+)", re.DOTALL)
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -52,6 +61,12 @@ _PLAIN = [
     }.items()
 ]
 """What is wrong with a row of Qoyod's, as a reader of JSON says it, and as people do."""
+
+
+def of_a_row(sentence: str) -> str:
+    """Give what is wrong with a row of Qoyod's, without where in the answer it stands; "" where it is none of these."""
+    found = _ROW.fullmatch(sentence)
+    return found[1] if found else ""
 
 
 def in_plain_english(sentence: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stocksync.arabic import COMMA, UNITS
-from stocksync.arabic.sentences import WITHIN, in_arabic
+from stocksync.arabic import COMMA
+from stocksync.arabic.sentences import in_plain_english, of_a_row
+from stocksync.arabic.translation import length_in_arabic, translated
 from stocksync.core.health import Watched, in_words
 from stocksync.core.held_plan import HeldChange, HeldPlan, extent_of, worst_rows
 from stocksync.core.model import show
@@ -16,8 +17,9 @@ from stocksync.known_secrets import hidden
 from stocksync.observe.notice_texts import CATALOGUE
 
 _ROWS = 5
-_LONGEST = 200
-_ISOLATE, _END = "\u2068", "\u2069"
+_LONGEST, _LONGEST_SAID = 200, 1_000
+"""Of what is not ours; and of what is looked through for sentences of ours."""
+_ISOLATE, _LEFT_TO_RIGHT, _END = "\u2068", "\u2066", "\u2069"
 _JOINERS = "\u200c\u200d"
 """Between letters of Arabic script they are spelling."""
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
@@ -101,38 +103,55 @@ class Words:
 
     def ago(self, span: timedelta) -> str:
         """Give a length of time."""
-        return self._length(in_words(span))
-
-    def _length(self, words: str) -> str:
-        return " ".join(UNITS.get(word, word) for word in words.split()) if self.language == "ar" else words
+        return length_in_arabic(in_words(span)) if self.language == "ar" else in_words(span)
 
     def said(self, sentence: str) -> str:
         """Give what our code says in this language; words that are not its own, such as a database's, as they are."""
-        known = self._known(hidden(sentence)) if self.language == "ar" else None
+        if row := of_a_row(sentence):  # where in Qoyod's answer it is, the status page shows
+            sentence = in_plain_english(row) if self.language == "en" else row
+        sentence = hidden(sentence)
+        known = translated(sentence, _PLAIN) if self.language == "ar" and len(sentence) <= _LONGEST_SAID else None
         return known or self.foreign(sentence)
-
-    def _known(self, sentence: str) -> str | None:
-        if len(sentence) > _LONGEST:
-            return None
-        if (known := in_arabic(sentence)) is not None:
-            template, parts = known
-            return template.replace("`", "").format(**{name: self._part(name, part) for name, part in parts.items()})
-        found = [(part, self._known(part)) for part in sentence.split("; ")] if "; " in sentence else []
-        if not any(said for _, said in found):
-            return None
-        return "؛ ".join(said or self.foreign(part) for part, said in found)
-
-    def _part(self, name: str, part: str) -> str:
-        if name == "span":
-            return self._length(part)
-        return (self._known(part) if name in WITHIN else None) or self.foreign(part)
 
     def foreign(self, text: str) -> str:
         """Give what is not ours harmless: no secret, one line, and its direction kept to itself."""
-        line = " ".join(hidden(text).split())
-        plain = "".join(sign for sign in line if sign in _JOINERS or unicodedata.category(sign)[0] != "C")[:_LONGEST]
+        plain = _harmless(text)
         turns = self.language == "ar" or any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in plain)
         return f"{_ISOLATE}{plain}{_END}" if turns and plain else plain
+
+
+def _harmless(text: str) -> str:
+    line = " ".join(hidden(text).split())
+    return "".join(sign for sign in line if sign in _JOINERS or unicodedata.category(sign)[0] != "C")[:_LONGEST]
+
+
+class _PlainText:
+    """Writes Arabic without markup: what runs another way is kept to itself by signs that nobody sees."""
+
+    def sentence(self, template: str, parts: Mapping[str, str]) -> str:
+        return template.replace("`", "").format(**parts)
+
+    def joined(self, sign: str, parts: Iterable[str]) -> str:
+        return sign.join(parts)
+
+    def words(self, text: str) -> str:
+        return _harmless(text)
+
+    def figure(self, text: str) -> str:
+        return text if text[0].isdecimal() else self.value(text, left_to_right=True)
+
+    def as_typed(self, text: str) -> str:
+        return _harmless(text)
+
+    def value(self, text: str, *, left_to_right: bool = False) -> str:
+        plain = _harmless(text)
+        return f"{_LEFT_TO_RIGHT if left_to_right else _ISOLATE}{plain}{_END}" if plain else ""
+
+    def foreign(self, text: str) -> str:
+        return self.value(text)
+
+
+_PLAIN = _PlainText()
 
 
 def _about(words: Words, trouble: Trouble, status: AccountStatus, watched: Watched, now: datetime) -> Iterator[str]:  # noqa: C901, PLR0912  one branch a trouble

@@ -9,8 +9,9 @@ from decimal import Decimal
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from stocksync.arabic import COMMA, UNITS
-from stocksync.arabic.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic, in_plain_english
+from stocksync.arabic import COMMA
+from stocksync.arabic.sentences import in_plain_english, of_a_row
+from stocksync.arabic.translation import length_in_arabic, translated
 from stocksync.core.health import in_words
 from stocksync.core.model import Figure, Removal, show
 from stocksync.web.texts import CATALOGUE
@@ -25,11 +26,46 @@ _FOREIGN = Markup('<bdi lang="en" dir="auto">{}</bdi>')
 COMMAND = Markup('<code class="type" dir="ltr">{}</code>')
 """A command to type; the page's script puts a button beside it that copies it."""
 _LONGEST = 1000
-_ROW = re.compile(r"\$\S*: (.+)", re.DOTALL)
 _QUOTED = re.compile("`([^`]+)`")
-_TYPED = re.compile(r"(?<=; right: )stocksync approve [\w-]+$|`stocksync check`$|(?<=look with: )stocksync plan$")
+_TYPED = re.compile(
+    r"(?<=; right: )stocksync approve [\w-]+$|`stocksync check`$|(?<=look with: )stocksync plan$|"
+    r"(?<=; type: )stocksync migrate$"
+)
 """Commands at the end of sentences of ours."""
 _PREFERENCE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
+
+
+def _arabic_figures(text: str) -> str:
+    return text.translate(_DIGITS)
+
+
+class _InMarkup:
+    """Writes Arabic with its markup: what runs another way is kept to itself."""
+
+    def sentence(self, template: str, parts: Mapping[str, Markup]) -> Markup:
+        marked = _QUOTED.sub(COMMAND.format(r"\1"), template)
+        return Markup('<bdi dir="rtl">{}</bdi>').format(Markup(marked).format(**parts))  # noqa: S704  ours
+
+    def joined(self, sign: str, parts: Iterable[Markup]) -> Markup:
+        return escape(sign).join(parts)
+
+    def words(self, text: str) -> Markup:
+        return escape(_arabic_figures(text))
+
+    def figure(self, text: str) -> Markup:
+        return Markup('<bdi dir="ltr">{}</bdi>').format(_arabic_figures(text))
+
+    def as_typed(self, text: str) -> Markup:
+        return escape(text)
+
+    def value(self, text: str, *, left_to_right: bool = False) -> Markup:
+        return Markup('<bdi dir="{}">{}</bdi>').format("ltr" if left_to_right else "auto", text)
+
+    def foreign(self, text: str) -> Markup:
+        return _FOREIGN.format(text)
+
+
+_IN_MARKUP = _InMarkup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,57 +104,20 @@ class Language:
             return Markup()
         if len(sentence) > _LONGEST:  # a trigger may say as much as it likes
             sentence = sentence[:_LONGEST] + "…"
-        if row := _ROW.fullmatch(sentence):  # where in Qoyod's answer it is, only who looks for it wants to know
-            plain = self.said(row[1]) if self.code == "ar" else _FOREIGN.format(in_plain_english(row[1]))
+        if row := of_a_row(sentence):  # where in Qoyod's answer it is, only who looks for it wants to know
+            plain = self.said(row) if self.code == "ar" else _FOREIGN.format(in_plain_english(row))
             return Markup('<span title="{}">{}</span>').format(sentence, plain)
         if self.code == "en":
             command = _TYPED.search(sentence)
             if command is None:
                 return _FOREIGN.format(sentence)
             return _FOREIGN.format(sentence[: command.start()]) + COMMAND.format(command[0].strip("`"))
-        return self._known(sentence) or self.text("as_it_was_said", words=_FOREIGN.format(sentence))
+        return translated(sentence, _IN_MARKUP) or self.text("as_it_was_said", words=_FOREIGN.format(sentence))
 
     def value(self, text: str) -> Markup:
         """Give what stands in a row: mostly a figure, sometimes words of ours."""
-        known = self._known(text) if self.code == "ar" and len(text) <= _LONGEST else None
+        known = translated(text, _IN_MARKUP) if self.code == "ar" and len(text) <= _LONGEST else None
         return known or Markup("<bdi>{}</bdi>").format(text)
-
-    def _known(self, sentence: str) -> Markup | None:
-        """Put a sentence of ours, or several, into this language; None where it holds none."""
-        known = in_arabic(sentence)
-        if known is not None:
-            template, parts = known
-            filled = {name: self._part(name, part) for name, part in parts.items()}
-            marked = _QUOTED.sub(COMMAND.format(r"\1"), template)
-            said = Markup(marked).format(**filled)  # noqa: S704  the templates are ours
-            return Markup('<bdi dir="rtl">{}</bdi>').format(said)
-        found = [(part, self._known(part)) for part in sentence.split("; ")] if "; " in sentence else []
-        if not any(said for _, said in found):
-            return None
-        return Markup("؛ ").join(said or _FOREIGN.format(part) for part, said in found)
-
-    def _part(self, name: str, part: str) -> Markup:
-        if name in WITHIN:
-            return self._known(part) or _FOREIGN.format(part)
-        if name in {"span", "plan"}:  # a plan stands within a command, which runs from left to right as it is
-            return escape(self._length(part) if name == "span" else part)
-        if name == "pages":
-            return self._pages(part)
-        if name == "near":
-            choices = re.split(r", (?!which)| or ", part)
-            return escape(self.comma).join(self._known(one) or Markup("<bdi>{}</bdi>").format(one) for one in choices)
-        if name == "side":
-            return self.word("side", part)
-        isolated = Markup('<bdi dir="ltr">{}</bdi>' if name in TECHNICAL else "<bdi>{}</bdi>")  # noqa: S704  as above
-        return isolated.format(self._figures(part) if name in FIGURES else part)
-
-    def _pages(self, part: str) -> Markup:
-        """Name pages: `page 3`, `pages 3, 4 and 2 more`."""
-        numbers, _, more = part.partition(" ")[2].partition(" and ")
-        said = self._figures(numbers.replace(", ", self.comma))
-        if more:
-            return self.text("pages.more", pages=said, count=self._figures(more.removesuffix(" more")))
-        return self.text("pages.one" if numbers.isdecimal() else "pages.several", pages=said)
 
     def number(self, value: float | Decimal | int) -> str:  # noqa: PYI041  an int is written without decimals
         """Write a number, its thousands apart."""
@@ -138,10 +137,7 @@ class Language:
     def span(self, span: timedelta) -> str:
         """Write a length of time in its two largest units."""
         words = in_words(span)
-        return self._length(words) if self.code == "ar" else words
-
-    def _length(self, words: str) -> str:
-        return " ".join(UNITS.get(part, self._figures(part)) for part in words.split())
+        return _arabic_figures(length_in_arabic(words)) if self.code == "ar" else words
 
     def moment(self, at: datetime) -> Markup:
         """Write an instant with its date; the page's script puts it on the reader's own clock."""
@@ -158,7 +154,7 @@ class Language:
         return template.format(aware.isoformat(), style, shown)
 
     def _figures(self, text: str) -> str:
-        return text.translate(_DIGITS) if self.code == "ar" else text
+        return _arabic_figures(text) if self.code == "ar" else text
 
 
 COOKIE = "stocksync_language"

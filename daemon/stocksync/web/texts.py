@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from stocksync.arabic import FIGURE_WORDS, SIDES
+
 ENGLISH: Mapping[str, str] = {
     "accounts": "Accounts",
     "account": "Account",
@@ -139,9 +141,6 @@ ENGLISH: Mapping[str, str] = {
     "page.next": "next",
     "page.previous": "previous",
     "polls": "Last polls",
-    "pages.more": "pages {pages} and {count} more",
-    "pages.one": "page {pages}",
-    "pages.several": "pages {pages}",
     "polls.none": "No poll has run yet.",
     "acts.poll": "poll",
     "acts.audit": "audit",
@@ -268,9 +267,9 @@ ARABIC: Mapping[str, str] = {
     "cause.altered_by_target": "غيّره الهدف",
     "cells": "أرقام المخزون",
     "cells.in": "في {count} منتجًا",
-    "change.deactivated": "أُوقف",
-    "change.deleted": "حُذف",
-    "change.none": "لا شيء",
+    "change.deactivated": FIGURE_WORDS["deactivated"],
+    "change.deleted": FIGURE_WORDS["deleted"],
+    "change.none": FIGURE_WORDS["nothing"],
     "changed": "تغيّر",
     "changes": "آخر التغييرات",
     "changes.all": "آخر التغييرات في كل الحسابات",
@@ -372,9 +371,6 @@ ARABIC: Mapping[str, str] = {
     "page.next": "التالي",
     "page.previous": "السابق",
     "polls": "آخر القراءات",
-    "pages.more": "الصفحات {pages} و{count} غيرها",
-    "pages.one": "الصفحة {pages}",
-    "pages.several": "الصفحات {pages}",
     "polls.none": "لم تجرِ أي قراءة بعد.",
     "acts.poll": "القراءة",
     "acts.audit": "عملية التدقيق",
@@ -399,10 +395,7 @@ ARABIC: Mapping[str, str] = {
     "set_aside": "المعزول",
     "should_be": "المطلوب",
     "side": "الجهة",
-    "side.source": "صف قيود",
-    "side.target": "الهدف",
-    "side.waiting": "ينتظر",
-    "side.column": "عمود",
+    **{f"side.{name}": word for name, word in SIDES.items()},
     "sku": "الرمز",
     "skip": "انتقل إلى المحتوى",
     "stands_by": "في الاحتياط",
