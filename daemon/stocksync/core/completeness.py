@@ -10,6 +10,7 @@ less: a deletion and an insertion between two pages leave them as they were.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import ge
 
 from stocksync.core.model import Verdict
 
@@ -196,11 +197,11 @@ def _order(standing: Sequence[Evidence]) -> Iterator[_Doubt]:
     broken: list[int] = []
     for evidence in standing:
         ids = [id_ for id_ in evidence.ids if id_ is not None]
-        if any(b <= a for a, b in pairwise([highest, *ids])):
+        if any(map(ge, [highest, *ids], ids)):
             broken.append(evidence.page)
             doubtful |= _stale(standing, holder or evidence, evidence)
-        if ids and max(ids) > highest:
-            highest, holder = max(ids), evidence
+        if (last := max(ids, default=0)) > highest:
+            highest, holder = last, evidence
     if broken:
         yield _Doubt(f"{_pages(broken)} with ids that do not ascend", tuple(sorted(doubtful)))
 

@@ -238,8 +238,8 @@ class ReadPass:
         for page in sorted(self.pages.values(), key=lambda page: page.read_at):
             products.update((product.id, product) for product in page.products)
             recognised.difference_update(product.id for product in page.products)
-            for product_id in page.recognised:
-                products.pop(product_id, None)
+            for product_id in products.keys() & page.recognised:
+                del products[product_id]
             recognised.update(page.recognised)
             bad += page.bad
             locations |= page.locations

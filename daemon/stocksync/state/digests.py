@@ -1,5 +1,6 @@
 """Which products need no second thought, and by which row digest they are known."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import select, update
@@ -14,6 +15,7 @@ from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
 from stocksync.state.session import chunks, execute_by_id
 
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
+_PAGE = 5000
 UNSETTLED = dict.fromkeys(_DIGEST)
 
 
@@ -23,8 +25,10 @@ async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue
     mine = (await connection.execute(select(*columns).where(accounts.c.account == account))).one_or_none()
     rules, checked_up_to, unread = (None, None, None) if mine is None else mine
     names = (products.c[name] for name in ("product_id", *SettledProduct._fields))
-    rows = (await connection.execute(select(*names).where(products.c.account == account))).all()
-    known = {row[0]: None if row[1] is None else SettledProduct(*row[1:]) for row in rows}
+    known: dict[int, SettledProduct | None] = {}
+    for rows in (await connection.execute(select(*names).where(products.c.account == account))).partitions(_PAGE):
+        known.update((row[0], None if row[1] is None else SettledProduct(*row[1:])) for row in rows)
+        await asyncio.sleep(0)  # lets heartbeats through
     return Catalogue(rules or b"", known, checked_up_to or 0, unread=spans_of(unread))
 
 
