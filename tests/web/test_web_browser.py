@@ -128,4 +128,7 @@ async def test_each_command_has_a_button_that_copies_it_and_each_trouble_leads_t
             await tab.open(site.url + "/runbook")
             for link in links:
                 assert await tab.run(f"Boolean(document.getElementById('{link.partition('#')[2]}'))"), link
+        # It is written in English, and says so in Arabic.
+        assert await tab.run("document.querySelector('main > p').textContent.includes('بالإنجليزية')")
+        assert await tab.run("document.querySelectorAll('main [lang=en][dir=ltr] h3').length") > 20
         assert tab.complaints == []
