@@ -2,11 +2,12 @@
 
 import os
 import pwd
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy.engine import URL
-
-_MAGIC = b"SQLite format 3\0"
 
 
 def file_of(url: URL) -> Path | None:
@@ -30,14 +31,26 @@ def obstacle(file: Path) -> str | None:
     return None if _may_be_sqlite(file) else f"{file} is not a database: name another file"
 
 
+def beside(file: Path) -> "closing[sqlite3.Connection]":
+    """Open a file as it stands, without its log, to be read beside whoever uses it.
+
+    Never by open(): where such a descriptor is closed, the system takes all locks of this process on the file away.
+    Another program then thinks itself alone, and removes the log that is in use.
+    https://www.sqlite.org/howtocorrupt.html, section 2.2
+    """
+    return closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro&immutable=1", uri=True))
+
+
 def _may_be_sqlite(file: Path) -> bool:
-    """Whether a file is SQLite's, or is still to be made one: https://www.sqlite.org/fileformat.html, 1.3."""
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(len(_MAGIC))
-    except OSError:
+    """Whether a file is SQLite's, or is still to be made one."""
+    if not file.is_file():
         return True
-    return start in {b"", _MAGIC}
+    try:
+        with beside(file) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
+    return True
 
 
 def _barred(barred: Path) -> str:

@@ -6,14 +6,13 @@ neither ever goes back.
 """
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import event, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, Engine
 
+from stocksync.dsn.sqlite_file import beside
 from stocksync.file_identity import FileReplaced, replaced
 from stocksync.sqlengine import READ_ONLY
 from stocksync.state.schema import commits
@@ -57,13 +56,10 @@ class CommitCount:
 
     def _count_in_file(self) -> int:
         """Read the file as it stands, without its log."""
-        # Not by open(): when such a descriptor is closed, the system takes SQLite's own locks on the file away.
-        # https://www.sqlite.org/howtocorrupt.html, section 2.2
-        where = f"file:{quote(str(self._file))}?mode=ro&immutable=1"
         for _ in range(_TRIES):  # another process's checkpoint may be under way
             try:
-                with closing(sqlite3.connect(where, uri=True)) as beside:
-                    found = beside.execute(str(_COUNT)).fetchone()
+                with beside(self._file) as connection:
+                    found = connection.execute(str(_COUNT)).fetchone()
             except sqlite3.DatabaseError as error:
                 if not self._file.exists():  # since it was looked at a moment ago
                     raise replaced(self._file) from error

@@ -296,7 +296,7 @@ ARABIC: Mapping[str, str] = {
     "drift.failed": "فشل التدقيق الأخير: {error}",
     "drift.none": "لا شيء",
     "drift.no_audit": "لا تدقيق بعد",
-    "epoch": "يكتبه {owner}، الدورة {epoch}",
+    "epoch": "يكتبه {owner}، العهد {epoch}",
     "equal": "متطابق",
     "differs": "مختلف",
     "expected": "المتوقَّع",
