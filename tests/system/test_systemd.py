@@ -51,7 +51,8 @@ async def test_a_service_manager_hears_of_a_whole_life_and_a_faulty_file_changes
 ) -> None:
     shop = await open_shop(http=f"127.0.0.1:{free_port()}")
     file = shop.folder / "config.toml"
-    sound = file.read_text()
+    sound, gone = file.read_text(), shop.folder / "gone"
+    unreadable = f"accounts.main.auth.secret_file: No such file or directory (got {gone}); put the secret there"
     with managed(str(shop.folder / "notify")) as manager:
         shop.more_environ = {"NOTIFY_SOCKET": str(shop.folder / "notify"), "WATCHDOG_USEC": "60000000"}
         daemon = await shop.run()
@@ -61,12 +62,14 @@ async def test_a_service_manager_hears_of_a_whole_life_and_a_faulty_file_changes
             (sound.replace("interval", "intervall"), 'did you mean "interval"?'),
             (sound.replace("[[accounts]]", "[[accounts"), "is not valid TOML"),
             (sound.replace("QOYOD_API_KEY", "NO_SUCH_VARIABLE"), "is not set"),
+            (sound.replace('secret_env = "QOYOD_API_KEY"', f'secret_file = "{gone}"'), unreadable),
         ):
             since = len(daemon.lines)
             file.write_text(text)
             daemon.send(signal.SIGHUP)
             refused = await daemon.says("reload_refused", since)
             assert words in " ".join(refused["problems"])
+            assert "systemctl reload stocksync" in refused["todo"]
             assert await daemon.metric("config_last_reload_successful") == 0
         assert (await shop.command("healthcheck")).code == 0, "the file it cannot use is no reason to restart it"
         await daemon.says("cycle", since, outcome="done")

@@ -13,6 +13,7 @@ from stocksync.errors import ConfigurationError
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 5.0
+_MEND = "mend it; what was in force stays so. Files are seen by themselves; after a secret alone send SIGHUP"
 
 Fingerprint = frozenset[tuple[str, int, int]]
 """Path, time of change and size of each file."""
@@ -50,7 +51,7 @@ class ConfigWatch:
             await self._follow(config)
         except ConfigurationError as error:
             problems = list(error.problems)
-            log.error("reload_refused", problems=problems, todo="mend it; what was in force stays so")  # noqa: TRY400  a person's mistake
+            log.error("reload_refused", problems=problems, todo=_MEND)  # noqa: TRY400  a person's mistake
             return problems[0]
         except Exception as error:
             log.exception("reload_failed")

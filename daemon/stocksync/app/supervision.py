@@ -18,6 +18,7 @@ from stocksync.web import waiting
 log = structlog.get_logger(__name__)
 
 _STATUS_SECONDS = 10
+_MEND = "mend it, then: systemctl reload stocksync (or send SIGHUP)"
 _FOLLOWED = {"accounts", "accounts_dir", "log"}
 """Sections that a running daemon can change; the others name what it has opened already."""
 
@@ -53,7 +54,7 @@ class Reload:
             before, self.config = self.config, await self._take_up(config)
         except ConfigurationError as error:
             problems = list(error.problems)
-            log.error("reload_refused", problems=problems, todo="mend it, and reload again; what was in force stays so")  # noqa: TRY400  a person's mistake
+            log.error("reload_refused", problems=problems, todo=f"{_MEND}; what was in force stays so")  # noqa: TRY400  a person's mistake
             return problems[0]
         except Exception as error:
             log.exception("reload_failed")
@@ -75,7 +76,7 @@ class Reload:
 def tell_refused(config: Config) -> str:
     """Log which files of accounts_dir are faulty; give the first problem, "" where there is none."""
     for one in config.refused:
-        log.error("account_file_refused", file=str(one.path), problems=list(one.problems), todo="mend it, and reload")
+        log.error("account_file_refused", file=str(one.path), problems=list(one.problems), todo=_MEND)
     return next((text for one in config.refused for text in one.problems), "")
 
 
