@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -38,6 +39,7 @@ async def test_the_demo_ends_cleanly_on_an_interrupt(tmp_path):
         rest = await process.stdout.read()
     assert await process.wait() == 0
     assert "changes written" in rest.decode()
+    assert "next: stocksync init" in rest.decode()
 
 
 def test_a_second_demo_in_the_same_directory_leaves_the_first_ones_files_alone(tmp_path):
@@ -53,16 +55,14 @@ def test_a_second_demo_in_the_same_directory_leaves_the_first_ones_files_alone(t
 
 async def test_every_kind_of_difference_is_found(tmp_path):
     config = prepare(tmp_path, "http://127.0.0.1:1/2.0", "key")
-    with sqlite3.connect(tmp_path / "target.db") as target:
+    with closing(sqlite3.connect(tmp_path / "target.db")) as target, target:
         target.execute("CREATE TABLE stock_levels (product_id, location_id, quantity)")
         target.executemany("INSERT INTO stock_levels VALUES (?, ?, ?)", [(1, "3", 1.5), (2, "3", -4)])
-    target.close()
     assert differences(config, TRUTH) == []
-    with sqlite3.connect(tmp_path / "target.db") as target:
+    with closing(sqlite3.connect(tmp_path / "target.db")) as target, target:
         target.execute("UPDATE stock_levels SET quantity = NULL WHERE product_id = 1")
         target.execute("DELETE FROM stock_levels WHERE product_id = 2")
         target.execute("INSERT INTO stock_levels VALUES (9, '3', 0)")
-    target.close()
     assert differences(config, TRUTH) == [
         "product 1 @ 3: Qoyod 1.5, target no figure",
         "product 2 @ 3: Qoyod -4, target no figure",

@@ -5,7 +5,7 @@ import os
 import pty
 import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -147,7 +147,7 @@ async def _on_terminal(folder, columns, answer, *arguments):
 
 
 async def test_healing_that_a_guard_holds_ends_with_3_and_is_put_back_once_approved(command, synced, tmp_path):
-    with sqlite3.connect(tmp_path / "target.db") as target:
+    with closing(sqlite3.connect(tmp_path / "target.db")) as target, target:
         target.execute("UPDATE stock_levels SET quantity = 500")
     held = await command("drift", "--heal")
     plan = await _held(synced)

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,10 @@ def _copied(folder: Path, *, whole: bool) -> None:
     if not whole:
         shutil.copy(folder / "state.db", folder / "backup.db")
         return
-    with sqlite3.connect(folder / "state.db") as source, sqlite3.connect(folder / "backup.db") as backup:
+    with (
+        closing(sqlite3.connect(folder / "state.db")) as source,
+        closing(sqlite3.connect(folder / "backup.db")) as backup,
+    ):
         source.backup(backup)
 
 
@@ -147,7 +151,7 @@ async def test_a_state_that_was_copied_over_is_written_no_more(
 ) -> None:
     """`cp backup.db state.db` leaves the inode as it was."""
     lease = await claim(state, "main", "me", TTL)
-    with sqlite3.connect(tmp_path / "state.db") as beside:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as beside:
         beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     if backup == "another state":
         other = await open_state(f"sqlite:///{tmp_path / 'backup.db'}", KEPT)
@@ -158,7 +162,7 @@ async def test_a_state_that_was_copied_over_is_written_no_more(
         _copied(tmp_path, whole=backup == "a backup")
     await renew(state, lease, TTL)
     if checkpoint:
-        with sqlite3.connect(tmp_path / "state.db") as beside:
+        with closing(sqlite3.connect(tmp_path / "state.db")) as beside:
             beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     await renew(state, lease, TTL)
     before = (tmp_path / "state.db").stat().st_ino
@@ -179,7 +183,7 @@ async def test_commits_of_other_processes_are_no_replacement(state: Database, tm
     for _ in range(3):
         await second.retry("main")
         await renew(state, lease, TTL)
-        with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as beside:
+        with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as beside:
             beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             beside.execute("VACUUM")
         await renew(state, lease, TTL)

@@ -101,7 +101,7 @@ async def test_a_port_in_use_ends_it_although_the_state_is_away(
     async with holder:
         code, line = await last_word(shop)
     assert code == 2
-    assert f"http.listen: cannot listen on 127.0.0.1:{port}: address already in use" in line["error"]
+    assert f"http.listen: cannot listen on 127.0.0.1:{port}: address already in use; choose another" in line["error"]
 
 
 async def test_what_no_waiting_mends_ends_it_with_all_there_is_to_do(

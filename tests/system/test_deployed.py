@@ -121,6 +121,10 @@ def test_the_quadlet_and_the_image_agree() -> None:
         assert words in quadlet
     assert "USER 10001:10001" in dockerfile
     assert "uid=10001" in quadlet
+    # systemd waits for Podman, and Podman for the daemon, which drains for half a minute: else it is killed meanwhile.
+    (podman,) = re.findall(r"--stop-timeout=(\d+)", quadlet)
+    (systemd,) = re.findall(r"TimeoutStopSec=(\d+)", quadlet)
+    assert 30 < int(podman) < int(systemd)
 
 
 def test_prometheus_takes_what_compose_mounts(tmp_path: Path) -> None:

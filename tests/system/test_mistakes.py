@@ -248,6 +248,22 @@ async def port_in_use(stage: Stage) -> None:
     stage.config["http"] = {"listen": f"127.0.0.1:{server.sockets[0].getsockname()[1]}"}
 
 
+async def another_stocksync(stage: Stage) -> None:
+    metrics = b'stocksync_build_info{version="0.1.0"} 1\nstocksync_authorized{account="demo"} 1\n'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer % len(metrics) + metrics)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    stage.stack.push_async_callback(server.wait_closed)
+    stage.stack.callback(server.close)
+    stage.config["http"] = {"listen": f"127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+
+
 def mute_database(stage: Stage) -> None:
     # The system accepts for who only listens, and nothing is ever answered.
     listener = stage.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -619,6 +635,13 @@ MISTAKES = [
     ),
     Mistake(
         "30 a port in use", 1, ("✗  http", "address already in use", "by process"), ("all is well",), spoil=port_in_use
+    ),
+    Mistake(
+        "30 a demo in another window has the port",
+        0,
+        ("!  http", "served by a stocksync for other accounts: demo", "choose another http.listen"),
+        ("all is well",),
+        spoil=another_stocksync,
     ),
     Mistake("31 a port for an address", 2, ("host:port",), sections={"http": {"listen": "19464"}}),
     Mistake(

@@ -63,7 +63,7 @@ SEEN_ELSEWHERE = {
     "web/lookups.py: skus: at most {} in one request (got {})": "/api/refresh",
     'web/lookups.py: the body is an object: {"account": "main", "skus": ["A", "B"]}': "/api/refresh",
     "web/lookups.py: the body is no JSON: {}": "/api/refresh",
-    "web/server.py: http.listen: cannot listen on {}:{}: {}": "the terminal",
+    "web/server.py: http.listen: cannot listen on {}:{}: {}; choose another, or end what listens there": "the terminal",
     "web/server.py: the event loop last turned {} s ago": "/livez",
     "web/server.py: the event loop turns, but {}: restart stocksync": "/livez",
 }

@@ -1,6 +1,7 @@
 """`check`, the machine's part: the address that people and Prometheus look at, and files that hold secrets."""
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from stocksync.config import Config
 from stocksync.core.answers import CheckResult, CheckState
 
 _ASK_SECONDS = 2.0
+_NAMED = 5
 _WORLD = 0o007
 _LISTENING = "0A"
 
@@ -39,8 +41,8 @@ async def http_result(config: Config) -> CheckResult:
     try:
         _bind(host, port)
     except OSError as error:
-        if await _is_ours(host, port):
-            return CheckResult("http", CheckState.WELL, f"{address} is served by a stocksync that runs")
+        if (served := await _accounts_served(host, port)) is not None:
+            return _beside(address, served, config)
         holder = holder_of(port)
         what = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}{holder}"
         return CheckResult("http", CheckState.FAILED, what, "end that process, or choose another http.listen")
@@ -91,16 +93,27 @@ def _bind(host: str, port: int) -> None:
         probe.listen(1)
 
 
-async def _is_ours(host: str, port: int) -> bool:
+def _beside(address: str, served: set[str], config: Config) -> CheckResult:
+    """Judge a stocksync that has the address already: who runs has it, and a demo in another window may."""
+    if not served or served & {one.name for one in config.accounts}:
+        return CheckResult("http", CheckState.WELL, f"{address} is served by a stocksync that runs")
+    what = f"{address} is served by a stocksync for other accounts: {', '.join(sorted(served)[:_NAMED])}"
+    cure = f"end that one, or choose another http.listen: {config.http.address[0]}:{config.http.address[1] + 1}"
+    return CheckResult("http", CheckState.WARNING, what, cure)
+
+
+async def _accounts_served(host: str, port: int) -> set[str] | None:
+    """Ask who listens for the accounts whose metrics it serves; None where that is no stocksync."""
     timeout = aiohttp.ClientTimeout(total=_ASK_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(f"{url_here(host, port)}/metrics") as answer,
         ):
-            return "stocksync_build_info" in await answer.text()
+            text = await answer.text()
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
-        return False
+        return None
+    return set(re.findall(r'[{,]account="([^"]*)"', text)) if "stocksync_build_info" in text else None
 
 
 def _is_loopback(host: str) -> bool:

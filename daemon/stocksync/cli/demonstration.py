@@ -152,12 +152,14 @@ def differences(config: Config, truth: Truth) -> list[str]:
 
 
 def summary(seen: SeenCycles, found: Sequence[str] | None, cells: int) -> RenderableType:
-    """Sum the demo up."""
+    """Sum the demo up, and say what comes next."""
     done = Text(f"\n{many(len(seen.reports), 'cycle')}, {many(seen.changes, 'change')} written", style="bold")
+    after = Text("next: stocksync init, for a Qoyod and a database of your own", style=FAINT)
     if found is None:
-        return done
+        return Group(done, after)
     if not found:
-        return Group(done, Text(f"{WELL} the target equals Qoyod in all {count(cells)} cells", style=f"bold {GOOD}"))
+        same = Text(f"{WELL} the target equals Qoyod in all {count(cells)} cells", style=f"bold {GOOD}")
+        return Group(done, same, after)
     shown = (Text(f"  {line}", style=BAD) for line in found[:_EXAMPLES])
     return Group(done, Text(f"{FAILS} {count(len(found))} of {count(cells)} cells differ", style=f"bold {BAD}"), *shown)
 

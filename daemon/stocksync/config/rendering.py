@@ -61,7 +61,8 @@ are told at once, one line each, with exit code 2.
 - **Changes** are taken up on SIGHUP (`systemctl reload stocksync`): accounts appear, change and vanish without
   disturbing the others, and `log` is followed. `state`, `http`, tokens too, and `notify` take effect at the next
   start; the log names what waits for that (`restart_needed`). A faulty file changes nothing, nor does one with an
-  account whose secret cannot be read: `reload_refused` names every problem. Environment variables are those of the start.
+  account whose secret cannot be read: `reload_refused` names every problem. Environment variables are those of the
+  start.
 - **Durations** are written `"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"90d"`, `"1h30m"`; **shares** `"15%"` (or `0.15`).
 """
 

@@ -250,7 +250,9 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
             listening = await listen(host, port)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
-            raise ConfigurationError(f"http.listen: cannot listen on {host}:{port}: {reason}") from error
+            raise ConfigurationError(
+                f"http.listen: cannot listen on {host}:{port}: {reason}; choose another, or end what listens there"
+            ) from error
         assert runner.server is not None  # noqa: S101  for the type checker: it was set up
         for each in listening:
             stack.callback(each.close)
