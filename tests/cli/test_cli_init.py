@@ -107,6 +107,7 @@ async def test_a_person_is_asked_and_what_is_secret_goes_into_files_of_its_own(r
     assert account["auth"] == {"secret_file": str(tmp_path / "qoyod-api-key")}
     assert account["target"]["url_file"] == str(tmp_path / "target-url")
     assert account["target"]["table"] == "shop.stock"
+    assert "its columns: " in heard.text
     for file in ("qoyod-api-key", "target-url"):
         assert stat.S_IMODE((tmp_path / file).stat().st_mode) == 0o600
     assert API_KEY not in heard.text

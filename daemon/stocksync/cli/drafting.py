@@ -107,6 +107,7 @@ class Draft:
     def _columns(self, proposal: Proposal) -> Proposal:
         if not self.questions.asking:
             return proposal
+        note(f"its columns: {', '.join(map(clean, proposal.there))}")
         columns = dict(proposal.columns)
         for field in ColumnsConfig.model_fields:
             columns[field] = self.questions.text(f"Column of {field} ('-': none)", columns.get(field, "-"))

@@ -51,6 +51,8 @@ class Proposal:
     match_by: str = "product_id"
     insert: bool = True
     """Whether rows that the table lacks are to be made."""
+    there: tuple[str, ...] = field(default=(), compare=False)
+    """Every column of the table, to choose another from."""
 
     @property
     def fits(self) -> bool:
@@ -83,8 +85,9 @@ _STOCK_TABLES = ("stock", "inventory", "quant", "level")
 
 def propose_columns(table: TableSketch, own: Mapping[str, str]) -> Proposal:
     """Choose a column for each field; `own` are the columns of the table that `create_table` makes."""
-    if {column.name for column in table.columns} >= set(own.values()):
-        return Proposal(table.name, dict(own))
+    there = tuple(column.name for column in table.columns)
+    if set(there) >= set(own.values()):
+        return Proposal(table.name, dict(own), there=there)
     chosen: dict[str, str] = {}
     for name, (holds, usual) in _FIELDS.items():
         free = [column for column in table.columns if column.holds in holds and column.name not in chosen.values()]
@@ -93,7 +96,7 @@ def propose_columns(table: TableSketch, own: Mapping[str, str]) -> Proposal:
     lacking = any(column.required and column.name not in chosen.values() for column in table.columns)
     match_by = "product_id" if "product_id" in chosen else "sku"
     # Rows of a table in use are the shop's own: a product that it does not sell is not put on sale by us.
-    return Proposal(table.name, chosen, match_by, insert=not (lacking or table.filled))
+    return Proposal(table.name, chosen, match_by, insert=not (lacking or table.filled), there=there)
 
 
 def propose_tables(tables: Iterable[TableSketch], own: Mapping[str, str]) -> list[Proposal]:
