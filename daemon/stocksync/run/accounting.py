@@ -89,20 +89,18 @@ def _judge(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits
     known = {cell.product_id for cell in prepared.snapshot.cells}
     bare = sum(row.product_id not in known for row in prepared.reading.bad_rows)
     refused, cells = report.counts.quarantined + bare - len(pushed.waiting), report.counts.read + bare
-    said = refused_in_words(refused, cells, _usual_refusal(prepared, pushed)) if refused else ""
+    said = ""
+    if refused:
+        entries = prepared.snapshot.quarantine
+        reasons = Counter(reason for _, reason in (*prepared.found.refused, *pushed.refused))
+        reasons.update(entries[cell].reason for cell in prepared.found.waiting)
+        reasons.update(row.reason for row in prepared.reading.bad_rows)
+        said = refused_in_words(refused, cells, reasons.most_common(1)[0][0] if reasons else "")
     waiting = len(pushed.waiting)
     # It is not refused, and yet not written: the next cycle tries it at once.
     waits = f"{waiting:,} cell{' waits' if waiting == 1 else 's wait'}: {pushed.waiting[0][1]}" if waiting else ""
     report.refusal = "; ".join(filter(None, (said, waits)))
     report.unwell = too_many_refused(refused, cells, limits.quarantined, limits.minimum_cells)
-
-
-def _usual_refusal(prepared: CyclePlan, pushed: WriteResult) -> str:
-    entries = prepared.snapshot.quarantine
-    reasons = Counter(reason for _, reason in (*prepared.found.refused, *pushed.refused))
-    reasons.update(entries[cell].reason for cell in prepared.found.waiting)
-    reasons.update(row.reason for row in prepared.reading.bad_rows)
-    return reasons.most_common(1)[0][0] if reasons else ""
 
 
 def _products(prepared: CyclePlan) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The slower comparison of source, snapshot and live target that finds drift."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from stocksync.core.cycle_plan import make_plan
 from stocksync.core.desired_state import contested_skus, figure_now, is_derived, is_retired
 from stocksync.core.drift import AuditedCell, AuditReport, Cause, Difference, cause_of, live_text, units_between
 from stocksync.core.events import AuditEnded
-from stocksync.core.guards import GuardContext
+from stocksync.core.guards import GuardContext, Limits
 from stocksync.core.model import (
     LONGEST_ID,
     Cell,
@@ -61,6 +61,12 @@ class _Found:
         """Whether a complete cycle came by after the figure was read, or no cycle would make a row of it."""
         return not self.creates or (self.last_complete is not None and remembered.source_at <= self.last_complete)
 
+    def lost(self, limits: Limits) -> int:
+        """Give how many rows are missing and were not put back, where that is more than the guards would delete."""
+        missing = self.report.cells.get(Cause.MISSING_IN_TARGET.value, 0)
+        many = self.managed >= limits.minimum_cells and missing > limits.deleted * self.managed
+        return max(0, missing - self.report.healed) if many else 0
+
     def note(self, cause: Cause, key: tuple[str, str], sides: tuple[str, TargetRow | None], units: Decimal) -> None:
         """Count a difference of a row, by (SKU or id, place), between what was expected and what stands there."""
         name, place = key
@@ -88,7 +94,7 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
                 await _compare_all(account, found)
                 if lease is not None:
                     await _heal(account, lease, found, heal=heal)
-                report.lost = _lost(account, found)
+                report.lost = found.lost(account.limits)
         except TimeoutError as error:
             late = deadline.expired()
             report.error = f"not done within poll.deadline of {seconds:g} s" if late else f"timed out: {error}"
@@ -101,13 +107,6 @@ async def audit(account: Account, register: StateQueries, lease: Lease | None, *
             log.warning("audit_not_recorded", error=str(error))
         account.publish(AuditEnded(report))
     return report
-
-
-def _lost(account: Account, found: _Found) -> int:
-    missing = found.report.cells.get(Cause.MISSING_IN_TARGET.value, 0)
-    limits = account.limits
-    many = found.managed >= limits.minimum_cells and missing > limits.deleted * found.managed
-    return max(0, missing - found.report.healed) if many else 0
 
 
 async def _compare_all(account: Account, found: _Found) -> None:
@@ -138,17 +137,16 @@ async def _compare_range(account: Account, cells: list[tuple[RowLocator, Snapsho
     found.report.compared += len(cells)
     found.managed += sum(remembered.acked is not None for _, remembered in cells)
     found.keys.update(hash((ref.sku if found.by_sku else str(ref.product_id), ref.place)) for ref, _ in cells)
-    suspects = [ref for ref, remembered in cells if _differs(account, found, remembered, live.get(ref.cell), ref.cell)]
+    suspects: list[RowLocator] = []
+    for ref, remembered in cells:
+        row, fed = live.get(ref.cell), account.rules.feed(ref.place, remembered.parts)
+        # What is known of the product may change what is expected: a closer look decides.
+        expected = (remembered.acked, figure_now(remembered, account.rules.policy, fed=fed))
+        standings = (_audited(remembered, figure, tried=found.tried(remembered)) for figure in expected)
+        if _is_orphan(account, ref.cell, remembered, row) or any(cause_of(one, row) is not None for one in standings):
+            suspects.append(ref)
     if suspects:
         await _look_again(account, suspects, found)
-
-
-def _differs(account: Account, found: _Found, remembered: SnapshotCell, live: TargetRow | None, cell: Cell) -> bool:
-    """Whether a second, closer look is due: what is known of the product may change what is expected."""
-    fed = account.rules.feed(cell.place, remembered.parts)
-    expected = (remembered.acked, figure_now(remembered, account.rules.policy, fed=fed))
-    standings = (_audited(remembered, figure, tried=found.tried(remembered)) for figure in expected)
-    return _is_orphan(account, cell, remembered, live) or any(cause_of(one, live) is not None for one in standings)
 
 
 def _standing(account: Account, place: str, remembered: SnapshotCell, known: SnapshotProduct | None) -> AuditedCell:
@@ -174,22 +172,16 @@ async def _look_again(account: Account, refs: list[RowLocator], found: _Found) -
     live = await account.target.read(refs)
     held = {cell for plan in snapshot.plans if plan.cause == "poll" for cell in plan.cells}
     theirs = await disputed_cells(account, snapshot.cells, {ref.product_id for ref in refs})
-    for ref in refs:
-        if (
-            ref.cell in snapshot.cells
-            and ref.cell not in theirs
-            and not await _is_anothers(account, ref, snapshot, found)
-        ):
-            _judge(account, (ref, live.get(ref.cell)), snapshot, held, found)
-
-
-async def _is_anothers(account: Account, ref: RowLocator, snapshot: Snapshot, found: _Found) -> bool:
-    """Whether a retired product's SKU, and with it the row, belongs to another product now."""
-    if not found.by_sku or not is_retired(snapshot.products.get(ref.product_id)):
-        return False
     names = (account.name, *account.siblings)
-    bearers = [other for name in names for other in await found.register.products_with(name, ref.sku)]
-    return any(other != ref.product_id for other in bearers)
+    for ref in refs:
+        if ref.cell not in snapshot.cells or ref.cell in theirs:
+            continue
+        bearers: list[int] = []
+        if found.by_sku and is_retired(snapshot.products.get(ref.product_id)):
+            # Its SKU, and with it the row, may belong to another product now.
+            bearers = [other for name in names for other in await found.register.products_with(name, ref.sku)]
+        if all(other == ref.product_id for other in bearers):
+            _judge(account, (ref, live.get(ref.cell)), snapshot, held, found)
 
 
 def _judge(
@@ -214,17 +206,11 @@ def _judge(
     expected = standing.expected
     found.note(cause, _key(ref), (show(expected), live), units_between(expected, live))
     if cause in _HEALABLE and expected is not None and is_derived(expected, remembered, account.rules.policy):
-        found.changes.append(_healing(ref, remembered, live, expected))
-
-
-def _healing(ref: RowLocator, remembered: SnapshotCell, live: TargetRow | None, expected: Figure) -> Change:
-    before = live.quantity if live else None
-    inactive = live is not None and live.active is False and not isinstance(expected, Removal)
-    return Change(
-        ref.product_id, ref.place, ref.sku,
-        Removal.DEACTIVATED if inactive and before == expected else before,
-        expected, remembered.parts, cause="heal",
-    )  # fmt: skip
+        before: Figure | None = live.quantity if live else None
+        if live is not None and live.active is False and not isinstance(expected, Removal) and before == expected:
+            before = Removal.DEACTIVATED
+        change = Change(ref.product_id, ref.place, ref.sku, before, expected, remembered.parts, cause="heal")
+        found.changes.append(change)
 
 
 async def _find_strangers(account: Account, found: _Found) -> None:
@@ -234,16 +220,14 @@ async def _find_strangers(account: Account, found: _Found) -> None:
         for match, place, live in strange:
             if (match, place) in known:
                 continue
-            renamed = found.by_sku and await _is_borne_no_more(account, found, match)
-            cause = Cause.RENAMED if renamed else Cause.UNMAPPED
+            cause = Cause.UNMAPPED
+            if found.by_sku:
+                bearers = await found.register.products_with(account.name, match)
+                now = (await account.state.snapshot(account.name, bearers)).products
+                # A product of ours bore the SKU, and none does: a row of one that does stands at a place of nobody's.
+                if bearers and all(one.sku != match for one in now.values()):
+                    cause = Cause.RENAMED
             found.note(cause, (match, place), ("no cell of ours", live), units_between(None, live))
-
-
-async def _is_borne_no_more(account: Account, found: _Found, sku: str) -> bool:
-    """Whether a product of ours bore the SKU, and none does: a row of one that does stands at a place of nobody's."""
-    bearers = await found.register.products_with(account.name, sku)
-    known = (await account.state.snapshot(account.name, bearers)).products
-    return bool(bearers) and all(one.sku != sku for one in known.values())
 
 
 async def _known_meanwhile(
@@ -288,7 +272,13 @@ async def _heal(account: Account, lease: Lease, found: _Found, *, heal: bool) ->
 
 async def _due(account: Account, found: _Found, snapshot: Snapshot) -> list[Change]:
     theirs = await disputed_cells(account, snapshot.cells, {one.product_id for one in found.changes})
-    contested = await _contested(account, found)
+    owners: dict[int, SnapshotProduct] = {}
+    skus = sorted({change.sku for change in found.changes}) if found.by_sku else []
+    for name in (*account.siblings, account.name) if found.by_sku else ():  # what the account knows goes before
+        ids = {one for sku in skus for one in await found.register.products_with(name, sku)}
+        owners |= (await account.state.snapshot(name, sorted(ids))).products
+    # A row whose SKU several live products bear is nobody's.
+    contested = contested_skus((), owners)
     due: list[Change] = []
     for change in found.changes:
         remembered, known = snapshot.cells.get(change.cell), snapshot.products.get(change.product_id)
@@ -298,19 +288,6 @@ async def _due(account: Account, found: _Found, snapshot: Snapshot) -> list[Chan
         if _standing(account, change.place, remembered, known).expected == change.after == remembered.asked:
             due.append(change)
     return sorted(due)
-
-
-async def _contested(account: Account, found: _Found) -> Collection[str]:
-    """Name the SKUs whose rows are nobody's, as several live products bear them."""
-    if not found.by_sku:
-        return ()
-    known: dict[int, SnapshotProduct] = {}
-    for name in (*account.siblings, account.name):  # what the account itself knows goes before
-        ids: set[int] = set()
-        for sku in sorted({change.sku for change in found.changes}):
-            ids.update(await found.register.products_with(name, sku))
-        known |= (await account.state.snapshot(name, sorted(ids))).products
-    return contested_skus((), known)
 
 
 def _key(ref: RowLocator) -> tuple[str, str]:

@@ -9,9 +9,8 @@ import structlog
 
 from stocksync.core.answers import Preview
 from stocksync.core.events import CycleEnded, CycleStarted
-from stocksync.core.model import Reading, Verdict
+from stocksync.core.model import Verdict
 from stocksync.core.pace import READING_SHARE
-from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
 from stocksync.known_secrets import hidden
@@ -56,14 +55,24 @@ class Cycle:
 
         """
         account, report = self._account, self.report
-        self._began = account.clock.monotonic()
+        self._began, seconds = account.clock.monotonic(), account.settings.deadline.total_seconds()
         with structlog.contextvars.bound_contextvars(account=account.name, cycle_id=report.cycle_id):
             account.publish(CycleStarted(account.name, report.started_at))
             try:
-                await self._within_deadline()
+                async with asyncio.timeout(seconds) as deadline:
+                    await self._steps()
             except asyncio.CancelledError:
                 report.outcome = Outcome.STOPPED
                 raise
+            except TimeoutError as error:
+                late = deadline.expired()
+                report.outcome = Outcome.DEADLINE if late else Outcome.FAILED
+                report.error = f"not done within poll.deadline of {seconds:g} s" if late else str(error)
+            except StocksyncError as error:
+                self._failed(error)
+            except Exception as error:
+                log.exception("cycle_crashed")
+                report.error = hidden(f"unexpected {type(error).__name__}: {error}; please report this")
             finally:
                 report.ended_at = account.clock.now()
                 skew = account.source.skew()
@@ -71,22 +80,6 @@ class Cycle:
                 await self._record()
                 account.publish(CycleEnded(report))
         return report
-
-    async def _within_deadline(self) -> None:
-        account, report = self._account, self.report
-        seconds = account.settings.deadline.total_seconds()
-        try:
-            async with asyncio.timeout(seconds) as deadline:
-                await self._steps()
-        except TimeoutError as error:
-            late = deadline.expired()
-            report.outcome = Outcome.DEADLINE if late else Outcome.FAILED
-            report.error = f"not done within poll.deadline of {seconds:g} s" if late else str(error)
-        except StocksyncError as error:
-            self._failed(error)
-        except Exception as error:
-            log.exception("cycle_crashed")
-            report.error = hidden(f"unexpected {type(error).__name__}: {error}; please report this")
 
     def _failed(self, error: StocksyncError) -> None:
         outcomes = {Unauthorized: Outcome.UNAUTHORIZED, LeaseLost: Outcome.STOPPED}
@@ -103,7 +96,10 @@ class Cycle:
         await account.state.begin(self._lease, report)
         async with self._phase("read"):
             catalogue = await catalogue_of(account, full=self._full)
-            reading = await self._read(catalogue)
+            until, settled = self._share(READING_SHARE), await off_loop(len(catalogue.known), lambda: catalogue.settled)
+            reading = await account.source.read(self._progress, until=until, first=catalogue.unread, settled=settled)
+            report.verdict, report.reasons = reading.verdict, reading.reasons
+            report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
         if reading.verdict is Verdict.EMPTY:
             report.outcome = Outcome.EMPTY
             return
@@ -116,15 +112,6 @@ class Cycle:
                 await off_loop(prepared.size, describe, report, prepared, account.limits)
             await self._carry_out(prepared, answered=answered)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
-
-    async def _read(self, catalogue: Catalogue) -> Reading:
-        account, report = self._account, self.report
-        until = self._share(READING_SHARE)
-        settled = await off_loop(len(catalogue.known), lambda: catalogue.settled)
-        reading = await account.source.read(self._progress, until=until, first=catalogue.unread, settled=settled)
-        report.verdict, report.reasons = reading.verdict, reading.reasons
-        report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
-        return reading
 
     def _share(self, share: float) -> float:
         """Give the instant, by the monotonic clock, at which so much of the deadline is over."""
@@ -143,17 +130,13 @@ class Cycle:
                 await writer.push(prepared.plan.apply)
                 await retry_columns(writer, prepared, account.clock.now())
                 if not (answered or prepared.plan.apply):
-                    await self._ask_for_a_row()
+                    # That the target is away must not wait for a change: it is asked for some row.
+                    first = await account.state.cells_after(account.name, None, 1)
+                    await account.target.read([row for row, _ in first])
                 report.target_contact = account.clock.now()
         finally:
             self._unrecorded = await off_loop(prepared.size, outcome_of, prepared, writer.pushed, account.clock.now())
             await off_loop(prepared.size, conclude, report, prepared, writer.pushed, account.limits)
-
-    async def _ask_for_a_row(self) -> None:
-        """Ask the target for something: that it is away must not wait for a change."""
-        account = self._account
-        first = await account.state.cells_after(account.name, None, 1)
-        await account.target.read([row for row, _ in first])
 
     async def _record(self) -> None:
         try:

@@ -65,9 +65,18 @@ async def in_focus(
         return Focus(every, snapshot, catalogue, rules, left_out)
     focus = await off_loop(known, catalogue.in_focus, reading)
     snapshot = await snapshot_of(account, lease, sorted(focus | {0}))
-    others = set(await _touched(account, reading.products.values(), snapshot)) - focus
+    others: set[int] = set()
+    if capabilities.by_sku or capabilities.loose:  # a row found by SKU may be another product's too
+        others.update(await account.state.look_alikes(account.name, skus_of(reading.products.values(), snapshot)))
+        others -= focus
     if others:
-        snapshot = _together(snapshot, await snapshot_of(account, lease, sorted(others)))
+        more = await snapshot_of(account, lease, sorted(others))
+        snapshot = replace(
+            snapshot,
+            cells={**snapshot.cells, **more.cells},
+            products={**snapshot.products, **more.products},
+            quarantine={**snapshot.quarantine, **more.quarantine},
+        )
     recognised = others & reading.recognised
     reading = _as_read(reading, recognised, snapshot)
     left_out = await off_loop(known, catalogue.left_out, reading, focus | others, recognised)
@@ -78,14 +87,6 @@ def _configured(account: Account) -> bytes:
     """Digest the part of the rules that needs no look at the target: under another configuration no row is trusted."""
     policy = replace(account.rules.policy, scale=None)
     return rules_digest(replace(account.rules, policy=policy), account.target_id, account.settings.filter)
-
-
-async def _touched(account: Account, read: Iterable[Product], snapshot: Snapshot) -> list[int]:
-    """Name the products that rows found by SKU may belong to as well."""
-    capabilities = await account.capabilities()
-    if not (capabilities.by_sku or capabilities.loose):
-        return []
-    return await account.state.look_alikes(account.name, skus_of(read, snapshot))
 
 
 def skus_of(read: Iterable[Product], snapshot: Snapshot) -> list[str]:
@@ -105,12 +106,3 @@ def _as_read(reading: Reading, chosen: Collection[int], snapshot: Snapshot) -> R
         entry = snapshot.products[product_id]
         products[product_id] = rebuilt(product_id, entry, remembered, reading.started_at)
     return replace(reading, products=products, recognised=reading.recognised - set(chosen))
-
-
-def _together(one: Snapshot, other: Snapshot) -> Snapshot:
-    return replace(
-        one,
-        cells={**one.cells, **other.cells},
-        products={**one.products, **other.products},
-        quarantine={**one.quarantine, **other.quarantine},
-    )

@@ -22,16 +22,12 @@ LAST_WORD_SECONDS = 5.0
 # Death to take-over is at most LEASE plus STANDBY_SECONDS, 13 s: the promise is 15, and machines are busy.
 
 
-def _nothing(_lease: Lease, _number: int) -> None:
-    """One piece of work starts itself."""
-
-
 class Leadership:
     """Holds the leases of whole sync groups as long as it can; stands by and tries again where it cannot."""
 
     def __init__(
         self, state: State, publish: Publish, owner: str, groups: Iterable[Sequence[str]],
-        *, elected: Callable[[Lease, int], None] = _nothing, address: str = "",
+        *, elected: Callable[[Lease, int], None] = lambda _lease, _number: None, address: str = "",
     ) -> None:  # fmt: skip
         """Take the name to lease under and what to call at each election, with how many were elected before it.
 
@@ -62,7 +58,11 @@ class Leadership:
         if not missing:
             return
         claimed = await self._state.claim(missing, self._owner, LEASE, self._address)
-        await self._give_back_unwanted(claimed)
+        # Accounts may have been taken out of the configuration meanwhile.
+        wanted = self._wanted(claimed)
+        for lease in claimed:
+            if lease not in wanted:
+                await self._give_back(lease)
         new = [lease for lease in self._wanted(claimed) if self.leases.get(lease.account) != lease]
         self.leases.update((lease.account, lease) for lease in new)
         for account in {
@@ -107,25 +107,15 @@ class Leadership:
             if lease not in kept and self.leases.get(lease.account) == lease:
                 why = f"account {lease.account}: another writer took over, or the lease has run out"
                 log.warning("lease_lost", account=lease.account, error=why)
-                await self._give_up_group_of(lease.account)
-
-    async def _give_up_group_of(self, lost: str) -> None:
-        """Leave no group in two processes: what one account of it has lost, the others give back."""
-        group = next((group for group in self._groups if lost in group), (lost,))
-        del self.leases[lost]
-        self._publish(LeaseChanged(lost, None))
-        for lease in [self.leases.pop(account) for account in group if account in self.leases]:
-            await self._give_back(lease)
+                # No group may be in two processes: what one account of it has lost, the others give back.
+                group = next((group for group in self._groups if lease.account in group), (lease.account,))
+                del self.leases[lease.account]
+                self._publish(LeaseChanged(lease.account, None))
+                for other in [self.leases.pop(account) for account in group if account in self.leases]:
+                    await self._give_back(other)
 
     def _wanted(self, leases: Iterable[Lease]) -> list[Lease]:
         return [lease for lease in leases if any(lease.account in group for group in self._groups)]
-
-    async def _give_back_unwanted(self, claimed: Sequence[Lease]) -> None:
-        """Give back what was claimed for accounts that were taken out of the configuration meanwhile."""
-        wanted = self._wanted(claimed)
-        for lease in claimed:
-            if lease not in wanted:
-                await self._give_back(lease)
 
     async def _give_back(self, lease: Lease, *, ending: bool = False) -> None:
         try:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from stocksync.core.answers import LocationStock, StockAnswer, StockAnswers
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
 from stocksync.core.health import NEW_KEY
-from stocksync.core.model import BadRow, Cell, Product, RowLocator, SnapshotCell, SourceFigures, TargetRow
+from stocksync.core.model import BadRow, Cell, Product, RowLocator, SourceFigures, TargetRow
 from stocksync.core.policy import settle, total_of
 from stocksync.errors import (
     NotFound,
@@ -138,24 +138,27 @@ async def _pushed(
     if news:
         snapshot = await account.state.snapshot(account.name, ids)
     unchanged = Push(note="" if lease else NOT_WRITER)
-    return [await _answer(account, product, snapshot, told.get(product.id, unchanged)) for product in products]
-
-
-async def _answer(account: Account, product: Product, snapshot: Snapshot, push: Push) -> StockAnswer:
-    cells = {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product.id}
-    places, remark = await _places(account, product.sku, product, replace(snapshot, cells=cells))
-    return StockAnswer(
-        account.name, product.id, product.sku, product.name, product.tracked,
-        fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
-        confirmed_at=product.read_at if product.stock else _oldest(places), changed_at=_newest(places),
-    )  # fmt: skip
+    answers: list[StockAnswer] = []
+    for product in products:
+        push = told.get(product.id, unchanged)
+        cells = {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product.id}
+        places, remark = await _places(account, product.sku, product, replace(snapshot, cells=cells))
+        answers.append(StockAnswer(
+            account.name, product.id, product.sku, product.name, product.tracked,
+            fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
+            confirmed_at=product.read_at if product.stock else _oldest(places), changed_at=_newest(places),
+        ))  # fmt: skip
+    return answers
 
 
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
     """Give the product, or why Qoyod does not show it."""
     await account.lookups.turn(_PATIENCE)
     try:
-        found = await _find(account, query)
+        if query.sku is not None:
+            found = await account.source.find(query.sku)
+        else:
+            found = await account.source.product(query.product_id or 0, Priority.PERSON)
     except SourceError as error:
         return None, _silence(error)
     if found is None:
@@ -165,12 +168,6 @@ async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceEr
     if query.sku is not None and found.sku != query.sku:
         raise NotFound(f"Qoyod answered {query} with SKU {found.sku!r}: that is another product")
     return found, None
-
-
-async def _find(account: Account, query: Query) -> Product | BadRow | None:
-    if query.sku is not None:
-        return await account.source.find(query.sku)
-    return await account.source.product(query.product_id or 0, Priority.PERSON)
 
 
 def _silence(error: SourceError) -> SourceError:
@@ -211,24 +208,23 @@ def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:
     same = known is not None and (known.sku, known.tracked, known.gone_at) == (product.sku, product.tracked, None)
     alone = not account.siblings and not any(key[0] == product.id for key in snapshot.quarantine)
     at_home = snapshot.target in {None, account.target_id}
-    return (
-        same and alone and at_home and product.tracked and mine.keys() == shown.keys()
-        and all(_holds(account, one, shown[cell], product.sku) for cell, one in mine.items())
-    )  # fmt: skip
-
-
-def _holds(account: Account, remembered: SnapshotCell, parts: SourceFigures, sku: str) -> bool:
-    certain = remembered.intent is None and remembered.unknown_since is None and remembered.sent is None
-    desired = settle(total_of(parts), account.rules.policy)
-    plain = not (desired.held or desired.refused)
-    same = remembered.sku == sku and remembered.parts == parts
-    return certain and plain and same and remembered.asked == desired.figure
+    if not (same and alone and at_home and product.tracked and mine.keys() == shown.keys()):
+        return False
+    for cell, one in mine.items():
+        certain = one.intent is None and one.unknown_since is None and one.sent is None
+        desired = settle(total_of(shown[cell]), account.rules.policy)
+        plain = not (desired.held or desired.refused) and one.asked == desired.figure
+        if not (certain and plain and (one.sku, one.parts) == (product.sku, shown[cell])):
+            return False
+    return True
 
 
 async def _remembered(
     account: Account, register: StateQueries, query: Query, silence: SourceError | None
 ) -> StockAnswer:
-    ids = await _ids(account, register, query)
+    ids = [query.product_id] if query.product_id is not None else []
+    if query.product_id is None:
+        ids = await register.products_with(account.name, query.sku or "")
     snapshot = await account.state.snapshot(account.name, ids)
     if not snapshot.products:
         unknown = f"the snapshot knows no product with {query}"
@@ -254,12 +250,6 @@ def _newest(places: list[LocationStock]) -> datetime | None:
     return max((place.changed_at for place in places if place.changed_at), default=None)
 
 
-async def _ids(account: Account, register: StateQueries, query: Query) -> list[int]:
-    if query.product_id is not None:
-        return [query.product_id]
-    return await register.products_with(account.name, query.sku or "")
-
-
 async def _places(
     account: Account, sku: str, product: Product | None, snapshot: Snapshot
 ) -> tuple[list[LocationStock], str]:
@@ -267,12 +257,9 @@ async def _places(
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
     live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
-    places = [_place(account, cell, shown.get(cell), snapshot, live.get(cell)) for cell in cells]
-    if not remark:
-        creates = (await account.capabilities()).creates
-        places = [
-            _in_target(place, snapshot, cell, live, creates=creates) for cell, place in zip(cells, places, strict=True)
-        ]
+    # Where it cannot be asked, nothing is said of what the target has.
+    creates = None if remark else (await account.capabilities()).creates
+    places = [_place(account, cell, shown.get(cell), snapshot, live, creates=creates) for cell in cells]
     if product is not None:
         # It was asked for just now; what it shows no longer keeps the time at which it was last seen.
         places = [
@@ -283,25 +270,21 @@ async def _places(
     return places, remark
 
 
-def _in_target(
-    place: LocationStock, snapshot: Snapshot, cell: Cell, live: Mapping[Cell, TargetRow], *, creates: bool
-) -> LocationStock:
-    """Tell whether the target has a row, and if not, why there will be none."""
-    remembered, remark = snapshot.cells.get(cell), place.remark
-    if cell not in live and remembered is not None and not remark:
-        remark = remark_on_no_row(remembered, snapshot.last_complete, creates=creates)
-    return replace(place, in_target=cell in live, remark=remark)
-
-
 def _parts_now(account: Account, product: Product) -> dict[Cell, SourceFigures]:
     found, _ = parts_by_place(product.stock, account.rules.places)
     return {Cell(product.id, place): parts for place, parts in found.items()}
 
 
 def _place(
-    account: Account, cell: Cell, parts: SourceFigures | None, snapshot: Snapshot, live: TargetRow | None
+    account: Account,
+    cell: Cell,
+    parts: SourceFigures | None,
+    snapshot: Snapshot,
+    live: Mapping[Cell, TargetRow],
+    *,
+    creates: bool | None,
 ) -> LocationStock:
-    remembered = snapshot.cells.get(cell)
+    remembered, row = snapshot.cells.get(cell), live.get(cell)
     policy = account.rules.policy
     total: Decimal | None = total_of(parts) if parts else None
     known = snapshot.products.get(cell.product_id)
@@ -311,15 +294,19 @@ def _place(
         desired = settle(total, policy).figure
     confirmed_at, changed_at = times_in(snapshot, cell) if remembered else (None, None)
     feeding = parts or (remembered.parts if remembered else ())
+    remark = remark_on(account, cell, snapshot) if remembered else ""
+    if creates is not None and row is None and remembered is not None and not remark:
+        remark = remark_on_no_row(remembered, snapshot.last_complete, creates=creates)
     return LocationStock(
         place=cell.place,
         locations={location: snapshot.locations.get(location, "") for location, _ in feeding},
         source=total,
         desired=desired,
         snapshot=remembered.acked if remembered else None,
-        target=live.quantity if live else None,
+        target=row.quantity if row else None,
         sent=remembered.sent if remembered else None,
+        in_target=None if creates is None else row is not None,
         confirmed_at=confirmed_at,
         changed_at=changed_at,
-        remark=remark_on(account, cell, snapshot) if remembered else "",
+        remark=remark,
     )

@@ -30,14 +30,11 @@ class LookupShare:
         """
         wait = self.allowance.take(self.clock.monotonic(), longest)
         if self.shared is not None:
-            wait = max(wait, await self._in_common(self.shared, longest))
+            reserved = await self.shared.reserve(self.budget, self.allowance.pace, 1)
+            in_common = (reserved.first - reserved.now) / SECOND
+            if in_common > longest:
+                # All slots are alike: whoever comes next gets the one that is given back.
+                await self.shared.reserve(self.budget, self.allowance.pace, -1)
+                raise AskedTooOften(in_common - longest)
+            wait = max(wait, in_common)
         await asyncio.sleep(wait)
-
-    async def _in_common(self, shared: SharedBudgets, longest: float) -> float:
-        reserved = await shared.reserve(self.budget, self.allowance.pace, 1)
-        wait = (reserved.first - reserved.now) / SECOND
-        if wait > longest:
-            # All slots are alike: whoever comes next gets the one that is given back.
-            await shared.reserve(self.budget, self.allowance.pace, -1)
-            raise AskedTooOften(wait - longest)
-        return wait

@@ -58,7 +58,11 @@ class PollLeases:
         try:
             yield next(lease for lease in self._held[name] if lease.account == account.name)
         finally:
-            await self._give_back(self._held.pop(name))
+            for lease in self._held.pop(name):
+                try:
+                    await self._state.release(lease)
+                except StateError as error:
+                    log.warning("lease_not_released", account=lease.account, error=str(error))
 
     def must_compare(self, lease: Lease) -> bool:
         """Whether the snapshot is to be compared with the live rows, as this process has not done so yet.
@@ -85,10 +89,3 @@ class PollLeases:
                     f"account {account.name}: another process is the writer, or died less than {LEASE.seconds} s ago"
                 )
             await asyncio.sleep(STANDBY_SECONDS)
-
-    async def _give_back(self, leases: list[Lease]) -> None:
-        for lease in leases:
-            try:
-                await self._state.release(lease)
-            except StateError as error:
-                log.warning("lease_not_released", account=lease.account, error=str(error))

@@ -26,7 +26,7 @@ from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import Cell, Change, Product, Reading, Removal, SnapshotCell, Verdict
 from stocksync.core.recognition import Catalogue
 from stocksync.core.status import Side
-from stocksync.ports import Quarantined, Snapshot
+from stocksync.ports import Snapshot
 from stocksync.run.account import Account
 from stocksync.run.catalogue_slices import Slice, in_slices
 from stocksync.run.focus import Focus, skus_of
@@ -182,7 +182,15 @@ async def _compare_slice(
     shut = shut_rows(cells) if capabilities.by_sku else frozenset()
     rivals = await off_loop(rows, rivals_of, products.values(), known) if capabilities.loose else {}
     context = DiffContext(by_sku=capabilities.by_sku, creates=capabilities.creates, now=now, shut=shut, rivals=rivals)
-    return desires, await off_loop(rows, diff, wants, memory, live, _waiting(snapshot, products), context)
+    # Nothing waits whose figure stands, nor under a SKU that has changed since, as that may be the cure.
+    before = snapshot.products
+    waiting = {
+        key: entry
+        for key, entry in snapshot.quarantine.items()
+        if entry.side != Side.COLUMN
+        and (key[0] not in products or (key[0] in before and before[key[0]].sku == products[key[0]].sku))
+    }
+    return desires, await off_loop(rows, diff, wants, memory, live, waiting, context)
 
 
 def _derive(
@@ -206,27 +214,14 @@ def _derive(
     want_open_intents(cells, snapshot.products, alive, rules, desires)
     entries = snapshot.quarantine.values()
     refused = [Cell(one.product_id, one.place) for one in entries if one.side == Side.TARGET and one.place is not None]
-    retired = {cell.product_id for cell in refused if _is_over(cell.product_id, products, snapshot, absent)}
+    retired: set[int] = set()
+    for product_id in {cell.product_id for cell in refused}:
+        read, known = products.get(product_id), absent.updates.get(product_id) or snapshot.products.get(product_id)
+        # What was read now goes before what is known.
+        if is_retired(known) if read is None else not read.tracked:
+            retired.add(product_id)
     give_up_refused(refused, retired, cells, rules, desires)
     return desires
-
-
-def _is_over(product_id: int, products: Mapping[int, Product], snapshot: Snapshot, absent: Absent) -> bool:
-    """Whether a product is gone or untracked, by what was read now or else by what is known."""
-    if product_id in products:
-        return not products[product_id].tracked
-    return is_retired(absent.updates.get(product_id) or snapshot.products.get(product_id))
-
-
-def _waiting(snapshot: Snapshot, products: Mapping[int, Product]) -> Mapping[tuple[int, str | None], Quarantined]:
-    """Leave out what waits under a SKU that has changed since, as that may be the cure, and figures that stand."""
-    known = snapshot.products
-    return {
-        key: entry
-        for key, entry in snapshot.quarantine.items()
-        if entry.side != Side.COLUMN
-        and (key[0] not in products or (key[0] in known and known[key[0]].sku == products[key[0]].sku))
-    }
 
 
 def _guard_context(

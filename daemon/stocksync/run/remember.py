@@ -12,7 +12,7 @@ import structlog
 from stocksync.core import absence
 from stocksync.core.desired_state import is_from_the_future
 from stocksync.core.drift import Cause
-from stocksync.core.model import Cell, Change, Figure, SettledProduct, SourceFigures, show
+from stocksync.core.model import Cell, Change, Figure, SettledProduct, show
 from stocksync.core.recognition import needing_another_look, settle
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
@@ -37,15 +37,22 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
     locations = {**snapshot.locations, **reading.locations}
     # What was refused here and not by the target is judged anew by each reading, so it never waits.
     judged = [replace(entry, retry_at=now) for entry in _refused(prepared.found.refused, snapshot, now)]
+    # No figure may look older than the one it replaces, unless that was dated by a clock far ahead.
+    dated = {cell: one.source_at for cell, one in snapshot.cells.items() if not _is_ahead(snapshot, cell, now)}
+    cells = {
+        cell: figures if (at := dated.get(cell)) is None or at <= figures[1] else (figures[0], at)
+        for cell, figures in desires.fresh.items()
+    }
+    unreadable, readable_again = _of_bad_rows(prepared, now)
     seen = SnapshotUpdate(
-        cells=_in_order(prepared, now),
+        cells=cells,
         replacing=dict.fromkeys(cell for cell in desires.fresh if _is_ahead(snapshot, cell, now)),
         products={**changed, **absence.products_seen(reading, known)},
         corrected=dict(snapshot.corrected),
         adopted=prepared.found.adopted,
         unknown={**newly_unknown, **_known_again(prepared)},
-        quarantined=[*_bad_rows(prepared, now), *judged],
-        released=list(_readable_again(prepared)),
+        quarantined=[*unreadable, *judged],
+        released=readable_again,
         layout=prepared.layout,
         locations=locations if locations != snapshot.locations else None,
         checked_up_to=prepared.checked.up_to or None,
@@ -142,16 +149,6 @@ def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterat
         yield replace(entry, side=Side.COLUMN)
 
 
-def _in_order(prepared: CyclePlan, now: datetime) -> dict[Cell, tuple[SourceFigures, datetime]]:
-    """Let no figure look older than the one it replaces, unless that was dated by a clock far ahead."""
-    snapshot = prepared.snapshot
-    dated = {cell: one.source_at for cell, one in snapshot.cells.items() if not _is_ahead(snapshot, cell, now)}
-    return {
-        cell: figures if (at := dated.get(cell)) is None or at <= figures[1] else (figures[0], at)
-        for cell, figures in prepared.desires.fresh.items()
-    }
-
-
 def _is_ahead(snapshot: Snapshot, cell: Cell, now: datetime) -> bool:
     """Whether what is remembered of a cell was dated in the future: by a wrong clock, or ours is the wrong one."""
     return cell in snapshot.cells and is_from_the_future(snapshot.cells[cell].source_at, now)
@@ -173,10 +170,17 @@ def _gone(prepared: CyclePlan) -> set[int]:
     return {one for one, entry in known.items() if entry.gone_at is not None} - prepared.reading.products.keys()
 
 
-def _bad_rows(prepared: CyclePlan, now: datetime) -> Iterator[Quarantined]:
-    for row in {row.product_id or 0: row for row in prepared.reading.bad_rows}.values():
-        key = (row.product_id or 0, None)
-        yield _entry(key, Side.SOURCE, f"{row.path}: {row.reason}", figure=None, snapshot=prepared.snapshot, now=now)
+def _of_bad_rows(prepared: CyclePlan, now: datetime) -> tuple[list[Quarantined], list[tuple[int, str | None]]]:
+    """Give the rows that could not be read, one a product, and the entries of those that can be read again."""
+    reading, snapshot = prepared.reading, prepared.snapshot
+    bad = {row.product_id or 0: row for row in reading.bad_rows}
+    entries = [
+        _entry((key, None), Side.SOURCE, f"{row.path}: {row.reason}", figure=None, snapshot=snapshot, now=now)
+        for key, row in bad.items()
+    ]
+    ended = (reading.products.keys() | {0} | _gone(prepared)) - bad.keys() if snapshot.quarantine else set()
+    well = [key for key, one in snapshot.quarantine.items() if one.side == Side.SOURCE and key[0] in ended]
+    return entries, well
 
 
 def _refused(refused: Iterable[tuple[Change, str]], snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
@@ -193,14 +197,6 @@ def _entry(
     wait = min(_FIRST_RETRY * 2 ** min(attempts - 1, 12), _LAST_RETRY)
     first_at = before.first_at if before is not None else now
     return Quarantined(key[0], key[1], side, reason, figure, attempts, first_at, now, now + wait)
-
-
-def _readable_again(prepared: CyclePlan) -> Iterator[tuple[int, str | None]]:
-    bad = {row.product_id or 0 for row in prepared.reading.bad_rows}
-    ended = prepared.reading.products.keys() | {0} | (_gone(prepared) if prepared.snapshot.quarantine else set())
-    for (product_id, place), entry in prepared.snapshot.quarantine.items():
-        if entry.side == Side.SOURCE and product_id in ended and product_id not in bad:
-            yield product_id, place
 
 
 def _settled(prepared: CyclePlan) -> Iterator[Cell]:

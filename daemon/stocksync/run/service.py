@@ -54,10 +54,16 @@ class Runner:
     def trigger(self) -> None:
         """Start a cycle, unless one runs, another process is the writer, or the service stops."""
         lease = self.lease
-        if lease is not None:
-            self._start("cycle", lambda: self._cycle(lease))
-        else:
+        if lease is None:
             self.account.publish(TriggerSkipped(self.account.name, "standby"))
+            return
+
+        async def cycle() -> CycleReport:
+            report = await Cycle(self.account, lease, full=not self._compared).run()
+            self._compared = self._compared or report.worked
+            return report
+
+        self._start("cycle", cycle)
 
     def trigger_audit(self) -> None:
         """Start an audit, under the same conditions."""
@@ -119,11 +125,6 @@ class Runner:
         else:
             self.trigger()
 
-    async def _cycle(self, lease: Lease) -> CycleReport:
-        report = await Cycle(self.account, lease, full=not self._compared).run()
-        self._compared = self._compared or report.worked
-        return report
-
     def _start(self, what: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         name = self.account.name
         running = self._tasks.get(what)
@@ -156,7 +157,10 @@ class Service:
         first = accounts[0]
         self._register = register
         groups = [account.group for account in accounts]
-        self._leadership = Leadership(first.state, first.publish, owner, groups, elected=self._elected, address=address)
+        self._leadership = Leadership(
+            first.state, first.publish, owner, groups, address=address,
+            elected=lambda lease, number: self.runners[lease.account].elected(after=number * _STAGGER_SECONDS),
+        )  # fmt: skip
         self.runners = {account.name: self._runner(account) for account in accounts}
         self._scheduler = Scheduler()
         self._watchdog = Watchdog(self._scheduler, self.runners.values(), progressing)
@@ -260,9 +264,6 @@ class Service:
         place, poll, check = place_of(name), runner.trigger, runner.trigger_audit
         self._scheduler.every(settings.interval, settings.jitter, poll, f"poll {name}", place=place)
         self._scheduler.every(settings.audit_interval, settings.jitter, check, f"audit {name}", place=place)
-
-    def _elected(self, lease: Lease, number: int) -> None:
-        self.runners[lease.account].elected(after=number * _STAGGER_SECONDS)
 
 
 async def _ended(runners: Mapping[str, Runner]) -> set[str]:

@@ -26,8 +26,11 @@ async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequen
     snapshot = await account.state.snapshot(account.name, product_ids)
     if account.target_id in {"", snapshot.target}:
         return snapshot
+    if lease is None and snapshot.target is None:
+        return snapshot
     if lease is None:
-        return snapshot if snapshot.target is None else _as_unknown(snapshot)
+        quarantine = {key: entry for key, entry in snapshot.quarantine.items() if entry.side == Side.SOURCE}
+        return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plans=(), met_anew=True)
     lost = await account.state.meet(lease, account.target_id)
     if snapshot.target is not None:
         hint = "the target was changed in the configuration: its rows are compared as at first contact"
@@ -48,8 +51,3 @@ async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
     log.warning("target_differs", account=account.name, cells=len(found), of=len(rows))
     cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
     return replace(snapshot, cells=cells, corrected=found)
-
-
-def _as_unknown(snapshot: Snapshot) -> Snapshot:
-    quarantine = {key: entry for key, entry in snapshot.quarantine.items() if entry.side == Side.SOURCE}
-    return replace(snapshot, cells=forgotten(snapshot.cells), quarantine=quarantine, plans=(), met_anew=True)

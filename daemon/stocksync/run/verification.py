@@ -111,24 +111,18 @@ async def ask_for_absent(
     suspects = absence.suspects(absent.updates)
     if suspects:
         asking = _Asking(source, clock, absence.witnesses_for(reading, known), until)
-        await asking.ask(_frames(suspects, absent.updates))
-        absent.unresolved = _left(suspects, absent.updates, asking)
+        in_vain = {product_id for product_id in suspects if absence.in_vain(absent.updates[product_id])}
+        # A frame is what is asked between two answers of the witness; whom nobody answered for stands alone.
+        new = [product_id for product_id in suspects if product_id not in in_vain][:_ASKED_AT_ONCE]
+        frames = [new[start : start + _FRAME] for start in range(0, len(new), _FRAME)]
+        frames += [[product_id] for product_id in suspects if product_id in in_vain][:_ASKED_AGAIN]
+        await asking.ask(frames)
+        left = [product_id for product_id in suspects if product_id not in asking.answers.keys() | asking.failed]
+        # Once one of those asked in vain is answered for, the others may be soon: they are waited for again.
+        waited_for = not in_vain.isdisjoint(asking.answers)
+        absent.unresolved = sum(waited_for or product_id not in in_vain for product_id in left)
         _conclude(absent, asking, clock)
     return absent
-
-
-def _frames(suspects: list[int], entries: Mapping[int, SnapshotProduct]) -> list[list[int]]:
-    """Cut into what is asked between two answers of the witness; whom nobody answered for stands alone."""
-    new = [product_id for product_id in suspects if not absence.in_vain(entries[product_id])][:_ASKED_AT_ONCE]
-    old = [product_id for product_id in suspects if absence.in_vain(entries[product_id])][:_ASKED_AGAIN]
-    return [new[start : start + _FRAME] for start in range(0, len(new), _FRAME)] + [[one] for one in old]
-
-
-def _left(suspects: list[int], entries: Mapping[int, SnapshotProduct], asking: "_Asking") -> int:
-    # Once one of those asked in vain is answered for, the others may be soon: they are waited for again.
-    waited_for = any(absence.in_vain(entries[product_id]) for product_id in asking.answers)
-    left = [product_id for product_id in suspects if product_id not in asking.answers.keys() | asking.failed]
-    return sum(waited_for or not absence.in_vain(entries[product_id]) for product_id in left)
 
 
 def _conclude(absent: Absent, asking: "_Asking", clock: Clock) -> None:
@@ -162,17 +156,15 @@ class _Asking:
     async def ask(self, frames: Iterable[list[int]]) -> None:
         """Ask frame by frame, until all are asked, the witness is silent, or the time is up."""
         until = min(self.latest, self.clock.monotonic() + _ASKING)
-        witness = await self._first_witness(until)
-        for frame in frames:
-            if witness is None or self.clock.monotonic() >= until or not await self._ask_frame(frame, witness, until):
-                return
-
-    async def _first_witness(self, until: float) -> int | None:
         for witness in self.witnesses:
             if self.clock.monotonic() < until and isinstance(await self._answer(witness), Product):
-                return witness
-        log.warning("absence_unresolved", witnesses=self.witnesses)
-        return None
+                break
+        else:
+            log.warning("absence_unresolved", witnesses=self.witnesses)
+            return
+        for frame in frames:
+            if self.clock.monotonic() >= until or not await self._ask_frame(frame, witness, until):
+                return
 
     async def _ask_frame(self, frame: list[int], witness: int, until: float) -> bool:
         began = self.clock.monotonic()

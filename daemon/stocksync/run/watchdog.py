@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from stocksync.run.scheduler import Scheduler, Trigger
+from stocksync.run.scheduler import Scheduler
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,10 @@ class Watchdog:
             return
         for name in sorted(again):
             log.warning("trigger_overdue", what=name, seconds=round(late[name].overdue(now), 1))
-            _fire(late[name])
+            try:
+                late[name].fire()
+            except Exception:  # what cannot be made is complained of; the others are still watched
+                log.exception("trigger_failed", what=name)
         self._scheduler.rebuild()
         log.warning("scheduler_rebuilt", hint="it had stopped firing; has the clock been set back?")
 
@@ -85,10 +88,3 @@ class Watchdog:
             log.error("deadline_outlived", what=name, done="cancelled it once more")
             hung[name].cancel(name)
         self._cancelled = set(hung)
-
-
-def _fire(trigger: Trigger) -> None:
-    try:
-        trigger.fire()
-    except Exception:  # what cannot be made is complained of; the others are still watched
-        log.exception("trigger_failed", what=trigger.name)

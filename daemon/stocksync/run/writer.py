@@ -1,7 +1,7 @@
 """Intend, apply, acknowledge: the only way a figure reaches the target."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -65,25 +65,22 @@ class Writer:
         if changes:
             await self._account.target.make()
         self._last = changes[-1] if changes else None
+        size, start, clock = BatchSize(self._account.settings.batch_size), 0, self._account.clock
+        smooth, shared = False, self._account.shared
         try:
-            await self._push_in_batches(changes)
+            while start < len(changes):
+                batch = self._intended or changes[start : start + size.rows]
+                start += len(batch)
+                following = changes[start : start + size.rows] if smooth and size.has_grown and not shared else ()
+                began, troubled = clock.monotonic(), self._troubled
+                await finish(self._write_between(batch, following))
+                smooth = self._troubled == troubled
+                size.learn(clock.monotonic() - began, smooth=smooth)
+            await finish(self._acknowledge())
         except asyncio.CancelledError:
             await last_chance(asyncio.ensure_future(self._acknowledge()))
             raise
         await self._wait_for_rows()
-
-    async def _push_in_batches(self, changes: Sequence[Change]) -> None:
-        size, start, clock = BatchSize(self._account.settings.batch_size), 0, self._account.clock
-        smooth, shared = False, self._account.shared
-        while start < len(changes):
-            batch = self._intended or changes[start : start + size.rows]
-            start += len(batch)
-            following = changes[start : start + size.rows] if smooth and size.has_grown and not shared else ()
-            began, troubled = clock.monotonic(), self._troubled
-            await finish(self._write_between(batch, following))
-            smooth = self._troubled == troubled
-            size.learn(clock.monotonic() - began, smooth=smooth)
-        await finish(self._acknowledge())
 
     async def retry_columns(self, left_out: Sequence[tuple[Change, str]]) -> None:
         """Set again what rows were written without beside their figures, which stand; repeated, it is harmless.
@@ -118,25 +115,22 @@ class Writer:
         known = next((reason for _, reason in held if reason), "another transaction holds the row")
         self.pushed.waiting = [(change, reason or known) for change, reason in held]
         if len(held) >= _HOPELESS and not self.pushed.applied:
-            self._give_up()
+            # All rows are held: that is no matter of single rows, and the target is called away.
+            reasons = [reason for _, reason in self.pushed.waiting]
+            self.pushed.waiting.clear()
+            raise TargetUnavailable(f"{len(reasons)} rows cannot be written now: {reasons[0]}")
 
     async def _again(self, changes: Iterable[Change]) -> list[tuple[Change, str]]:
         """Try changes once more without waiting; give those that still wait."""
-        again = list(changes)
+        again, size = list(changes), self._account.settings.batch_size
         self.pushed.waiting = []
-        for batch in _batches(again, self._account.settings.batch_size):
-            await finish(self._deliver(batch))
+        for start in range(0, len(again), size):
+            await finish(self._deliver(again[start : start + size]))
         return self._taken_out()
 
     def _taken_out(self) -> list[tuple[Change, str]]:
         held, self.pushed.waiting = self.pushed.waiting, []
         return held
-
-    def _give_up(self) -> None:
-        """Call a target away whose rows are all held: it is no matter of single rows."""
-        reasons = [reason for _, reason in self.pushed.waiting]
-        self.pushed.waiting.clear()
-        raise TargetUnavailable(f"{len(reasons)} rows cannot be written now: {reasons[0]}")
 
     async def _write_between(self, batch: Sequence[Change], following: Sequence[Change]) -> None:
         """Write a batch while the state acknowledges the one before and takes the intents of the one that follows.
@@ -149,9 +143,9 @@ class Writer:
             return
         if not self._intended:
             await self._intend(batch)
-        lanes = self._write_alone(batch), self._acknowledge_and_intend(following)
+        write = self._account.target.write(self._untried(batch), self._fence, patient=False, cycle_id=self._cycle_id)
         # Neither is cut short by the other's error: a commit under way would be lost, and its connection with it.
-        written, failure = await asyncio.gather(*lanes, return_exceptions=True)
+        written, failure = await asyncio.gather(write, self._acknowledge_and_intend(following), return_exceptions=True)
         if failure is not None:
             raise failure
         if isinstance(written, RowsRefused | RowsLocked):
@@ -160,10 +154,6 @@ class Writer:
             raise written
         else:
             self._unacknowledged = written
-
-    async def _write_alone(self, batch: Sequence[Change]) -> BatchResult:
-        batch, cycle_id = self._untried(batch), self._cycle_id
-        return await self._account.target.write(batch, self._fence, patient=False, cycle_id=cycle_id)
 
     async def _acknowledge_and_intend(self, following: Sequence[Change]) -> None:
         self._intended = ()
@@ -235,6 +225,7 @@ class Writer:
             raise TargetError(f"the target refuses every row: {error}") from error
 
     async def _commit(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
+        write, state, cycle_id = self._account.target.write, self._account.state, self._cycle_id
         if self._account.shared:
             # A target repeats its own transaction where that gave way to another; this one is the state's.
             attempts = stamina.retry_context(
@@ -242,17 +233,12 @@ class Writer:
             )
             async for attempt in attempts:
                 with attempt:
-                    return await self._commit_in_one(batch, patient=patient)
-        written = await self._account.target.write(batch, self._fence, patient=patient, cycle_id=self._cycle_id)
-        await self._account.state.acknowledge(self._lease, self._cycle_id, written)
-        return written
-
-    async def _commit_in_one(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
-        async with self._account.state.transaction(self._lease) as transaction:
-            written = await self._account.target.write(
-                batch, _no_fence, transaction, patient=patient, cycle_id=self._cycle_id
-            )
-            await transaction.acknowledge(self._cycle_id, written)
+                    async with state.transaction(self._lease) as transaction:
+                        written = await write(batch, _no_fence, transaction, patient=patient, cycle_id=cycle_id)
+                        await transaction.acknowledge(cycle_id, written)
+                    return written
+        written = await write(batch, self._fence, patient=patient, cycle_id=cycle_id)
+        await state.acknowledge(self._lease, cycle_id, written)
         return written
 
     async def _fence(self) -> None:
@@ -275,8 +261,3 @@ def _with_intents(seen: SnapshotUpdate, changes: Sequence[Change]) -> dict[Cell,
 
 async def _no_fence() -> None:
     """The state's own transaction has checked the lease already."""
-
-
-def _batches(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), size):
-        yield changes[start : start + size]
