@@ -196,6 +196,9 @@ async def test_changes_are_a_feed_and_levels_are_stock_for_spreadsheets(command,
     assert len(rows) == len(first)
     assert {row["location_name"] for row in rows} == {"Main Warehouse", "Riyadh Outlet"}
     assert "--at" in (await command("levels", "--at", "yesterday")).err
+    early = await command("levels", "--at", "2020-01-01", "--csv")
+    assert (early.code, early.out) == (2, "")
+    assert "main: the ledger reaches back to 20" in early.err
 
 
 async def test_whatever_is_a_table_is_csv_too(command, configured, qoyod):

@@ -18,8 +18,13 @@ TTL = timedelta(minutes=5)
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-async def state(request):
-    opened = await open_state(request.getfixturevalue(f"{request.param}_state_url"), timedelta(days=90))
+def url(request):
+    return request.getfixturevalue(f"{request.param}_state_url")
+
+
+@pytest.fixture
+async def state(url):
+    opened = await open_state(url, timedelta(days=90))
     yield opened
     await opened.close()
 
@@ -67,7 +72,8 @@ async def stock(state, at):
 
 
 async def test_stock_at_an_instant_is_what_stood_then(state, write):
-    before = datetime.now(UTC) - timedelta(seconds=5)
+    before = datetime.now(UTC)
+    await asyncio.sleep(0.002)
     await write(11, None, 5)
     one = await write(12, None, 7)
     await write(11, 5, 4)
@@ -82,14 +88,19 @@ async def test_stock_at_an_instant_is_what_stood_then(state, write):
     assert (level.sku, level.place, level.since is not None) == ("SKU-11", "MAIN", True)
 
 
-async def test_before_the_ledger_begins_nothing_is_made_up(state, write):
-    await write(11, None, 5)
+async def test_before_the_ledger_begins_nothing_is_made_up(state, write, url):
+    written = await write(11, None, 5)
     report = CycleReport("main", "c9", datetime.now(UTC))
     await state.begin(write.lease, report)
-    await state.end(write.lease, report)  # deletes what is older than 90 days, and remembers to have done so
-    assert await stock(state, datetime.now(UTC) - timedelta(days=89)) == {}
-    with pytest.raises(BeyondLedger, match="reaches back to"):
-        await state.levels_at("main", datetime.now(UTC) - timedelta(days=91))
+    await state.end(write.lease, report)  # deletes what is older than 90 days
+    assert await stock(state, written) == {11: Decimal(5)}
+    with pytest.raises(BeyondLedger, match="reaches back to"):  # before its first writer came
+        await state.levels_at("main", datetime.now(UTC) - timedelta(minutes=1))
+    forgetful = await open_state(url, timedelta(0))
+    await forgetful.end(write.lease, report)
+    await forgetful.close()
+    with pytest.raises(BeyondLedger, match="reaches back to"):  # what has changed since then is deleted
+        await state.levels_at("main", written)
 
 
 async def test_the_page_finds_the_newest_changes_the_last_day_and_products_by_any_word(state, write):

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from stocksync.core.model import Change
+from stocksync.core.policy import LocationMap
 from stocksync.errors import CursorLost, StateUnavailable
 from stocksync.ports import LedgerRow
 
@@ -23,12 +25,16 @@ async def told(site, query=""):
     return answer.status, json.loads(await answer.text())
 
 
-async def test_changes_come_with_the_next_cursor(site):
-    site.ledger.rows = [row(number) for number in (4, 5, 9)]
-    status, document = await told(site, "?account=main&after=4&limit=1")
+async def test_changes_come_with_the_next_cursor(ex):
+    async with ex.opened(watched=(replace(ex.MAIN, places=LocationMap()),)) as site:
+        site.shelf.statuses["main"] = ex.status(locations={3: "Riyadh Outlet"})
+        site.ledger.rows = [row(number) for number in (4, 5, 9)]
+        status, document = await told(site, "?account=main&after=4&limit=1")
+        at_its_end = await told(site, "?after=9")
     assert (status, document["account"], document["next"]) == (200, "main", 5)
-    assert [(one["id"], one["change"]["after"]) for one in document["changes"]] == [(5, "2")]
-    assert await told(site, "?after=9") == (200, {"account": "main", "changes": [], "next": 9})
+    told_ = [(one["id"], one["change"]["after"], one["location"]) for one in document["changes"]]
+    assert told_ == [(5, "2", "Riyadh Outlet")]
+    assert at_its_end == (200, {"account": "main", "changes": [], "next": 9})
 
 
 async def test_who_waits_is_answered_when_a_change_comes(site):

@@ -48,7 +48,8 @@ SEEN_ELSEWHERE = {
     "state/approvals.py: the figures of plan {} have changed since they were shown: look again": "`approve`",
     "state/feed.py: {}: the ledger has no row {} (any more), so changes behind it may be missing: read all stock anew, "
     "then go on from 0": "the feed",
-    "state/feed.py: {}: the ledger reaches back to {} UTC; state.keep_ledger says how far": "`levels`",
+    "state/feed.py: {}: the ledger reaches back to {} UTC: it begins with the account's first cycle, and "
+    "state.keep_ledger says how long it is kept": "`levels`",
     "targets/after_batch.py: {} changes rows of ours": "`check`",
     "targets/live.py: column {} looks as if it marked deleted rows": "`check`",
     "targets/live.py: its unique index {} holds only for some rows": "`check`",

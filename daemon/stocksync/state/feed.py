@@ -40,14 +40,15 @@ async def levels_at(connection: AsyncConnection, account: str, at: datetime) -> 
     """Give what stood in the target at an instant, in key order.
 
     Raises:
-        BeyondLedger: changes after that instant were deleted, as they outlived `keep_ledger`.
+        BeyondLedger: the account was not known then, or what changed since was deleted, as it outlived `keep_ledger`.
 
     """
     mine = ledger.c.account == account
     begins = (await connection.execute(select(accounts.c.ledger_from).where(accounts.c.account == account))).scalar()
     if begins is not None and at < begins:
         raise BeyondLedger(
-            f"{account}: the ledger reaches back to {begins:%Y-%m-%d %H:%M} UTC; state.keep_ledger says how far"
+            f"{account}: the ledger reaches back to {begins:%Y-%m-%d %H:%M:%S} UTC: it begins with the account's first"
+            " cycle, and state.keep_ledger says how long it is kept"
         )
     found: dict[Cell, Level | None] = {}
     now = select(*_of(cells), cells.c.acked, cells.c.acked_at).where(

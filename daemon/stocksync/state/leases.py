@@ -129,7 +129,8 @@ async def _take(
     epoch = 1 if row is None else row.epoch if claimant.has(row, now) else row.epoch + 1
     values = {"owner": claimant.owner, "epoch": epoch, "expires_at": now + claimant.ttl, "address": claimant.address}
     if row is None:
-        await connection.execute(insert(accounts), {"account": account, "failures": 0, **values})
+        # What stood in the target before its first writer came, nobody knows.
+        await connection.execute(insert(accounts), {"account": account, "failures": 0, "ledger_from": now, **values})
     else:
         await _set(connection, account, **values)
     return Lease(account, claimant.owner, epoch, claimant.ttl)

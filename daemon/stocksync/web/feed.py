@@ -1,12 +1,14 @@
 """`/api/changes`: what was written, for those downstream, from a cursor on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from stocksync.core.health import Watched
 from stocksync.core.model import whole_number
+from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, CursorLost, StateError
 from stocksync.ports import LedgerRow
 from stocksync.web.access import answer, problem
@@ -34,7 +36,8 @@ class Feed:
     """Answers from the ledger alone: any process that reads the state may serve it."""
 
     read: ChangesAfter
-    accounts: Callable[[], Collection[str]]
+    accounts: Callable[[], Mapping[str, Watched]]
+    statuses: Callable[[], Awaitable[Iterable[AccountStatus]]]
 
     async def changes(self, request: web.Request) -> web.Response:
         """Give the applied changes behind a cursor, and the next cursor; wait for one where that is asked."""
@@ -55,8 +58,16 @@ class Feed:
             rows = await self.read(asked.account, asked.after, asked.limit)
             left = until - asyncio.get_running_loop().time()
             if rows or left <= 0:
-                return rows
+                return await self._named(asked.account, rows)
             await asyncio.sleep(min(_LOOK_SECONDS, left))
+
+    async def _named(self, account: str, rows: list[LedgerRow]) -> list[LedgerRow]:
+        watched = self.accounts().get(account)
+        if not rows or watched is None:
+            return rows
+        status = next((one for one in await self.statuses() if one.account == account), None)
+        names = watched.places.names(status.locations) if status else {}
+        return [replace(row, location=names.get(row.change.place, "")) for row in rows]
 
 
 def _asked(query: Mapping[str, str], accounts: Collection[str]) -> _Question:
