@@ -28,6 +28,11 @@ class ChangeSet:
     adopted: dict[Cell, tuple[Figure, str]] = field(default_factory=dict)
     """First contact with a row that already is right; counted as unchanged."""
 
+    @property
+    def planned(self) -> list[Cell]:
+        """Cells that a plan decides on."""
+        return [change.cell for change in (*self.changes, *self.negative)]
+
     def add(self, other: "ChangeSet") -> None:
         """Take in what was found of products that come after these."""
         self.unchanged += other.unchanged

@@ -123,10 +123,9 @@ def due_again(catalogue: Catalogue, now: datetime, interval: timedelta, cross_ch
 
 def needing_another_look(desires: DesiredState, found: ChangeSet, applied: Collection[Cell]) -> set[int]:
     """Name the products of which something is open, held, unknown, set aside, skipped or worth counting each time."""
-    planned = (change.cell for change in chain(found.changes, found.negative))
     refused = (change.cell for change, _ in found.refused)
     bent = [cell for cell, want in desires.wants.items() if want.discrepancies]
-    cells = chain(planned, refused, found.waiting, found.skipped, desires.unknown, desires.orphaned)
+    cells = chain(found.planned, refused, found.waiting, found.skipped, desires.unknown, desires.orphaned)
     return {cell.product_id for cell in cells if cell not in applied}.union(
         {cell.product_id for cell in bent}, desires.unmapped_held, desires.outdated, desires.yielding
     )

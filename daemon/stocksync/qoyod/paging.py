@@ -6,9 +6,10 @@ is met twice rather than never; why that matters stands in core/verdict.py.
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
@@ -19,8 +20,10 @@ from stocksync.ports import Clock, Priority, Progress
 from stocksync.qoyod.calls import FOUND_NOTHING, Answer, ApiCalls, Request
 from stocksync.qoyod.settings import SourceSettings
 from stocksync.qoyod.wire import NOTHING_SETTLED, Page, Settled, decode_page
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 _ROUNDS = 2
 _MANY = 0.1
@@ -111,7 +114,7 @@ class ReadPass:
         rest = self._rest()
         await self._walk(number for number in rest if within(self.due, number))
         await self._walk(number for number in rest if not within(self.due, number))
-        judgement = self._judge()
+        judgement = await self._of_all(self._judge)
         tried: set[int] = set()
         for _ in range(_ROUNDS):
             doubtful = set(judgement.doubtful)
@@ -119,8 +122,8 @@ class ReadPass:
                 break
             tried |= doubtful
             await self._walk(doubtful | set(judgement.seams))
-            judgement = self._judge()
-        reading = self._reading(judgement, started_at)
+            judgement = await self._of_all(self._judge)
+        reading = await self._of_all(lambda: self._reading(judgement, started_at))
         self._tell(reading)
         return reading
 
@@ -214,6 +217,10 @@ class ReadPass:
         if self.progress is not None:
             done = len(self.evidence)
             self.progress(done, max(done, now.total_pages or 0))
+
+    async def _of_all(self, conclude: Callable[[], T]) -> T:
+        """Conclude from every row, off the loop where there are many."""
+        return await off_loop(sum(len(page.ids) for page in self.pages.values()), conclude)
 
     def _judge(self) -> Judgement:
         judgement = judge(self.evidence.values(), self.limit)

@@ -35,8 +35,7 @@ async def retry_columns(writer: Writer, prepared: CyclePlan, now: datetime) -> N
 
 def _due(prepared: CyclePlan, now: datetime) -> Iterator[tuple[datetime, Change, str]]:
     """Give the rows whose figure stands and needs no writing now, with what was said of their columns."""
-    snapshot, planned = prepared.snapshot, {change.cell for change in prepared.found.changes}
-    planned |= {change.cell for change in prepared.found.negative}
+    snapshot, planned = prepared.snapshot, set(prepared.found.planned)
     for (product_id, place), entry in snapshot.quarantine.items():
         product = prepared.reading.products.get(product_id)
         if entry.side != Side.COLUMN or place is None or product is None or waits(entry, now):

@@ -112,6 +112,9 @@ class Cycle:
                 await off_loop(prepared.size, describe, report, prepared, account.limits)
             await self._carry_out(prepared, answered=answered)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
+        rows, large = prepared.size, [catalogue, reading, focus, prepared]
+        del catalogue, reading, focus, prepared
+        await off_loop(rows, large.clear)  # to let go of a million cells takes a while, too
 
     def _share(self, share: float) -> float:
         """Give the instant, by the monotonic clock, at which so much of the deadline is over."""

@@ -77,8 +77,8 @@ async def prepare(account: Account, focus: Focus, seed: int, until: float = math
     reading, snapshot, rows = focus.reading, focus.snapshot, focus.rows
     absent = await ask_for_absent(account.source, reading, snapshot.products, account.clock, until)
     desires, found = await _compare(account, reading, snapshot, absent)
-    changing = [change.cell for change in (*found.changes, *found.negative)]
-    chosen = await off_loop(rows, sample, reading, changing, account.settings.cross_check, snapshot.checked_up_to, seed)
+    count, after = account.settings.cross_check, snapshot.checked_up_to
+    chosen = await off_loop(rows, lambda: sample(reading, found.planned, count, after, seed))
     checked = await cross_check(account.source, chosen.products, account.clock, until)
     checked.up_to = chosen.after
     if checked.newer or checked.distrusted:

@@ -203,7 +203,7 @@ def _settled(prepared: CyclePlan) -> Iterator[Cell]:
     """Quarantined cells that no longer want anything, of products that were read or that are gone."""
     if not prepared.snapshot.quarantine:
         return
-    attempted = {change.cell for change in (*prepared.found.changes, *prepared.found.negative)}
+    attempted = set(prepared.found.planned)
     attempted |= {change.cell for change, _ in prepared.found.refused}
     attempted |= {*prepared.found.waiting, *prepared.desires.unknown}
     looked_at = prepared.reading.products.keys() | _gone(prepared)
