@@ -53,8 +53,8 @@ def test_a_row_s_digest_is_its_bytes_and_a_gone_product_s_its_id() -> None:
 
 def test_what_is_looked_at_again_is_not_recognised() -> None:
     known = {1: settled(b"one"), 2: settled(b"two"), 3: None}
-    assert Catalogue(b"r", known).settled == {b"one": 1, b"two": 2}
-    assert Catalogue(b"r", known, again=frozenset({1})).settled == {b"two": 2}
+    assert Catalogue(b"r", known).settled() == {b"one": 1, b"two": 2}
+    assert Catalogue(b"r", known, again=frozenset({1})).settled() == {b"two": 2}
 
 
 def test_in_focus_is_all_but_what_was_recognised_or_is_long_gone() -> None:

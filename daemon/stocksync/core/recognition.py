@@ -58,9 +58,8 @@ class Catalogue:
     unread: PageSpans = ()
     """Pages that the last reading had no time for."""
 
-    @property
     def settled(self) -> dict[bytes, int]:
-        """Row digest to product, of those that a reading need not look at."""
+        """Give row digest to product, of those that a reading need not look at."""
         trusted = ((key, one) for key, one in self.known.items() if one is not None and key not in self.again)
         return {one.digest: product_id for product_id, one in trusted}
 

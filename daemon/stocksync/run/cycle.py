@@ -96,7 +96,7 @@ class Cycle:
         await account.state.begin(self._lease, report)
         async with self._phase("read"):
             catalogue = await catalogue_of(account, full=self._full)
-            until, settled = self._share(READING_SHARE), await off_loop(len(catalogue.known), lambda: catalogue.settled)
+            until, settled = self._share(READING_SHARE), await off_loop(len(catalogue.known), catalogue.settled)
             reading = await account.source.read(self._progress, until=until, first=catalogue.unread, settled=settled)
             report.verdict, report.reasons = reading.verdict, reading.reasons
             report.pages, report.unread, report.total = reading.pages, reading.unread, reading.total
@@ -112,8 +112,8 @@ class Cycle:
                 await off_loop(prepared.size, describe, report, prepared, account.limits)
             await self._carry_out(prepared, answered=answered)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
-        rows, large = prepared.size, [catalogue, reading, focus, prepared]
-        del catalogue, reading, focus, prepared
+        rows, large = prepared.size, [catalogue, settled, reading, focus, prepared]
+        del catalogue, settled, reading, focus, prepared
         await off_loop(rows, large.clear)  # to let go of a million cells takes a while, too
 
     def _share(self, share: float) -> float:
@@ -166,7 +166,7 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     """
     report = new_report(account, None)
     catalogue = await catalogue_of(account, full=full)
-    reading = await account.source.read(progress, settled=catalogue.settled)
+    reading = await account.source.read(progress, settled=catalogue.settled())
     report.verdict, report.pages, report.total = reading.verdict, reading.pages, reading.total
     if reading.verdict is Verdict.EMPTY:
         report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
