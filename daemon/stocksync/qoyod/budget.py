@@ -92,8 +92,10 @@ class Budget:
     def _serve(self) -> None:
         """Let the most urgent go, and come back when the next one may."""
         now = self._clock.monotonic()
-        self._drop_lost(now)
-        while (queue := self._next_queue()) and self._is_open(now):
+        while self._slots and self._slots[0].until < now:  # lost, as nobody used it in time
+            self._slots.popleft()
+            self._block = 1
+        while (queue := self._next_queue()) and self._slots and max(self._slots[0].since, self._closed_until) <= now:
             self._slots.popleft()
             self._person_went = queue is self._people
             heapq.heappop(queue)[2].set_result(None)
@@ -106,14 +108,6 @@ class Budget:
         elif self._reserving is None or self._reserving.done():
             self._reserving = asyncio.create_task(self._reserve(), name=f"budget {self._tenant}")
 
-    def _is_open(self, now: float) -> bool:
-        return bool(self._slots) and max(self._slots[0].since, self._closed_until) <= now
-
-    def _drop_lost(self, now: float) -> None:
-        while self._slots and self._slots[0].until < now:
-            self._slots.popleft()
-            self._block = 1
-
     def _next_queue(self) -> list[_Waiter]:
         """Give whose turn it is, without those who went away; empty where nobody waits."""
         for queue in (self._people, self._others):
@@ -123,13 +117,13 @@ class Budget:
         return self._others if (both and self._person_went) or not self._people else self._people
 
     def _ring_at(self, moment: float) -> None:
+        def ring() -> None:
+            self._timer = None
+            self._serve()
+
         if self._timer is None:
             wait = max(_SHORTEST_WAIT, moment - self._clock.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(wait, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        self._serve()
+            self._timer = asyncio.get_running_loop().call_later(wait, ring)
 
     async def _reserve(self) -> None:
         waiting = sum(not waiter[2].done() for waiter in (*self._people, *self._others))

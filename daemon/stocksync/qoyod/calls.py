@@ -57,6 +57,17 @@ class Answer:
         """The body."""
         return self.response.body
 
+    def shows(self, path: str) -> bool:
+        """Whether there are rows to decode; they are none only where Qoyod itself says so.
+
+        Raises:
+            SourceRefused: it says of the path that there is no such thing.
+
+        """
+        if not self.found and not FOUND_NOTHING.search(self.body[:1000]):
+            raise SourceRefused(f"Qoyod knows no {path} here (404): check base_url, which ends in /2.0")
+        return self.found
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -128,11 +139,8 @@ class ApiCalls:
                 log.debug("request_failed", account=self._settings.account, path=request.path, reason=str(error))
                 if faults >= self._settings.attempts:
                     raise
-            await asyncio.sleep(self._backoff(faults))
-
-    def _backoff(self, faults: int) -> float:
-        ceiling = min(self._settings.max_backoff, self._settings.backoff * 2.0 ** (faults - 1))
-        return self._random.uniform(0, ceiling)
+            ceiling = min(self._settings.max_backoff, self._settings.backoff * 2.0 ** (faults - 1))
+            await asyncio.sleep(self._random.uniform(0, ceiling))
 
     async def _authorized(self, request: Request) -> Answer:
         """Ask, and once more with a renewed credential after a 401."""
@@ -158,7 +166,10 @@ class ApiCalls:
         read_at, sent = self._clock.now(), self._tick()
         response = await self._send(request, headers)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-            await self._throttle(response)
+            seconds = retry_after(response.headers, self._clock.now())
+            self._publish(RequestThrottled(self._settings.account, seconds))
+            await self._budget.throttled(seconds)
+            raise _Throttled
         self._judge(response, headers, sent)
         return Answer(response, read_at, self._clock.now(), sent, self._tick())
 
@@ -191,9 +202,11 @@ class ApiCalls:
                 f"somebody before Qoyod answered 404 with a page: {_excerpt(response.body, headers)}"
             )
         if status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
-            # What was asked before a refusal came proves nothing of the credential as it is since.
-            if sent > self._refused_at:
-                self._note_answer(response)
+            # What was asked before a refusal came proves nothing of the credential as it is since; nor does the page of
+            # some proxy ever.
+            known = status == HTTPStatus.OK or _KNOWN_404.search(response.body[:1000])
+            if sent > self._refused_at and known:
+                self._note(well=True)
             return
         shown = _excerpt(response.body, headers)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and is_of_a_proxy(response):
@@ -210,12 +223,6 @@ class ApiCalls:
             raise SourceRefused(f"Qoyod refused the request ({status}): {shown}")
         raise SourceUnavailable(f"Qoyod answered {status}: {shown}")
 
-    async def _throttle(self, response: Response) -> None:
-        seconds = retry_after(response.headers, self._clock.now())
-        self._publish(RequestThrottled(self._settings.account, seconds))
-        await self._budget.throttled(seconds)
-        raise _Throttled
-
     def _note_date(self, response: Response) -> None:
         """Compare the clocks: ours decides which figure is newer, and how old it is called."""
         date = _date(response.headers.get("date", ""))
@@ -227,11 +234,6 @@ class ApiCalls:
             seconds = round(self.skew.total_seconds())
             log.warning("clock_differs", account=self._settings.account, qoyod_before_us_seconds=seconds)
         self._told_of_skew = wrong
-
-    def _note_answer(self, response: Response) -> None:
-        """A page of some proxy proves nothing about the credential."""
-        if response.status == HTTPStatus.OK or _KNOWN_404.search(response.body[:1000]):
-            self._note(well=True)
 
     def _note(self, *, well: bool, reason: str = "") -> None:
         """Tell of a change, once."""

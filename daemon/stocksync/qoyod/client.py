@@ -13,7 +13,7 @@ from stocksync.core.model import BadRow, Product, Reading
 from stocksync.errors import SourceRefused
 from stocksync.ports import Clock, Priority, Progress, Publish
 from stocksync.qoyod.budget import Budget
-from stocksync.qoyod.calls import FOUND_NOTHING, NO_PRODUCT, Answer, ApiCalls, Request
+from stocksync.qoyod.calls import NO_PRODUCT, Answer, ApiCalls, Request
 from stocksync.qoyod.credentials import Credential
 from stocksync.qoyod.many import ManyBySku
 from stocksync.qoyod.paging import ReadPass, fetch
@@ -98,22 +98,13 @@ class QoyodSource:
         params = {"page": "1", "per_page": str(self._settings.per_page), "q[s]": "id asc", "q[sku_eq]": sku}
 
         def understand(answer: Answer) -> Page | None:
-            if answer.found:
-                return decode_page(answer.body, 0, answer.read_at, Filter(sku=sku), received_at=answer.received_at)
-            if FOUND_NOTHING.search(answer.body[:1000]):
+            if not answer.shows("/products"):
                 return None
-            raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
+            return decode_page(answer.body, 0, answer.read_at, Filter(sku=sku), received_at=answer.received_at)
 
         page = await self._calls.get(Request("find", "/products", params, priority), understand)
-        return None if page is None else self._only(page, sku)
-
-    async def find_many(
-        self, skus: Sequence[str], allowed: Callable[[], Awaitable[None]]
-    ) -> Mapping[str, Product | BadRow | None]:
-        """Look products up by their exact SKUs, in as few requests as Qoyod is seen to allow."""
-        return await self._many.find(skus, Priority.PERSON, allowed)
-
-    def _only(self, page: Page, sku: str) -> Product | BadRow | None:
+        if page is None:
+            return None
         if len(page.products) > 1:
             log.warning("sku_not_unique", account=self._settings.account, products=[p.id for p in page.products])
         if page.products:
@@ -123,6 +114,12 @@ class QoyodSource:
         if page.bad or page.total is None or page.total > len(page.ids):
             raise SourceRefused(f"Qoyod did not follow the filter for SKU {sku!r}: ask by product id")
         return None
+
+    async def find_many(
+        self, skus: Sequence[str], allowed: Callable[[], Awaitable[None]]
+    ) -> Mapping[str, Product | BadRow | None]:
+        """Look products up by their exact SKUs, in as few requests as Qoyod is seen to allow."""
+        return await self._many.find(skus, Priority.PERSON, allowed)
 
     async def again(self, product: Product) -> Product | None:
         """Read the list page of a product once more; None where it no longer stands there, well."""
@@ -137,10 +134,6 @@ class QoyodSource:
         """List the account's locations, id to name: the cheapest probe of a credential."""
 
         def understand(answer: Answer) -> dict[int, str]:
-            if answer.found:
-                return decode_locations(answer.body)
-            if FOUND_NOTHING.search(answer.body[:1000]):
-                return {}
-            raise SourceRefused("Qoyod knows no /inventories here (404): check base_url, which ends in /2.0")
+            return decode_locations(answer.body) if answer.shows("/inventories") else {}
 
         return await self._calls.get(Request("inventories", "/inventories", {}, Priority.CHECK), understand)

@@ -8,7 +8,7 @@ from multidict import MultiDict
 from stocksync.core.model import BadRow, Product
 from stocksync.errors import SourceRefused
 from stocksync.ports import Priority
-from stocksync.qoyod.calls import FOUND_NOTHING, Answer, ApiCalls, Request
+from stocksync.qoyod.calls import Answer, ApiCalls, Request
 from stocksync.qoyod.settings import Filter
 from stocksync.qoyod.wire import Page, decode_page
 
@@ -70,8 +70,14 @@ class ManyBySku:
         """Ask for all in one request; nothing where the filter is not followed."""
         params = MultiDict({"page": "1", "per_page": str(self._per_page), "q[s]": "id asc"})
         params.extend((_IN, sku) for sku in skus)
+
+        def understand(answer: Answer) -> Page | None:
+            if not answer.shows("/products"):
+                return None
+            return decode_page(answer.body, 0, answer.read_at, Filter(), received_at=answer.received_at)
+
         try:
-            page = await self._calls.get(Request("find", "/products", params, priority), _understood)
+            page = await self._calls.get(Request("find", "/products", params, priority), understand)
         except SourceRefused as error:
             self._distrust(str(error))
             return {}
@@ -86,11 +92,3 @@ class ManyBySku:
     def _distrust(self, why: str) -> None:
         self._trusted = False
         log.warning("sku_filter_not_followed", account=self._account, filter=_IN, reason=why, done="asking one by one")
-
-
-def _understood(answer: Answer) -> Page | None:
-    if answer.found:
-        return decode_page(answer.body, 0, answer.read_at, Filter(), received_at=answer.received_at)
-    if FOUND_NOTHING.search(answer.body[:1000]):
-        return None
-    raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")

@@ -18,7 +18,7 @@ from stocksync.known_secrets import remember
 from stocksync.ports import Clock, TokenStore
 from stocksync.qoyod.proxies import is_of_a_proxy
 from stocksync.qoyod.secret import secret_of
-from stocksync.qoyod.transport import Post, Response, TransportFault, post_over
+from stocksync.qoyod.transport import Post, TransportFault, post_over
 
 log = structlog.get_logger(__name__)
 
@@ -94,15 +94,27 @@ class OAuthCredential:
             raise type(self._failed[1])(str(self._failed[1]))
         try:
             answer = self._unsaved or await self._grant()
-            await self._keep(answer)
+            if answer.refresh_token:
+                # Where it cannot be stored it waits in memory, and nothing is used yet.
+                self._unsaved = answer
+                await self._save(answer.refresh_token)
+                self._unsaved = None
         except SourceError as error:
             self._failed = (self._clock.monotonic() + _COOL_DOWN, error)
             raise
         self._failed = None
-        self._use(answer)
+        lifetime = _seconds(answer.expires_in)
+        self._access, self._renew_at, self.expires_at = answer.access_token, None, None
+        if lifetime is not None:
+            self._renew_at = self._clock.monotonic() + lifetime - min(_MARGIN, lifetime / 10)
+            self.expires_at = self._clock.now() + timedelta(seconds=lifetime)
+        log.info("token_renewed", account=self._account, expires_at=self.expires_at)
 
     async def _grant(self) -> _Answer:
-        stored = await self._stored()
+        try:
+            stored = await self._tokens.load(self._account)
+        except StateError as error:
+            raise SourceUnavailable(f"the refresh token could not be loaded: {error}") from error
         remember(stored)
         if stored:
             try:
@@ -120,9 +132,6 @@ class OAuthCredential:
             response = await self._post(self._token_url, form, {})
         except TransportFault as fault:
             raise SourceUnavailable(f"no token: {fault}") from fault
-        return self._understand(response)
-
-    def _understand(self, response: Response) -> _Answer:
         status, where = response.status, self._token_url
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and is_of_a_proxy(response):
             raise SourceUnavailable(f"a proxy or firewall before {where} answered {status}")
@@ -141,34 +150,11 @@ class OAuthCredential:
             raise SourceUnavailable(f"{where} gave a token that no HTTP header can carry")
         return answer
 
-    async def _keep(self, answer: _Answer) -> None:
-        """Store a new refresh token; where that fails it waits in memory and nothing is used yet."""
-        if answer.refresh_token:
-            self._unsaved = answer
-            await self._save(answer.refresh_token)
-            self._unsaved = None
-
     async def _save(self, token: str) -> None:
         try:
             await self._tokens.save(self._account, token)
         except StateError as error:
             raise SourceUnavailable(f"the refresh token could not be stored: {error}") from error
-
-    async def _stored(self) -> str | None:
-        try:
-            return await self._tokens.load(self._account)
-        except StateError as error:
-            raise SourceUnavailable(f"the refresh token could not be loaded: {error}") from error
-
-    def _use(self, answer: _Answer) -> None:
-        lifetime = _seconds(answer.expires_in)
-        self._access = answer.access_token
-        self._renew_at = None
-        self.expires_at = None
-        if lifetime is not None:
-            self._renew_at = self._clock.monotonic() + lifetime - min(_MARGIN, lifetime / 10)
-            self.expires_at = self._clock.now() + timedelta(seconds=lifetime)
-        log.info("token_renewed", account=self._account, expires_at=self.expires_at)
 
 
 def _seconds(value: object) -> float | None:

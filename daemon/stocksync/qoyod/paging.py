@@ -15,9 +15,9 @@ import structlog
 
 from stocksync.core.completeness import Evidence, Judgement, PageSpans, judge, still_to_read, within
 from stocksync.core.model import BadRow, Product, Reading, Verdict
-from stocksync.errors import SourceError, SourceRefused, SourceUnavailable, Unauthorized
+from stocksync.errors import SourceError, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Priority, Progress
-from stocksync.qoyod.calls import FOUND_NOTHING, Answer, ApiCalls, Request
+from stocksync.qoyod.calls import Answer, ApiCalls, Request
 from stocksync.qoyod.settings import SourceSettings
 from stocksync.qoyod.wire import NOTHING_SETTLED, Page, Settled, decode_page
 from stocksync.threads import off_loop
@@ -55,31 +55,19 @@ async def fetch(
     }
 
     def understand(answer: Answer) -> Fetched:
-        return _understand(answer, number, settings, settled)
+        if not answer.shows("/products"):
+            return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
+        page = decode_page(
+            answer.body, number, answer.read_at, settings.filter, settings.per_page, settled,
+            received_at=answer.received_at,
+        )  # fmt: skip
+        evidence = Evidence(
+            number, echo=page.echo, total=page.total, total_pages=page.total_pages, per_page=page.per_page,
+            ids=page.ids, sent=answer.sent, received=answer.received,
+        )  # fmt: skip
+        return Fetched(evidence, page)
 
     return await calls.get(Request("products", "/products", params, priority), understand)
-
-
-def _understand(answer: Answer, number: int, settings: SourceSettings, settled: Settled) -> Fetched:
-    if not answer.found:
-        if not FOUND_NOTHING.search(answer.body[:1000]):
-            raise SourceRefused("Qoyod knows no /products here (404): check base_url, which ends in /2.0")
-        return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
-    page = decode_page(
-        answer.body, number, answer.read_at, settings.filter, settings.per_page, settled,
-        received_at=answer.received_at,
-    )  # fmt: skip
-    evidence = Evidence(
-        number,
-        echo=page.echo,
-        total=page.total,
-        total_pages=page.total_pages,
-        per_page=page.per_page,
-        ids=page.ids,
-        sent=answer.sent,
-        received=answer.received,
-    )
-    return Fetched(evidence, page)
 
 
 @dataclass(slots=True)
@@ -177,15 +165,13 @@ class ReadPass:
         ordered = sorted(numbers, reverse=True)
         size = max(1, -(-len(ordered) // self.settings.concurrency))
         stretches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+        left = None if math.isinf(self.until) else max(0.0, self.until - self.clock.monotonic())
         try:
-            async with asyncio.timeout(self._left()):
+            async with asyncio.timeout(left):
                 await _together([self._stretch(stretch) for stretch in stretches])
         except TimeoutError:
             for number in ordered:
                 self.evidence.setdefault(number, Evidence(number, error=_LATE))
-
-    def _left(self) -> float | None:
-        return None if math.isinf(self.until) else max(0.0, self.until - self.clock.monotonic())
 
     async def _stretch(self, numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -196,13 +182,9 @@ class ReadPass:
             except Unauthorized:
                 raise
             except SourceError as error:
-                self._fail(number, error)
-
-    def _fail(self, number: int, error: SourceError) -> None:
-        self.failures += 1
-        log.info("page_failed", account=self.settings.account, page=number, reason=str(error))
-        if number not in self.evidence:
-            self.evidence[number] = Evidence(number, error=str(error))
+                self.failures += 1
+                log.info("page_failed", account=self.settings.account, page=number, reason=str(error))
+                self.evidence.setdefault(number, Evidence(number, error=str(error)))
 
     async def _take(self, number: int) -> None:
         """Read a page; where it shows what it showed before, that is confirmed."""
@@ -224,18 +206,14 @@ class ReadPass:
 
     def _judge(self) -> Judgement:
         judgement = judge(self.evidence.values(), self.limit)
-        ignored = self._ignored()
-        if not ignored:
-            return judgement
-        verdict = Verdict.INCONSISTENT if judgement.verdict is Verdict.COMPLETE else judgement.verdict
-        return replace(judgement, verdict=verdict, reasons=(*judgement.reasons, ignored))
-
-    def _ignored(self) -> str:
-        """Name a filter that Qoyod seems not to follow."""
         dropped = sum(len(page.dropped) for page in self.pages.values())
         rows = sum(len(page.ids) for page in self.pages.values())
-        many = dropped > rows * _MANY
-        return f"{dropped} of {rows} rows do not match the filter that was asked for" if many else ""
+        if dropped <= rows * _MANY:
+            return judgement
+        # Qoyod seems not to follow the filter.
+        verdict = Verdict.INCONSISTENT if judgement.verdict is Verdict.COMPLETE else judgement.verdict
+        ignored = f"{dropped} of {rows} rows do not match the filter that was asked for"
+        return replace(judgement, verdict=verdict, reasons=(*judgement.reasons, ignored))
 
     def _reading(self, judgement: Judgement, started_at: datetime) -> Reading:
         products: dict[int, Product] = {}

@@ -20,7 +20,9 @@ def is_of_a_proxy(response: Response) -> bool:
     if status < HTTPStatus.BAD_REQUEST or response.headers.get("cf-mitigated"):
         return status >= HTTPStatus.BAD_REQUEST
     if status == HTTPStatus.FORBIDDEN:
-        return not _is_api_error(body)
+        error = _json_of(body)
+        told = isinstance(error, str) or (isinstance(error, dict) and not _API_ERROR_KEYS.isdisjoint(error))
+        return not told or _is_edge_error(body)
     is_page = response.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml"))
     return is_page or body.startswith(b"<") or _is_edge_error(body)
 
@@ -28,12 +30,6 @@ def is_of_a_proxy(response: Response) -> bool:
 def is_page(response: Response) -> bool:
     """Whether a body is a page for browsers; its type alone proves nothing, as plain sentences are sent as HTML too."""
     return response.body.lstrip().startswith(b"<")
-
-
-def _is_api_error(body: bytes) -> bool:
-    error = _json_of(body)
-    told = isinstance(error, str) or (isinstance(error, dict) and not _API_ERROR_KEYS.isdisjoint(error))
-    return told and not _is_edge_error(body)
 
 
 def _is_edge_error(body: bytes) -> bool:

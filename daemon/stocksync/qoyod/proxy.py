@@ -10,19 +10,15 @@ from stocksync.known_secrets import remember
 
 def proxy_for(proxy: str, url: URL) -> URL | None:
     """Give the configured proxy, or with "env" the environment's for this address; None to go there directly."""
-    found = proxy if proxy != "env" else _of_environment(url)
+    found: str | None = proxy
+    if proxy == "env":
+        named = {} if urllib.request.proxy_bypass(url.host or "") else urllib.request.getproxies()
+        found = named.get(url.scheme) or named.get("all")
     if not found:
         return None
     leads = URL(found if "://" in found else f"http://{found}")
     remember(leads.password)
     return leads
-
-
-def _of_environment(url: URL) -> str | None:
-    if urllib.request.proxy_bypass(url.host or ""):
-        return None
-    named = urllib.request.getproxies()
-    return named.get(url.scheme) or named.get("all")
 
 
 def refusal(proxy: URL, status: int) -> str:

@@ -15,14 +15,10 @@ def secret_of(read_secret: Callable[[], str]) -> str:
     try:
         secret = read_secret().strip()
     except Exception as error:
-        raise Unauthorized(f"the secret could not be read ({type(error).__name__}): {_place(error)}") from error
+        place = getattr(error, "filename", None) or "check the account's auth section"
+        raise Unauthorized(f"the secret could not be read ({type(error).__name__}): {place}") from error
     if not secret:
         raise Unauthorized("the secret is empty: set it where the account's auth section points")
     if not (secret.isascii() and secret.isprintable()):
         raise Unauthorized("the secret holds characters that no HTTP header can carry")
     return secret
-
-
-def _place(error: Exception) -> str:
-    named = getattr(error, "filename", None)
-    return str(named) if named else "check the account's auth section"

@@ -7,6 +7,7 @@ float touches them.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -213,41 +214,27 @@ def _take_raw(page: Page, raw: msgspec.Raw, path: str, wanted: Filter, digest: b
     try:
         row = _ROW.decode(raw)
     except _UNREADABLE as error:
-        product_id = _id_of(raw)
+        product_id: int | None = None
+        with suppress(*_UNREADABLE):
+            product_id = _IDENTIFIED.decode(raw).id
         reason, _, inner = str(error).partition(" - at `$")
         page.bad.append(BadRow(product_id, page.number, path + inner.rstrip("`"), reason, page.read_at))
         return product_id
-    _take(page, row, path, wanted, digest)
-    return row.id
-
-
-def _id_of(raw: msgspec.Raw) -> int | None:
-    try:
-        return _IDENTIFIED.decode(raw).id
-    except _UNREADABLE:
-        return None
-
-
-def _take(page: Page, row: _Row, path: str, wanted: Filter, digest: bytes) -> None:
-    if not _matches(row, wanted):
+    # A row that does not name its category cannot be checked, and its figures are true all the same.
+    category = wanted.category_id
+    elsewhere = category is not None and row.category_id not in (None, category, str(category))
+    if elsewhere or (wanted.sku is not None and row.sku != wanted.sku):
         page.dropped.append(row.id)
-        return
+        return row.id
     try:
-        product = _product(page, row, digest)
+        page.products.append(_product(page, row, digest))
     except _Bad as bad:
         page.bad.append(BadRow(row.id, page.number, path + bad.path, bad.reason, page.read_at))
-        return
-    page.products.append(product)
+        return row.id
     for entry in row.inventories:
         if entry.id not in page.locations:
             page.locations[entry.id] = _name(entry.name_en, entry.name_ar) or str(entry.id)
-
-
-def _matches(row: _Row, wanted: Filter) -> bool:
-    if wanted.sku is not None and row.sku != wanted.sku:
-        return False
-    # A row that does not name its category cannot be checked, and its figures are true all the same.
-    return wanted.category_id is None or row.category_id in (None, wanted.category_id, str(wanted.category_id))
+    return row.id
 
 
 def _product(page: Page, row: _Row, digest: bytes) -> Product:
