@@ -6,16 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
-import msgspec
-
 from stocksync.errors import NotFound
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.credentials import Credentials
-from stocksync.simulator.distort import ASKS, PAGES, second_half, twist_row
+from stocksync.simulator.distort import second_half, twist_ask, twist_page, twist_row
 from stocksync.simulator.fault_kinds import Phase
 from stocksync.simulator.faults import Fault, Faults, Route
 from stocksync.simulator.limits import RateLimit
-from stocksync.simulator.listing import Shown, asked, show
+from stocksync.simulator.listing import asked, show
 from stocksync.simulator.outages import ANSWERS, CARRIES, UNAUTHORIZED, not_found, throttled
 from stocksync.simulator.render import Renderer, Row
 from stocksync.simulator.wire import JSON, PREFIX, Answer, Request, json_answer
@@ -90,11 +88,13 @@ class Api:
             return json_answer(401, UNAUTHORIZED)
         if wait is not None:
             return throttled(wait)
-        if to.endpoint == "list":
-            return self._list(request, to)
-        if to.endpoint == "product":
-            return self._product(to)
-        return self._inventories() if to.endpoint == "inventories" else not_found(to)
+        if to.endpoint in {"list", "product"}:
+            return self._list(request, to) if to.endpoint == "list" else self._product(to)
+        if to.endpoint != "inventories":
+            return not_found(to)
+        vanished = {fault.number for fault in self.faults.live(Phase.ROW) if fault.place == "location"}
+        rows = [row for row in self.renderer.locations() if row["id"] not in vanished]
+        return json_answer(200, {"inventories": rows})
 
     def _admits(self, request: Request, now: float) -> bool:
         key: str | None = None
@@ -116,17 +116,14 @@ class Api:
         self._deeds(to)
         ask = asked(request, self.largest_page)
         for fault in self._bearing(to, Phase.ASK):
-            ASKS[fault.kind.name](ask, fault, self.catalogue)
+            twist_ask(ask, fault, self.catalogue)
             fault.strike()
         shown = show(self.catalogue, ask)
         if not shown.items:
             return not_found(to)
-        return Answer(200, self._page(shown, to), {"Content-Type": JSON})
-
-    def _page(self, shown: Shown, to: Route) -> bytes:
         rows, pages = self._bearing(to, Phase.ROW), self._bearing(to, Phase.PAGE)
         if not rows and not pages:
-            return self.renderer.page(shown.items, shown.pagination)
+            return Answer(200, self.renderer.page(shown.items, shown.pagination), {"Content-Type": JSON})
         ids = {item.id for item in shown.items}
         for fault in (*rows, *pages):
             if fault.place != "product" or fault.number in ids:
@@ -135,31 +132,23 @@ class Api:
         if shown.pagination is not None:
             body["pagination"] = shown.pagination
         for fault in pages:
-            PAGES[fault.kind.name](body, fault)
-        return msgspec.json.encode(body)
+            twist_page(body, fault)
+        return json_answer(200, body)
 
     def _product(self, to: Route) -> Answer:
         item = self.catalogue.items.get(to.number)
-        if item is None or self._gone(to):
+        if item is None:
             return not_found(to)
+        for fault in self.faults.meeting(to, Phase.ASK):
+            if fault.kind.name == "gone" or (fault.kind.name == "halve" and to.number in second_half(self.catalogue)):
+                fault.strike()
+                return not_found(to)
         rows = [fault for fault in self._bearing(to, Phase.ROW) if fault.kind.name != "lie-stock"]
         if not rows:
             return Answer(200, b'{"product":' + self.renderer.product(item) + b"}", {"Content-Type": JSON})
         for fault in rows:
             fault.strike()
         return json_answer(200, {"product": twist_row(self.renderer.row(item), item, rows)})
-
-    def _gone(self, to: Route) -> bool:
-        for fault in self.faults.meeting(to, Phase.ASK):
-            if fault.kind.name == "gone" or (fault.kind.name == "halve" and to.number in second_half(self.catalogue)):
-                fault.strike()
-                return True
-        return False
-
-    def _inventories(self) -> Answer:
-        vanished = {fault.number for fault in self.faults.live(Phase.ROW) if fault.place == "location"}
-        rows = [row for row in self.renderer.locations() if row["id"] not in vanished]
-        return json_answer(200, {"inventories": rows})
 
     def _bearing(self, to: Route, phase: Phase) -> list[Fault]:
         """Faults that touch this request, those of products and locations that may stand in it included."""
@@ -175,19 +164,19 @@ class Api:
             page = 2 if fault.place == "list" else fault.number
             if page == to.number:
                 fault.strike()
-                _do(fault, self.catalogue)
+                # What the deed needs may be gone by now; the page is served all the same.
+                with contextlib.suppress(NotFound):
+                    _do(fault, self.catalogue)
 
 
 def _do(fault: Fault, catalogue: Catalogue) -> None:
     argument = fault.argument
-    # What the deed needs may be gone by now; the page is served all the same.
-    with contextlib.suppress(NotFound):
-        if fault.kind.name == "create-before":
-            first = min(catalogue.locations, default=None)
-            catalogue.create(argument, stock={} if first is None else {first: 1})
-        elif fault.kind.name == "set-before":
-            where, _, figure = (argument or "").partition("=")
-            product_id, _, location_id = where.partition("/")
-            catalogue.stock_take(int(product_id), int(location_id), Decimal(figure))
-        elif catalogue.items:
-            catalogue.delete(int(argument) if argument else catalogue.ordered()[0].id)
+    if fault.kind.name == "create-before":
+        first = min(catalogue.locations, default=None)
+        catalogue.create(argument, stock={} if first is None else {first: 1})
+    elif fault.kind.name == "set-before":
+        where, _, figure = (argument or "").partition("=")
+        product_id, _, location_id = where.partition("/")
+        catalogue.stock_take(int(product_id), int(location_id), Decimal(figure))
+    elif catalogue.items:
+        catalogue.delete(int(argument) if argument else catalogue.ordered()[0].id)

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Protocol, TypeVar
 
@@ -143,7 +142,20 @@ class _Control:
 
     async def before(self, request: web.Request) -> web.Response:
         wish = await _body(request, _Before)
-        self._sim.before(wish.page, lambda catalogue: _fulfil(wish, catalogue))
+
+        def fulfil(catalogue: Catalogue) -> None:
+            # The page is served all the same where what was to change is gone by then.
+            with contextlib.suppress(NotFound):
+                if wish.delete is not None:
+                    catalogue.delete(wish.delete)
+            with contextlib.suppress(NotFound):
+                if wish.set is not None:
+                    _set(wish.set, catalogue)
+            with contextlib.suppress(NotFound):
+                if wish.create is not None:
+                    _create(wish.create, catalogue)
+
+        self._sim.before(wish.page, fulfil)
         return _json({"page": wish.page})
 
     async def stock(self, request: web.Request) -> web.Response:
@@ -174,19 +186,6 @@ class _Control:
         return _json({"cleared": True})
 
 
-def _fulfil(wish: _Before, catalogue: Catalogue) -> None:
-    # The page is served all the same where what was to change is gone by then.
-    with contextlib.suppress(NotFound):
-        if wish.delete is not None:
-            catalogue.delete(wish.delete)
-    with contextlib.suppress(NotFound):
-        if wish.set is not None:
-            _set(wish.set, catalogue)
-    with contextlib.suppress(NotFound):
-        if wish.create is not None:
-            _create(wish.create, catalogue)
-
-
 def _set(wish: _Stock, catalogue: Catalogue) -> None:
     catalogue.stock_take(wish.product_id, wish.location_id, wish.quantity)
 
@@ -215,12 +214,4 @@ async def _body(request: web.Request, kind: type[T]) -> T:
 
 
 def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status, body=msgspec.json.encode(value, enc_hook=_encode), headers={"Content-Type": JSON}
-    )
-
-
-def _encode(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise NotImplementedError(f"no JSON for {type(value).__name__}")
+    return web.Response(status=status, body=msgspec.json.encode(value), headers={"Content-Type": JSON})

@@ -29,26 +29,22 @@ async def _piecewise(request: web.Request, answer: Answer, closing: asyncio.Even
         response.content_length = len(answer.body)
     with contextlib.suppress(ConnectionError):  # the client may give up at any byte
         await response.prepare(request)
-        await _send(response, answer, closing)
+        if answer.manner is Manner.DRIP:
+            for byte in answer.body:
+                await response.write(bytes([byte]))
+                if await _wait(closing, answer.pause):
+                    break
+        elif answer.manner is Manner.STREAM:
+            view = memoryview(answer.body)
+            for start in range(0, len(view), 1 << 16):
+                await response.write(view[start : start + (1 << 16)])
+        else:
+            await response.write(answer.body[: len(answer.body) // 2])
+            if answer.manner is Manner.STALL:
+                await closing.wait()
     if answer.manner is not Manner.STREAM and request.transport is not None:
         request.transport.close()
     return response
-
-
-async def _send(response: web.StreamResponse, answer: Answer, closing: asyncio.Event) -> None:
-    if answer.manner is Manner.DRIP:
-        for byte in answer.body:
-            await response.write(bytes([byte]))
-            if await _wait(closing, answer.pause):
-                return
-    elif answer.manner is Manner.STREAM:
-        view = memoryview(answer.body)
-        for start in range(0, len(view), 1 << 16):
-            await response.write(view[start : start + (1 << 16)])
-    else:
-        await response.write(answer.body[: len(answer.body) // 2])
-        if answer.manner is Manner.STALL:
-            await closing.wait()
 
 
 async def _wait(closing: asyncio.Event, seconds: float) -> bool:

@@ -74,7 +74,13 @@ def parse(text: str) -> Fault:
         raise ConfigurationError(f"fault {text!r}: expected place=kind, such as page-2=500x3 or all=timeout")
     place, argument = match["place"], match["argument"]
     kind, size = _kind(text, match["kind"])
-    _check_place(text, place, match["number"], kind)
+    if place not in PLACES:
+        raise ConfigurationError(f"fault {text!r}: no place {place!r}; there are {', '.join(PLACES)}")
+    if place not in kind.places:
+        raise ConfigurationError(f"fault {text!r}: {kind.name} happens at {', '.join(kind.places)}, not at {place}")
+    if (match["number"] is not None) != (place in NUMBERED):
+        wanted = f"{place}-N with a number" if place in NUMBERED else f"{place} without a number"
+        raise ConfigurationError(f"fault {text!r}: write {wanted}")
     _check_argument(text, kind, argument)
     times = int(match["times"]) if match["times"] else (1 if kind.once else None)
     return Fault(text.strip(), place, int(match["number"] or 0), kind, size, argument, times)
@@ -91,16 +97,6 @@ def _kind(text: str, name: str) -> tuple[Kind, int]:
     near = difflib.get_close_matches(name, _BY_NAME, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_BY_NAME)}"
     raise ConfigurationError(f"fault {text!r}: no kind {name!r}; {hint}")
-
-
-def _check_place(text: str, place: str, number: str | None, kind: Kind) -> None:
-    if place not in PLACES:
-        raise ConfigurationError(f"fault {text!r}: no place {place!r}; there are {', '.join(PLACES)}")
-    if place not in kind.places:
-        raise ConfigurationError(f"fault {text!r}: {kind.name} happens at {', '.join(kind.places)}, not at {place}")
-    if (number is not None) != (place in NUMBERED):
-        wanted = f"{place}-N with a number" if place in NUMBERED else f"{place} without a number"
-        raise ConfigurationError(f"fault {text!r}: write {wanted}")
 
 
 _ARGUMENTS = {

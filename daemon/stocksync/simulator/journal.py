@@ -35,12 +35,11 @@ class Logged:
 
 def masked(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep of a credential that it was there, and of which scheme."""
-    return {name: _mask(value) if name in _SECRET else value for name, value in headers.items()}
-
-
-def _mask(value: str) -> str:
-    scheme, space, _ = value.partition(" ")
-    return f"{scheme} ***" if space and len(scheme) <= _SHOWN else "***"
+    shown = dict(headers)
+    for name in _SECRET & shown.keys():
+        scheme, space, _ = shown[name].partition(" ")
+        shown[name] = f"{scheme} ***" if space and len(scheme) <= _SHOWN else "***"
+    return shown
 
 
 class Journal:

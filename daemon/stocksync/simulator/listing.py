@@ -68,13 +68,22 @@ def asked(request: Request, largest_page: int) -> Ask:
     """Read a list request's parameters; an unknown filter is ignored in silence, as Qoyod may."""
     wanted_page, wanted_size = request.first("page"), request.first("per_page")
     name, _, direction = (request.first("q[s]") or "id asc").partition(" ")
-    tests, among = _tests(request)
+    tests: list[Test] = []
+    among: dict[str, list[str]] = {}
+    for key, value in request.query:
+        if not key.startswith("q["):
+            continue
+        column = key[2:].rstrip("[]")
+        if key.endswith("_in][]"):
+            among.setdefault(column.removesuffix("_in"), []).append(value)
+        elif (test := _test(column, value)) is not None:
+            tests.append(test)
     return Ask(
         page=max(1, _integer(wanted_page) or 1),
         per_page=min(largest_page, max(1, _integer(wanted_size) or DEFAULT_PER_PAGE)),
         paged=wanted_page is not None or wanted_size is not None,
         tests=tests,
-        among=among,
+        among=[_among(_FIELDS[column], values) for column, values in among.items() if column in _FIELDS],
         order=name if name in _FIELDS else "id",
         descending=direction.strip() == "desc",
     )
@@ -82,7 +91,13 @@ def asked(request: Request, largest_page: int) -> Ask:
 
 def show(catalogue: Catalogue, ask: Ask) -> Shown:
     """Choose the products of the page asked for."""
-    found = _found(catalogue, ask)
+    found = catalogue.ordered()
+    if ask.hidden:
+        found = [item for item in found if item.id not in ask.hidden]
+    for test in (*ask.tests, *ask.among):
+        found = list(filter(test, found))
+    if ask.order != "id" or ask.descending:
+        found = sorted(found, key=_FIELDS[ask.order], reverse=ask.descending)
     total = len(found)
     if not ask.paged:
         return Shown(found, total, None)
@@ -97,31 +112,6 @@ def show(catalogue: Catalogue, ask: Ask) -> Shown:
     return Shown(items, total, pagination)
 
 
-def _found(catalogue: Catalogue, ask: Ask) -> list[Item]:
-    found = catalogue.ordered()
-    if ask.hidden:
-        found = [item for item in found if item.id not in ask.hidden]
-    for test in (*ask.tests, *ask.among):
-        found = list(filter(test, found))
-    if ask.order != "id" or ask.descending:
-        found = sorted(found, key=_FIELDS[ask.order], reverse=ask.descending)
-    return found
-
-
-def _tests(request: Request) -> tuple[list[Test], list[Test]]:
-    among: dict[str, list[str]] = {}
-    tests: list[Test] = []
-    for key, value in request.query:
-        if not key.startswith("q["):
-            continue
-        name = key[2:].rstrip("[]")
-        if key.endswith("_in][]"):
-            among.setdefault(name.removesuffix("_in"), []).append(value)
-        elif (test := _test(name, value)) is not None:
-            tests.append(test)
-    return tests, [_among(_FIELDS[name], values) for name, values in among.items() if name in _FIELDS]
-
-
 def _test(name: str, wanted: str) -> Test | None:
     column, _, predicate = name.rpartition("_")
     if column not in _FIELDS:
@@ -131,7 +121,8 @@ def _test(name: str, wanted: str) -> Test | None:
         text = _TEXT[predicate]
         return lambda item: text(str(value(item)).casefold(), wanted.casefold())
     if predicate in _COMPARISONS:
-        compare, figure = _COMPARISONS[predicate], _like(column, wanted)
+        compare = _COMPARISONS[predicate]
+        figure = (_integer(wanted) or 0) if column in {"id", "category_id"} else wanted
         return lambda item: compare(value(item), figure)
     return None
 
@@ -139,10 +130,6 @@ def _test(name: str, wanted: str) -> Test | None:
 def _among(value: Callable[[Item], int | str], wanted: Sequence[str]) -> Test:
     texts = frozenset(wanted)
     return lambda item: str(value(item)) in texts
-
-
-def _like(column: str, text: str) -> int | str:
-    return (_integer(text) or 0) if column in {"id", "category_id"} else text
 
 
 def _integer(text: str | None) -> int | None:

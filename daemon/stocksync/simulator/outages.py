@@ -60,10 +60,9 @@ def _html(status: int) -> Answer:
     return Answer(status, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
 
-def _challenge(fault: Fault, *_: object) -> Answer:
-    status = int(fault.argument or 403)
-    page = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
-    return Answer(status, page, {"Content-Type": "text/html; charset=UTF-8", "cf-mitigated": "challenge"})
+_CHALLENGE = (
+    b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
+)
 
 
 @lru_cache(maxsize=2)
@@ -72,25 +71,9 @@ def _rows_that_are_none(megabytes: int) -> bytes:
     return b'{"products":[' + row * (megabytes * _MEGABYTE // len(row)) + b'{}],"pagination":{}}'
 
 
-def _redirect(fault: Fault, _route: Route, request: Request, _now: datetime) -> Answer:
-    address = fault.argument or f"http://{request.headers.get('host', 'localhost')}/moved{request.path}"
-    return Answer(307, b"", {"Location": address})
-
-
 @lru_cache(maxsize=2)
 def _filler(megabytes: int) -> bytes:
     return b'{"products":[],"filler":"' + b"x" * (megabytes * _MEGABYTE) + b'"}'
-
-
-def _bomb(fault: Fault, *_: object) -> Answer:
-    packed = gzip.compress(_filler(int(fault.argument or 64)), compresslevel=1, mtime=0)
-    return Answer(200, packed, {"Content-Type": JSON, "Content-Encoding": "gzip"})
-
-
-def _nothing(fault: Fault, *_: object) -> Answer:
-    if fault.argument == "bare":
-        return Answer(404, NOTHING.encode(), {"Content-Type": "text/plain; charset=utf-8"})
-    return json_answer(404, NOTHING)
 
 
 ANSWERS: Mapping[str, Callable[[Fault, Route, Request, datetime], Answer]] = {
@@ -99,15 +82,31 @@ ANSWERS: Mapping[str, Callable[[Fault, Route, Request, datetime], Answer]] = {
     "timeout": lambda *_: Answer(200, b"", manner=Manner.SILENT),
     "reset": lambda *_: Answer(200, b"", manner=Manner.RESET),
     "html": lambda *_: _html(200),
-    "challenge": _challenge,
+    "challenge": lambda fault, *_: Answer(
+        int(fault.argument or 403),
+        _CHALLENGE,
+        {"Content-Type": "text/html; charset=UTF-8", "cf-mitigated": "challenge"},
+    ),
     "hostile": lambda fault, *_: Answer(200, _rows_that_are_none(int(fault.argument or 16)), manner=Manner.STREAM),
     "string": lambda fault, *_: json_answer(200, "Service is busy" if fault.argument is None else fault.argument),
     "empty-body": lambda *_: Answer(200, b""),
-    "redirect": _redirect,
+    "redirect": lambda fault, _route, request, _now: Answer(
+        307,
+        b"",
+        {"Location": fault.argument or f"http://{request.headers.get('host', 'localhost')}/moved{request.path}"},
+    ),
     "deep-json": lambda *_: Answer(200, b'{"products":' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"),
     "huge": lambda fault, *_: Answer(200, _filler(int(fault.argument or 64)), manner=Manner.STREAM),
-    "gzip-bomb": _bomb,
-    "nothing": _nothing,
+    "gzip-bomb": lambda fault, *_: Answer(
+        200,
+        gzip.compress(_filler(int(fault.argument or 64)), compresslevel=1, mtime=0),
+        {"Content-Type": JSON, "Content-Encoding": "gzip"},
+    ),
+    "nothing": lambda fault, *_: (
+        Answer(404, NOTHING.encode(), {"Content-Type": "text/plain; charset=utf-8"})
+        if fault.argument == "bare"
+        else json_answer(404, NOTHING)
+    ),
 }
 
 

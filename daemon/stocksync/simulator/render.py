@@ -81,7 +81,15 @@ class Renderer:
             "custom_fields": {},
             "created_at": item.created,
             "updated_at": item.updated,
-            "inventories": [self._entry(place, figure) for place, figure in sorted(item.stock.items())],
+            "inventories": [
+                {
+                    "id": place,
+                    "name_en": self._catalogue.locations[place].english,
+                    "name_ar": self._catalogue.locations[place].arabic,
+                    "stock": stock_value(figure, self._style.stock),
+                }
+                for place, figure in sorted(item.stock.items())
+            ],
         }
 
     def product(self, item: Item) -> bytes:
@@ -117,12 +125,3 @@ class Renderer:
             }
             for place in self._catalogue.locations.values()
         ]
-
-    def _entry(self, location_id: int, figure: Decimal) -> Row:
-        place = self._catalogue.locations[location_id]
-        return {
-            "id": place.id,
-            "name_en": place.english,
-            "name_ar": place.arabic,
-            "stock": stock_value(figure, self._style.stock),
-        }

@@ -35,7 +35,8 @@ def _item(random: Random, identity: int, index: int, locations: Sequence[int], m
     edited = created + timedelta(minutes=random.randint(1, 90_000) if random.random() < _LATER_EDITED else 0)
     return Item(
         id=identity,
-        sku=_sku(random, good, index),
+        # Digits with leading zeros are what a spreadsheet or an integer column would spoil.
+        sku=f"{index:06d}" if random.random() < _DIGITS_ONLY else f"{good.prefix}-{index:05d}",
         english=f"{good.english} {english} {index}",
         arabic=f"{good.arabic} {arabic} {index}",
         category_id=good.category,
@@ -48,26 +49,21 @@ def _item(random: Random, identity: int, index: int, locations: Sequence[int], m
     )
 
 
-def _sku(random: Random, good: Good, index: int) -> str:
-    # Digits with leading zeros are what a spreadsheet or an integer column would spoil.
-    return f"{index:06d}" if random.random() < _DIGITS_ONLY else f"{good.prefix}-{index:05d}"
-
-
 def _stock(random: Random, good: Good, locations: Sequence[int], mix: Mix) -> dict[int, Decimal]:
     if random.random() < mix.without_movement:
         return {}
     everywhere = random.random() < mix.everywhere
     found = locations if everywhere else sorted(random.sample(locations, random.randint(1, len(locations))))
-    return {location: _figure(random, good, mix) for location in found}
-
-
-def _figure(random: Random, good: Good, mix: Mix) -> Decimal:
-    lot = random.random()
-    if lot < mix.empty:
-        return Decimal(0)
-    units = random.randint(1, 400)
-    figure = Decimal(units * 10_000 + random.randint(0, 9_999)) / 10_000 if good.unit in DIVISIBLE else Decimal(units)
-    return -figure if lot > 1 - mix.negative else figure
+    stock = dict.fromkeys(found, Decimal(0))
+    for location in found:
+        lot = random.random()
+        if lot < mix.empty:
+            continue
+        figure = Decimal(random.randint(1, 400))
+        if good.unit in DIVISIBLE:
+            figure += Decimal(random.randint(0, 9_999)) / 10_000
+        stock[location] = -figure if lot > 1 - mix.negative else figure
+    return stock
 
 
 def _stamp(at: datetime) -> str:

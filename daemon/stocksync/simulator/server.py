@@ -21,7 +21,7 @@ from stocksync.simulator.journal import Journal, Logged, masked
 from stocksync.simulator.limits import RateLimit
 from stocksync.simulator.render import Renderer, Style
 from stocksync.simulator.trade import Trader, trade
-from stocksync.simulator.wire import PREFIX, Answer, Request
+from stocksync.simulator.wire import PREFIX, Request
 
 
 class Simulator:
@@ -167,10 +167,6 @@ class Simulator:
         )
         now, wall = time.monotonic(), datetime.now(UTC)
         answer = self.api.answer(asked, now=now, wall=wall)
-        self._log(asked, answer, now, wall)
-        return await deliver(request, answer, self._closing)
-
-    def _log(self, asked: Request, answer: Answer, now: float, wall: datetime) -> None:
         to = route(asked)
         self.requests.add(
             Logged(
@@ -186,6 +182,7 @@ class Simulator:
                 headers=masked(asked.headers),
             )
         )
+        return await deliver(request, answer, self._closing)
 
 
 async def run_simulator(

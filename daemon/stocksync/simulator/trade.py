@@ -39,20 +39,17 @@ class Trader:
 
     def step(self) -> Event | None:
         """Do one deed; None where nothing is tracked, so there is nothing to trade."""
-        item = self._pick()
-        if item is None:
-            return None
-        deed = self._random.choices(_DEEDS, _OFTEN)[0]
-        place = self._random.choice(sorted(item.stock) or sorted(self._catalogue.locations))
-        return self._do(deed, item, place)
-
-    def _pick(self) -> Item | None:
         items = self._catalogue.items
         # Listing the goods anew each time would cost a pass over the whole catalogue per sale.
         if self._known != self._catalogue.generation:
             self._known = self._catalogue.generation
             self._goods = [item.id for item in items.values() if item.tracked]
-        return items[self._random.choice(self._goods)] if self._goods else None
+        if not self._goods:
+            return None
+        item = items[self._random.choice(self._goods)]
+        deed = self._random.choices(_DEEDS, _OFTEN)[0]
+        place = self._random.choice(sorted(item.stock) or sorted(self._catalogue.locations))
+        return self._do(deed, item, place)
 
     def _do(self, deed: Deed, item: Item, place: int) -> Event:
         others = [other for other in sorted(self._catalogue.locations) if other != place]
