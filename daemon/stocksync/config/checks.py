@@ -36,7 +36,10 @@ class Problem:
 def check(config: Config) -> Iterator[Problem]:
     """Find all that does not fit together."""
     yield from _database(("state",), config.state)
-    yield from _tokens(config)
+    if own := config.http.secret_at("token"):
+        yield from _secret(("http", "token"), own, "")
+    for index, token in enumerate(config.http.tokens):
+        yield from _secret(("http", "tokens", index, "secret"), token.secret_at("secret"), "the token is needed")
     yield from _fleet(config.fleet)
     if not config.accounts:
         yield Problem(("accounts",), "at least one [[accounts]] with a name, a credential and a target is needed")
@@ -70,14 +73,6 @@ def _names(config: Config) -> Iterator[Problem]:
         elif account.name in seen:
             yield Problem(("accounts", index, "name"), f'is given {times[account.name]} times (got "{account.name}")')
         seen.add(account.name)
-
-
-def _tokens(config: Config) -> Iterator[Problem]:
-    own = config.http.secret_at("token")
-    if own:
-        yield from _secret(("http", "token"), own, "")
-    for index, token in enumerate(config.http.tokens):
-        yield from _secret(("http", "tokens", index, "secret"), token.secret_at("secret"), "the token is needed")
 
 
 def _tenants(config: Config) -> Iterator[Problem]:

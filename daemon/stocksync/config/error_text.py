@@ -68,7 +68,8 @@ def stranger(loc: Loc, path: str) -> tuple[str, tuple[Loc, ...]]:
     section = _section_at(tuple(parents))
     known = list(section.model_fields) if section else []
     if _SECRET_KEY.search(str(key)):
-        places = [name for name in known if name.endswith(("_env", "_file")) and name.startswith(_stem(str(key)))]
+        stem = "client_secret" if "client" in str(key).lower() else "secret"
+        places = [name for name in known if name.endswith(("_env", "_file")) and name.startswith(stem)]
         names = " or ".join(places) or "secret_env or secret_file in [accounts.auth]"
         text = "a secret never stands in the configuration: put it into an environment variable or a file,"
         return f"{text} and name that in {names}", tuple((*parents, name) for name in places)
@@ -80,10 +81,6 @@ def stranger(loc: Loc, path: str) -> tuple[str, tuple[Loc, ...]]:
         return f"no such key here; did you mean {' or '.join(elsewhere[:3])}?", ()
     here = f"; {path.rpartition('.')[0] or 'there'} knows {', '.join(known)}" if known else ""
     return f"no such key{here}", ()
-
-
-def _stem(key: str) -> str:
-    return "client_secret" if "client" in key.lower() else "secret"
 
 
 def _plain(expected: str) -> str:

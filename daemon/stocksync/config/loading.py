@@ -51,8 +51,13 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None, bef
 
 
 def _loaded(written: dict[str, Any], environ: Mapping[str, str], files: AccountFiles) -> Config:
+    listed = written.get("accounts", [])
     while True:
-        data, own = _with_files(written, files)
+        # The files' accounts stand behind those that are listed; `own` says which number is whose file.
+        data, own = written, dict[int, Path]()
+        if files.accounts and isinstance(listed, list):
+            own = dict(enumerate(files.accounts, start=len(listed)))
+            data = {**written, "accounts": [*listed, *files.accounts.values()]}
         problems = _Problems(data, own)
         for loc in list(passwords(data)):
             problems.add(loc, _PROXY_HELD if loc[-1] == "proxy" else _HELD_IN_FILE)
@@ -67,15 +72,6 @@ def _loaded(written: dict[str, Any], environ: Mapping[str, str], files: AccountF
         # Without the faulty ones the rest is judged anew: what did not fit together may have been their fault.
         for path, texts in problems.in_files.items():
             files.refuse(path, texts)
-
-
-def _with_files(written: dict[str, Any], files: AccountFiles) -> tuple[dict[str, Any], dict[int, Path]]:
-    """Put the files' accounts behind those that are listed; give also which number is whose file."""
-    listed = written.get("accounts", [])
-    if not files.accounts or not isinstance(listed, list):
-        return written, {}
-    own = dict(enumerate(files.accounts, start=len(listed)))
-    return {**written, "accounts": [*listed, *files.accounts.values()]}, own
 
 
 def http_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> HttpConfig:
@@ -205,15 +201,13 @@ def _sound(data: dict[str, Any], problems: _Problems) -> Config:
 
 def _without(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
     """Take the value at a place out; an account that is no section becomes an empty one, so that numbers stay."""
-    pruned = _pruned(data, loc)
-    return {key: value for key, value in data.items() if key != loc[0]} if pruned == data else pruned
-
-
-def _pruned(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
     pruned = deepcopy(data)
     parent: Any = pruned
     for part in loc[:-1]:
-        inner = _inner(parent, part)
+        if isinstance(parent, list):
+            inner = parent[part] if isinstance(part, int) and part < len(parent) else None
+        else:
+            inner = parent.get(part)
         if not isinstance(inner, dict | list):
             break
         parent = inner
@@ -223,10 +217,4 @@ def _pruned(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
     elif isinstance(parent, dict):
         for key in [key for key in parent if str(key) == str(last)]:
             del parent[key]
-    return pruned
-
-
-def _inner(parent: Any, part: str | int) -> Any:  # noqa: ANN401  raw values of any shape
-    if isinstance(parent, list):
-        return parent[part] if isinstance(part, int) and part < len(parent) else None
-    return parent.get(part)
+    return {key: value for key, value in data.items() if key != loc[0]} if pruned == data else pruned

@@ -132,15 +132,11 @@ def _default_cell(path: str, section: type[BaseModel], name: str, field: FieldIn
         return "required"
     value = _default(section, name)
     shown = "" if value is None or value == "" else f"`{_toml(value)}`"
-    choices = [choice.value if isinstance(choice, Enum) else choice for choice in _choices(field)]
+    kind = field.annotation
+    declared = kind if isinstance(kind, type) and issubclass(kind, Enum) else get_args(kind)
+    choices = [one.value if isinstance(one, Enum) else one for one in declared if isinstance(one, Enum | str)]
     others = ", ".join(f"`{_toml(choice)}`" for choice in choices if choice != value)
     return f"{shown}; or {others}" if others else shown
-
-
-def _choices(field: FieldInfo) -> tuple[Any, ...]:
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Enum):
-        return tuple(field.annotation)
-    return tuple(choice for choice in get_args(field.annotation) if isinstance(choice, str))
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401  the value of any key

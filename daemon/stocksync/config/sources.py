@@ -95,7 +95,12 @@ def overlay(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str,
         given = _Environment(environ)()
     except SettingsError as error:
         return data, [f"{PREFIX}…: {error}"]
-    problems = [f"{name}: {problem}" for name, problem in _strays(environ)]
+    problems = [
+        f"{name}: {problem}"
+        for name, value in environ.items()
+        if name.upper().startswith(PREFIX) and "__" in name and value[:1] not in {"{", "["}
+        if (problem := stray(value.strip()))
+    ]
     accounts = given.pop("accounts", None)
     merged = _merge(data, given)
     if isinstance(accounts, list):
@@ -114,14 +119,6 @@ class _Environment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name.lower(): value for name, value in self._given.items()}
-
-
-def _strays(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, value in environ.items():
-        if name.upper().startswith(PREFIX) and "__" in name and value[:1] not in {"{", "["}:
-            problem = stray(value.strip())
-            if problem:
-                yield name, problem
 
 
 def _merge(below: Any, above: Any) -> Any:  # noqa: ANN401  values of any shape; the models judge them

@@ -27,8 +27,14 @@ def strangers(environ: Mapping[str, str], data: Mapping[str, Any]) -> Iterator[s
     """Name the variables that mean nothing, with what was likely meant; `data` is the raw configuration."""
     named = set(_named_in(data))
     for name, value in sorted(environ.items()):
-        if name.upper().startswith(PREFIX) and not (name in named or _is_understood(name.upper(), value)):
-            yield f"{name}: {_what(name.upper())}{_meant(name.upper(), data)}"
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or name in named or _is_understood(upper, value):
+            continue
+        by_words = {_words(known): known for known in _known(data)}
+        close = difflib.get_close_matches(_words(upper), by_words, n=1, cutoff=0.75)
+        what = "no such section" if "__" in upper else "stocksync knows no such variable"
+        meant = f"did you mean {by_words[close[0]]}?" if close else "sections and keys are joined by two underscores"
+        yield f"{name}: {what}; {meant}"
 
 
 def _is_understood(name: str, value: str) -> bool:
@@ -52,16 +58,6 @@ def _named_in(data: object) -> Iterator[str]:
             yield from _named_in(value)
 
 
-def _what(name: str) -> str:
-    return "no such section" if "__" in name else "stocksync knows no such variable"
-
-
-def _meant(name: str, data: Mapping[str, Any]) -> str:
-    by_words = {_words(known): known for known in _known(data)}
-    close = difflib.get_close_matches(_words(name), by_words, n=1, cutoff=0.75)
-    return f"; did you mean {by_words[close[0]]}?" if close else "; sections and keys are joined by two underscores"
-
-
 def _words(name: str) -> str:
     return re.sub("_+", "_", name)
 
@@ -73,16 +69,14 @@ def _known(data: Mapping[str, Any]) -> Iterator[str]:
         if inner is None:
             yield f"{PREFIX}{name.upper()}"
             continue
-        entries = _accounts(data) if name == "accounts" else [""]
+        entries = [""]
+        if name == "accounts":
+            listed = data.get("accounts")
+            accounts = listed if isinstance(listed, list) else []
+            names = [str(each.get("name", index)) for index, each in enumerate(accounts) if isinstance(each, Mapping)]
+            entries = [f"{each.upper()}__" for each in names or ["0"]]
         for entry in entries:
             yield from _keys(inner, f"{PREFIX}{name.upper()}__{entry}")
-
-
-def _accounts(data: Mapping[str, Any]) -> list[str]:
-    listed = data.get("accounts")
-    accounts = listed if isinstance(listed, list) else []
-    names = [str(each.get("name", index)) for index, each in enumerate(accounts) if isinstance(each, Mapping)]
-    return [f"{name.upper()}__" for name in names or ["0"]]
 
 
 def _keys(section: type[BaseModel], start: str) -> Iterator[str]:

@@ -98,12 +98,15 @@ def split(rest: str) -> Address:
     user, password, match = _credentials(rest)
     if match is None:
         raise ValueError("not a database URL; write postgresql://user:password@host/database")
+    query: dict[str, str] = {}
+    for key, value in parse_qsl(match["query"] or "", keep_blank_values=True):
+        query[key] = f"{query[key]},{value}" if key == "host" and key in query else value
     return Address(
         hosts=tuple(_hosts(match["hosts"])),
         database=_decoded(match["database"] or ""),
         user=user,
         password=password,
-        query=_query(match["query"] or ""),
+        query=query,
     )
 
 
@@ -133,7 +136,7 @@ def _server(backend: str, rest: str) -> URL:
     (host, port), *more = address.hosts or (("", None),)
     query = dict(address.query)
     if more:
-        query["host"] = ",".join(_named(*one) for one in address.hosts)
+        query["host"] = ",".join(name if number is None else f"{name}:{number}" for name, number in address.hosts)
     elif host.startswith("/"):
         query["host" if backend == "postgresql" else "unix_socket"] = host
     elsewhere = more or host.startswith("/")
@@ -157,7 +160,13 @@ def _completed(address: Address) -> Address:
     hosts = address.hosts
     if given := query.pop("host", ""):
         ports = query.pop("port", "")
-        hosts = tuple(_hosts(given) if not ports or ":" in given else _paired(given, ports))
+        hosts = tuple(_hosts(given))
+        if ports and ":" not in given:
+            names, numbers = given.split(","), ports.split(",")
+            if not all(number.isdecimal() for number in numbers) or len(numbers) not in {1, len(names)}:
+                raise ValueError("port=… must be a number, or as many as there are hosts")
+            numbers = numbers * len(names) if len(numbers) == 1 else numbers
+            hosts = tuple((_host(name)[0], int(number)) for name, number in zip(names, numbers, strict=True))
     return replace(address, hosts=hosts, database=database, user=user, password=password, query=query)
 
 
@@ -200,26 +209,6 @@ def _host(text: str) -> tuple[str, int | None]:
     if port is not None and not 0 < port <= _HIGHEST_PORT:
         raise ValueError(f"port {port} is none: there are 1 to {_HIGHEST_PORT}")
     return _decoded(match[1]), port
-
-
-def _paired(hosts: str, ports: str) -> list[tuple[str, int | None]]:
-    names, numbers = hosts.split(","), ports.split(",")
-    if not all(number.isdecimal() for number in numbers) or len(numbers) not in {1, len(names)}:
-        raise ValueError("port=… must be a number, or as many as there are hosts")
-    numbers = numbers * len(names) if len(numbers) == 1 else numbers
-    return [(_host(name)[0], int(number)) for name, number in zip(names, numbers, strict=True)]
-
-
-def _named(host: str, port: int | None) -> str:
-    return host if port is None else f"{host}:{port}"
-
-
-def _query(text: str) -> dict[str, str]:
-    pairs = parse_qsl(text, keep_blank_values=True)
-    found: dict[str, str] = {}
-    for key, value in pairs:
-        found[key] = f"{found[key]},{value}" if key == "host" and key in found else value
-    return found
 
 
 def _decoded(text: str) -> str:

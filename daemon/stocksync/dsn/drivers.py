@@ -48,7 +48,8 @@ def _postgresql(url: URL, options: Options) -> dict[str, Any]:
     if options.session_attrs:
         given["target_session_attrs"] = options.session_attrs
     if options.hosts:
-        given |= _host_lists(options.hosts, url.port)
+        pairs = [_host_and_port(host, url.port or 5432) for host in options.hosts.split(",")]
+        given |= {"host": [host for host, _ in pairs], "port": [port for _, port in pairs]}
     if mode in {"require", "verify-ca", "verify-full"}:
         given["ssl"] = options.tls.context()
     elif mode:
@@ -56,11 +57,6 @@ def _postgresql(url: URL, options: Options) -> dict[str, Any]:
     if options.tls.direct:
         given["direct_tls"] = True
     return given
-
-
-def _host_lists(hosts: str, port: int | None) -> dict[str, Any]:
-    pairs = [_host_and_port(host, port or 5432) for host in hosts.split(",")]
-    return {"host": [host for host, _ in pairs], "port": [port for _, port in pairs]}
 
 
 def _host_and_port(text: str, usual: int) -> tuple[str, int]:

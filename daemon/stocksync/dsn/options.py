@@ -33,7 +33,12 @@ def options_of(backend: str, query: Mapping[str, str]) -> Options:
     known = _POSTGRESQL if backend == "postgresql" else _MYSQL
     for key, value in query.items():
         take = known.get(_plain(key))
-        problem = take(options, value) if take else _unknown(key, backend, known)
+        if take:
+            problem = take(options, value)
+        else:
+            close = difflib.get_close_matches(_plain(key), known, n=1, cutoff=0.8)
+            meant = f'; did you mean "{close[0]}"?' if close else "; take it out"
+            problem = f"no option that stocksync knows for {backend}{meant}"
         if problem:
             options.problems.append(f"?{key}=…: {problem}")
     if not options.problems and (problem := options.tls.problem()):
@@ -47,12 +52,6 @@ Take = Callable[[Options, str], str | None]
 
 def _plain(key: str) -> str:
     return re.sub(r"[-_. ]", "", key).lower()
-
-
-def _unknown(key: str, backend: str, known: Mapping[str, Take]) -> str:
-    close = difflib.get_close_matches(_plain(key), known, n=1, cutoff=0.8)
-    meant = f'; did you mean "{close[0]}"?' if close else "; take it out"
-    return f"no option that stocksync knows for {backend}{meant}"
 
 
 def _nothing(_options: Options, _value: str) -> None:
@@ -87,15 +86,11 @@ def _unsecured(options: Options, value: str) -> str | None:
     return _mode(options, "disable") if mode_of(value) == "require" else None
 
 
-def _file(name: Literal["ca", "capath", "cert", "key"]) -> Take:
+def _of_tls(name: Literal["ca", "capath", "cert", "key", "key_password"]) -> Take:
     def take(options: Options, value: str) -> None:
         setattr(options.tls, name, value)
 
     return take
-
-
-def _key_password(options: Options, value: str) -> None:
-    options.tls.key_password = value
 
 
 def _verify(mode: Literal["verify-ca", "verify-full"]) -> Take:
@@ -162,8 +157,8 @@ _BINDING = _only(
 )
 _COMMON: Mapping[str, Take] = {
     "sslmode": _mode, "ssl": _ssl, "usessl": _ssl, "requiressl": _ssl, "tls": _ssl, "sslaccept": _mode,
-    "sslrootcert": _file("ca"), "sslca": _file("ca"), "sslcapath": _file("capath"),
-    "sslcert": _file("cert"), "sslkey": _file("key"), "sslpassword": _key_password,
+    "sslrootcert": _of_tls("ca"), "sslca": _of_tls("ca"), "sslcapath": _of_tls("capath"),
+    "sslcert": _of_tls("cert"), "sslkey": _of_tls("key"), "sslpassword": _of_tls("key_password"),
     "sslverifycert": _verify("verify-ca"), "verifyservercertificate": _verify("verify-ca"),
     "sslverifyidentity": _verify("verify-full"), "sslcheckhostname": _verify("verify-full"),
     "connecttimeout": _seconds, "connectiontimeout": _seconds, "host": _hosts,

@@ -11,7 +11,6 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from stocksync.core.drift import AuditReport
 from stocksync.core.report import WELL, CycleReport, Outcome
 from stocksync.errors import LeaseLost, StateInUse, StocksyncError
 from stocksync.fleet.job import AUDIT, POLL, Job
@@ -94,7 +93,8 @@ class Activities:
             report = await audit(account, self._register, lease, heal=account.settings.heal)
         if report.error:
             raise ApplicationError(report.error, type="failed", non_retryable=True)
-        return _found(report)
+        cells = {cause: count for cause, count in report.cells.items() if count}
+        return {"compared": report.compared, "cells": cells, "healed": report.healed, "lost": report.lost}
 
     @asynccontextmanager
     async def _leading(self, job: Job, progress: Progress) -> AsyncIterator[tuple[Account, Lease]]:
@@ -162,8 +162,3 @@ def _figures(report: CycleReport) -> dict[str, Any]:
         **asdict(report.counts),
         "seconds": report.seconds,
     }
-
-
-def _found(report: AuditReport) -> dict[str, Any]:
-    cells = {cause: count for cause, count in report.cells.items() if count}
-    return {"compared": report.compared, "cells": cells, "healed": report.healed, "lost": report.lost}

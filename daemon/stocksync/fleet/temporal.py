@@ -94,17 +94,23 @@ async def connect(settings: TemporalSettings, identity: str) -> Client:
         ConfigurationError: it refuses what is configured.
 
     """
+    tls: TLSConfig | bool = False
+    if given := settings.tls:
+        tls = TLSConfig(
+            server_root_ca_cert=given.ca, domain=given.server_name or None, client_cert=given.certificate,
+            client_private_key=given.key,
+        )  # fmt: skip
     try:
         client = await Client.connect(
-            settings.address, namespace=settings.namespace, tls=_tls(settings.tls) if settings.tls else False,
+            settings.address, namespace=settings.namespace, tls=tls,
             api_key=settings.api_key or None, identity=identity, runtime=runtime(),
         )  # fmt: skip
         await client.count_workflows(rpc_timeout=_TIMEOUT)
     except RPCError as error:
         raise _told(error, settings) from error
     except RuntimeError as error:
-        tls = settings.tls or Tls()
-        if wrong := await mistake(settings.address, tls.context, tls.server_name):
+        tried = settings.tls or Tls()
+        if wrong := await mistake(settings.address, tried.context, tried.server_name):
             raise ConfigurationError(f"{wrong} (Temporal at {settings.address})") from error
         raise FleetUnavailable(f"Temporal at {settings.address} does not answer: {error}") from error
     return client
@@ -130,7 +136,8 @@ class Fleet:
         try:
             async for listed in await self._client.list_schedules(rpc_timeout=_TIMEOUT):
                 if listed.id.startswith(prefix):
-                    await self._see_ours(listed)
+                    if await listed.memo_value(_MEMO, None) != self._settings.task_queue:
+                        raise _stranger(listed.id)
                     found[listed.id] = _standing(listed)
         except RPCError as error:
             raise _told(error, self._settings) from error
@@ -187,19 +194,14 @@ class Fleet:
             await _unless_gone(handle.delete(rpc_timeout=_TIMEOUT))
         elif step.verb is Verb.PAUSE:
             await _unless_gone(handle.pause(note=PAUSED, rpc_timeout=_TIMEOUT))
-        else:
-            await self._make(wanted[step.id], create=step.verb is Verb.CREATE)
-
-    async def _make(self, wanted: Wanted, *, create: bool) -> None:
-        if create:
+        elif step.verb is Verb.CREATE:
+            one, memo = wanted[step.id], {_MEMO: self._settings.task_queue}
             try:
-                await self._client.create_schedule(
-                    wanted.id, self._schedule(wanted), memo={_MEMO: self._settings.task_queue}, rpc_timeout=_TIMEOUT
-                )
+                await self._client.create_schedule(one.id, self._schedule(one), memo=memo, rpc_timeout=_TIMEOUT)
             except ScheduleAlreadyRunningError:  # who runs this at the same time was faster
-                await self._change(wanted)
-            return
-        await self._change(wanted)
+                await self._change(one)
+        else:
+            await self._change(wanted[step.id])
 
     async def _change(self, wanted: Wanted) -> None:
         async def follow(current: ScheduleUpdateInput) -> ScheduleUpdate:
@@ -233,17 +235,6 @@ class Fleet:
             ),
             state=ScheduleState(note=wanted.note),
         )
-
-    async def _see_ours(self, listed: ScheduleListDescription) -> None:
-        if await listed.memo_value(_MEMO, None) != self._settings.task_queue:
-            raise _stranger(listed.id)
-
-
-def _tls(tls: Tls) -> TLSConfig:
-    return TLSConfig(
-        server_root_ca_cert=tls.ca, domain=tls.server_name or None, client_cert=tls.certificate,
-        client_private_key=tls.key,
-    )  # fmt: skip
 
 
 def _standing(listed: ScheduleListDescription) -> Standing:
