@@ -15,7 +15,7 @@ from stocksync.ports import BatchResult, Trial
 from stocksync.sqlengine import Fault, fault_of, reason, rehearsing
 from stocksync.targets import dialects
 from stocksync.targets.open_transaction import execute_within
-from stocksync.targets.own_sql import clause_of, unknown_names
+from stocksync.targets.own_sql import clause_of, explaining, unknown_names
 from stocksync.targets.rights import keeps_what_is_rolled_back
 from stocksync.targets.settings import TargetSettings, rehearsed
 from stocksync.targets.trials import AFTER_BATCH, Attempts
@@ -80,7 +80,8 @@ class AfterBatch:
             await dialects.guard(connection, patience, patience.lock)
             attempts, changes = Attempts(connection, self._settings), sample[:_REHEARSED_ROWS]
             if await connection.run_sync(keeps_what_is_rolled_back):
-                await attempts.run(AFTER_BATCH, partial(self._explain, connection))
+                explained = explaining(self._clause, connection.dialect)
+                await attempts.run(AFTER_BATCH, partial(connection.exec_driver_sql, explained))
                 return attempts.found()
             changed: list[Trial] = []
 
@@ -99,8 +100,3 @@ class AfterBatch:
         (await execute_within(connection, self._where, self._clause, given)).close()
         # A constraint that waits for the COMMIT would be taken there for one of our rows.
         await dialects.check_now(connection)
-
-    async def _explain(self, connection: AsyncConnection) -> None:
-        nothing = self._clause.bindparams(**dict.fromkeys(self._bound))
-        explained = nothing.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-        (await connection.exec_driver_sql(f"EXPLAIN {explained}")).close()

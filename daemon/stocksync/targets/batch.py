@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 from stocksync.core.model import Change, Removal, RowLocator
 from stocksync.ports import BatchResult
 from stocksync.targets.codecs import UnsuitableValue
-from stocksync.targets.keys import Key
 from stocksync.targets.layout import Layout, RowKey
 from stocksync.targets.settings import MatchBy, Missing
 
@@ -99,7 +97,11 @@ def arrange(layout: Layout, match_by: MatchBy, changes: Iterable[Change], now: d
             batch.orders.append(_row_change(layout, change, key, finds, stamp))
         except UnsuitableValue as error:
             batch.misfits.append((change, str(error)))
-    _set_rivals_aside(batch)
+    claims = Counter(order.key for order in batch.orders)
+    rivals = [order for order in batch.orders if claims[order.key] > 1]
+    if rivals:
+        batch.orders = [order for order in batch.orders if claims[order.key] == 1]
+        batch.misfits += [(order.change, f"several products claim {_named(order.key)}") for order in rivals]
     return batch
 
 
@@ -169,51 +171,34 @@ def _add(layout: Layout, work: BatchStatements, order: RowChange, *, there: bool
     elif there:
         work.updates.setdefault(tuple(order.sets), []).append(order.finds | order.sets)
     elif not removal:
-        row = _new_row(layout, order)
+        row = {"v_match": order.finds["b_match"], **order.sets}
+        if layout.place is not None:
+            row["v_place"] = order.finds["b_place"]
+        if layout.active is not None and "v_active" not in order.left_out:
+            row["v_active"] = layout.active.encode(True)  # noqa: FBT003
         work.inserts.setdefault(tuple(row), []).append(row)
         work.made.append(order)
     work.touched.append(order)
 
 
-def _new_row(layout: Layout, order: RowChange) -> Row:
-    row = {"v_match": order.finds["b_match"], **order.sets}
-    if layout.place is not None:
-        row["v_place"] = order.finds["b_place"]
-    if layout.active is not None and "v_active" not in order.left_out:
-        row["v_active"] = layout.active.encode(True)  # noqa: FBT003
-    return row
-
-
 def _row_change(layout: Layout, change: Change, key: RowKey, finds: Row, stamp: Row) -> RowChange:
-    sets = _sets(layout, change, stamp)
-    if layout.other is None or isinstance(change.after, Removal):
-        return RowChange(change, key, finds, sets)
-    try:
-        return RowChange(change, key, finds, {"v_other": _other(layout, layout.other, change), **sets})
-    except UnsuitableValue as error:
-        return RowChange(change, key, finds, sets).without(("v_other",), str(error))
-
-
-def _sets(layout: Layout, change: Change, stamp: Row) -> Row:
     if change.after is Removal.DELETED:
-        return {}
+        return RowChange(change, key, finds, {})
     if change.after is Removal.DEACTIVATED:
         if layout.active is None:
             raise UnsuitableValue("no `active` column is mapped, so the row cannot be deactivated")
-        return {**stamp, "v_active": layout.active.encode(False)}  # noqa: FBT003
-    sets = {**stamp, "v_quantity": _quantity(layout, change.after)}
+        return RowChange(change, key, finds, {**stamp, "v_active": layout.active.encode(False)})  # noqa: FBT003
+    sets = {**stamp, "v_quantity": _fit(layout.quantity.encode, change.after, layout.quantity.column.name)}
     if change.before is Removal.DEACTIVATED and layout.active is not None:
         sets["v_active"] = layout.active.encode(True)  # noqa: FBT003
-    return sets
-
-
-def _quantity(layout: Layout, figure: Decimal) -> Any:  # noqa: ANN401  a driver's value
-    return _fit(layout.quantity.encode, figure, layout.quantity.column.name)
-
-
-def _other(layout: Layout, other: Key, change: Change) -> Any:  # noqa: ANN401  a driver's value
-    value = change.sku if other.column.key == "sku" else str(change.product_id)
-    return None if not value and layout.other_nullable else other.encode(value)
+    if layout.other is None:
+        return RowChange(change, key, finds, sets)
+    value = change.sku if layout.other.column.key == "sku" else str(change.product_id)
+    try:
+        encoded = None if not value and layout.other_nullable else layout.other.encode(value)
+    except UnsuitableValue as error:  # it only goes along: the figure is written without it
+        return RowChange(change, key, finds, sets).without(("v_other",), str(error))
+    return RowChange(change, key, finds, {"v_other": encoded, **sets})
 
 
 def _fit(encode: Any, value: Any, column: str) -> Any:  # noqa: ANN401  between our values and a driver's
@@ -221,14 +206,6 @@ def _fit(encode: Any, value: Any, column: str) -> Any:  # noqa: ANN401  between 
         return encode(value)
     except UnsuitableValue as error:
         raise UnsuitableValue(f"column {column!r}: {error}") from None
-
-
-def _set_rivals_aside(batch: Batch) -> None:
-    claims = Counter(order.key for order in batch.orders)
-    rivals = [order for order in batch.orders if claims[order.key] > 1]
-    if rivals:
-        batch.orders = [order for order in batch.orders if claims[order.key] == 1]
-        batch.misfits += [(order.change, f"several products claim {_named(order.key)}") for order in rivals]
 
 
 def _named(key: RowKey) -> str:

@@ -4,9 +4,8 @@ A session of our own that is frozen is ended at that look, so that the wait is n
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -77,12 +76,8 @@ async def _watch(engine: AsyncEngine, ours: int, seen: list[str], over: asyncio.
                 if found is not None:
                     await end_frozen_sessions(connection)
             if found is not None:
-                seen.append(_in_words(found))
-
-
-def _in_words(blocker: Sequence[Any]) -> str:
-    session, user, program, address, state, seconds = blocker
-    whose = " ".join(f"{part}" for part in (user and f"of {user}", program and f"({program})") if part)
-    source = f" at {address}" if address else ""
-    doing = f", {state} for {seconds} s" if state and seconds is not None else ""
-    return f"session {session} {whose}".rstrip() + source + doing + ", which holds the row"
+                session, user, program, address, state, seconds = found
+                whose = " ".join(f"{part}" for part in (user and f"of {user}", program and f"({program})") if part)
+                source = f" at {address}" if address else ""
+                doing = f", {state} for {seconds} s" if state and seconds is not None else ""
+                seen.append(f"session {session} {whose}".rstrip() + source + doing + ", which holds the row")

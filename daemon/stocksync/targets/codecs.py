@@ -3,8 +3,9 @@
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Column, types
@@ -64,7 +65,12 @@ def quantity_of(name: str, kind: types.TypeEngine[Any], dialect: str) -> Quantit
     if isinstance(kind, types.Integer):
         return Quantity(column_of(name, "quantity", kind, dialect), _exact(int, 0), number, 0)
     if isinstance(kind, types.Float):
-        return _float(name, kind, dialect)
+        single = dialect != "sqlite" and isinstance(kind, types.REAL | MYSQL_FLOAT)
+        if isinstance(kind, MYSQL_DOUBLE | MYSQL_FLOAT) and kind.scale is not None:
+            rounded: Column[Any] = Column(name, types.Float(), key="quantity")
+            return Quantity(rounded, _exact(float, kind.scale), number, kind.scale, single)
+        decode = partial(number, single=True) if single else number
+        return Quantity(column_of(name, "quantity", types.Float(), dialect), float, decode, None, single)
     if isinstance(kind, types.Numeric):
         scale = kind.scale if kind.scale is not None and kind.scale >= 0 else None
         encode = lossless if dialect == "sqlite" else Decimal
@@ -85,13 +91,13 @@ def stamp_of(name: str, kind: types.TypeEngine[Any]) -> Stamp:
     """
     column: Column[Any] = Column(name, kind, key="updated_at")
     if isinstance(kind, types.DateTime):
-        return Stamp(column, _same if kind.timezone else _naive)
+        return Stamp(column, lambda now: now if kind.timezone else now.astimezone(UTC).replace(tzinfo=None))
     if isinstance(kind, types.Date):
-        return Stamp(column, _day)
+        return Stamp(column, lambda now: now.date())
     if isinstance(kind, types.String) and not isinstance(kind, types.Enum):
-        return Stamp(column, _iso)
+        return Stamp(column, lambda now: now.isoformat(timespec="seconds"))
     if isinstance(kind, types.Integer):
-        return Stamp(column, _seconds)
+        return Stamp(column, lambda now: int(now.timestamp()))
     raise WrongType
 
 
@@ -154,20 +160,6 @@ def lossless(value: Decimal) -> int | float | str:
     return float(value) if Decimal(repr(float(value))) == value else show(value)
 
 
-def _float(name: str, kind: types.Float[Any], dialect: str) -> Quantity:
-    single = isinstance(kind, types.REAL | MYSQL_FLOAT) if dialect != "sqlite" else False
-    if isinstance(kind, MYSQL_DOUBLE | MYSQL_FLOAT) and kind.scale is not None:
-        return Quantity(
-            Column(name, types.Float(), key="quantity"), _exact(float, kind.scale), number, kind.scale, single
-        )
-    decode = _single if single else number
-    return Quantity(column_of(name, "quantity", types.Float(), dialect), float, decode, None, single)
-
-
-def _single(value: object) -> Decimal | None:
-    return number(value, single=True)
-
-
 def _shortest(value: float) -> str:
     """Write a 4-byte float with the fewest digits that name it."""
     for digits in range(6, 9):
@@ -175,23 +167,3 @@ def _shortest(value: float) -> str:
         if struct.pack("f", float(text)) == struct.pack("f", value):
             return text
     return f"{value:.9g}"
-
-
-def _same(now: datetime) -> datetime:
-    return now
-
-
-def _naive(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(tzinfo=None)
-
-
-def _day(now: datetime) -> date:
-    return now.date()
-
-
-def _iso(now: datetime) -> str:
-    return now.isoformat(timespec="seconds")
-
-
-def _seconds(now: datetime) -> int:
-    return int(now.timestamp())

@@ -53,19 +53,16 @@ async def values_of(engine: AsyncEngine, where: str, table_name: str, column_nam
 
 def _tables(connection: Connection) -> Iterator[TableSketch]:
     inspector = inspect(connection)
+    schemas: list[str | None] = [None]
+    if inspector.dialect.name == "postgresql":
+        hidden = {*OF_THE_SERVER, inspector.default_schema_name}
+        schemas += [schema for schema in inspector.get_schema_names() if schema not in hidden]
     left = _MOST_TABLES
-    for schema in _schemas(inspector):
+    for schema in schemas:
         names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
         for name in names[:left]:
             yield _sketch(connection, inspector, schema, name)
         left -= min(left, len(names))
-
-
-def _schemas(inspector: Inspector) -> Iterator[str | None]:
-    yield None
-    if inspector.dialect.name == "postgresql":
-        hidden = {*OF_THE_SERVER, inspector.default_schema_name}
-        yield from (schema for schema in inspector.get_schema_names() if schema not in hidden)
 
 
 def _sketch(connection: Connection, inspector: Inspector, schema: str | None, name: str) -> TableSketch:
@@ -79,21 +76,18 @@ def _sketch(connection: Connection, inspector: Inspector, schema: str | None, na
         if not one.get("computed")
     )
     full_name = f"{schema}.{name}" if schema else name
-    return TableSketch(full_name, columns, filled=_is_filled(connection, full_name))
+    query = select(literal(1)).select_from(_named(full_name)).limit(1)
+    try:
+        with connection.begin_nested():
+            filled = connection.execute(query).first() is not None
+    except DBAPIError:  # a table that we may not read is as good as a full one: nothing is inserted there unasked
+        filled = True
+    return TableSketch(full_name, columns, filled=filled)
 
 
 def _holds(kind: types.TypeEngine[Any]) -> Holds:
     inner = kind.data_type if isinstance(kind, DOMAIN) else kind
     return next((holds for of, holds in _HOLDS if isinstance(inner, of)), Holds.OTHER)
-
-
-def _is_filled(connection: Connection, full_name: str) -> bool:
-    query = select(literal(1)).select_from(_named(full_name)).limit(1)
-    try:
-        with connection.begin_nested():
-            return connection.execute(query).first() is not None
-    except DBAPIError:  # a table that we may not read is as good as a full one: nothing is inserted there unasked
-        return True
 
 
 def _named(full_name: str) -> Any:  # noqa: ANN401  table() and Table share no useful type

@@ -153,7 +153,8 @@ def _ours(error: Exception, where: str) -> Exception:
         case Fault.LOCKED:
             ours = RowsLocked(f"another transaction holds the row or the table: {words}")
         case Fault.DATA | Fault.CANCELLED:
-            ours = (Taken if _is_taken(error) else RowsRefused)(words)
+            taken = code_of(error) in _TAKEN or "UNIQUE constraint failed" in str(error)
+            ours = (Taken if taken else RowsRefused)(words)
         case Fault.REFUSED:
             ours = Objection(f"{where}: the database refuses: {words}{SEE_CHECK}", words, code_of(error))
         case Fault.MISSING:
@@ -170,7 +171,3 @@ _SAYS = {
 }
 _SYNTAX = {"42601", 1064}
 _TAKEN = {"23505", 1062}
-
-
-def _is_taken(error: Exception) -> bool:
-    return code_of(error) in _TAKEN or "UNIQUE constraint failed" in str(error)

@@ -22,7 +22,6 @@ from sqlalchemy.ext.compiler import compiles
 from stocksync.sqlrows import parameters, unnested
 from stocksync.targets import dialects
 from stocksync.targets.batch import Row
-from stocksync.targets.keys import Key
 from stocksync.targets.layout import Layout
 
 _SINCE = (10, 6)
@@ -59,53 +58,39 @@ def names_rows(connection: AsyncConnection, layout: Layout) -> bool:
 
 def joined(connection: AsyncConnection, layout: Layout, names: Sequence[str]) -> tuple[FromClause, Join]:
     """Give the table of named rows and its join with the user's; `names` are the keys, then what else is sent."""
-    postgresql = connection.dialect.name == "postgresql"
-    given = unnested(_kinds(layout, names)) if postgresql else _json_table(layout, names)
-    how = Join if postgresql else StraightJoin
-    return given, how(given, layout.table, and_(*meeting(connection, layout, given)))
+    if connection.dialect.name == "postgresql":
+        columns = {**dict(zip(KEYS, (key.column for key in layout.keys), strict=False)), **dict(layout.fields)}
+        arrays = unnested({name: columns[name].type for name in names})
+        return arrays, Join(arrays, layout.table, and_(*meeting(connection, layout, arrays)))
+    kinds = dict.fromkeys(names, "LONGTEXT CHARACTER SET utf8mb4")
+    for key, name in zip(layout.keys, KEYS, strict=False):
+        kinds[name] = "VARCHAR(700) CHARACTER SET utf8mb4" if key.letters else "BIGINT"
+    paths = ", ".join(f"{name} {kinds[name]} PATH '$[{at}]'" for at, name in enumerate(names))
+    rows = func.json_table(bindparam("packed", type_=types.Text()), literal_column(f"'$[*]' COLUMNS ({paths})"))
+    given = rows.table_valued(*(column(name) for name in names), name="given")
+    return given, StraightJoin(given, layout.table, and_(*meeting(connection, layout, given)))
 
 
 def meeting(connection: AsyncConnection, layout: Layout, given: FromClause) -> list[ColumnElement[bool]]:
     """Give the conditions by which the user's rows are the named ones."""
-    keys = list(zip(layout.keys, KEYS, strict=False))
-    if connection.dialect.name != "postgresql":
-        return [*(_same(key, given.c[name]) for key, name in keys), *layout.conditions]
-    return [*(dialects.same(key, given.c[name], "postgresql") for key, name in keys), *layout.conditions]
+    alike: list[ColumnElement[bool]] = []
+    for key, name in zip(layout.keys, KEYS, strict=False):
+        value = given.c[name]
+        if connection.dialect.name == "postgresql":
+            alike.append(dialects.same(key, value, "postgresql"))
+        elif key.letters is None:
+            alike.append(key.column == value)
+        else:
+            # In the column's own character set and collation, or its index would not be used.
+            collated = collate(dialects.using(value, key.letters.charset), key.letters.collation)
+            alike.append(and_(key.column == collated, dialects.to_the_letter(key, value)))
+    return [*alike, *layout.conditions]
 
 
 def packed(connection: AsyncConnection, rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
     """Give the bound values of such a table."""
     if connection.dialect.name == "postgresql":
         return parameters({name: [row[name] for row in rows] for name in names})
-    return {"packed": json.dumps([[_plain(row[name]) for name in names] for row in rows])}
-
-
-def _kinds(layout: Layout, names: Sequence[str]) -> dict[str, types.TypeEngine[Any]]:
-    columns = {**dict(zip(KEYS, (key.column for key in layout.keys), strict=False)), **dict(layout.fields)}
-    return {name: columns[name].type for name in names}
-
-
-def _json_table(layout: Layout, names: Sequence[str]) -> Any:  # noqa: ANN401  the same
-    keys = dict(zip(KEYS, layout.keys, strict=False))
-    paths = ", ".join(f"{name} {_kind(keys.get(name))} PATH '$[{at}]'" for at, name in enumerate(names))
-    rows = func.json_table(bindparam("packed", type_=types.Text()), literal_column(f"'$[*]' COLUMNS ({paths})"))
-    return rows.table_valued(*(column(name) for name in names), name="given")
-
-
-def _kind(key: Key | None) -> str:
-    if key is None:
-        return "LONGTEXT CHARACTER SET utf8mb4"
-    return "VARCHAR(700) CHARACTER SET utf8mb4" if key.letters else "BIGINT"
-
-
-def _same(key: Key, value: ColumnElement[Any]) -> ColumnElement[bool]:
-    if key.letters is None:
-        found: ColumnElement[bool] = key.column == value
-        return found
-    # In the column's own character set and collation, or its index would not be used.
-    alike = key.column == collate(dialects.using(value, key.letters.charset), key.letters.collation)
-    return and_(alike, dialects.to_the_letter(key, value))
-
-
-def _plain(value: object) -> object:
-    return value if value is None or isinstance(value, int) else str(value)
+    given = ([row[name] for name in names] for row in rows)
+    plain = [[value if value is None or isinstance(value, int) else str(value) for value in row] for row in given]
+    return {"packed": json.dumps(plain)}

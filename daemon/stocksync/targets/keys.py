@@ -60,7 +60,8 @@ def key_of(name: str, field: str, kind: types.TypeEngine[Any], dialect: str, let
         return Key(column_of(name, field, kind, dialect), _whole(None), _plain, textual=False)
     if isinstance(kind, types.String) or kind.__visit_name__ == "CITEXT":
         padded = isinstance(kind, types.CHAR)
-        encode, decode = (_padded, _unpadded) if padded else (_text, _plain)
+        encode = _padded if padded else _text
+        decode = (lambda value: _plain(value).rstrip(" ")) if padded else _plain
         checked = encode if letters is None else _within(letters.charset, encode)
         own = kind if kind.__visit_name__ == "CITEXT" else None
         text = column_of(name, field, types.Text(), dialect)
@@ -77,10 +78,6 @@ def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return str(value)
-
-
-def _unpadded(value: object) -> str:
-    return _plain(value).rstrip(" ")
 
 
 def _text(text: str) -> str:
@@ -155,7 +152,9 @@ _BITS = {"SMALLINT": 16, "BIGINT": 64, "TINYINT": 8, "MEDIUMINT": 24, "big_integ
 
 
 def _whole(kind: types.Integer | None) -> Callable[[str], int]:
-    low, high = _range(kind)
+    bits = 64 if kind is None else _BITS.get(kind.__visit_name__, 32)
+    unsigned = getattr(kind, "unsigned", False)
+    low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
     def encode(text: str) -> int:
         if not text.lstrip("-").isdecimal() or not text.isascii() or str(number := int(text)) != text:
@@ -165,10 +164,3 @@ def _whole(kind: types.Integer | None) -> Callable[[str], int]:
         return number
 
     return encode
-
-
-def _range(kind: types.Integer | None) -> tuple[int, int]:
-    bits = 64 if kind is None else _BITS.get(kind.__visit_name__, 32)
-    if getattr(kind, "unsigned", False):
-        return 0, 2**bits - 1
-    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1

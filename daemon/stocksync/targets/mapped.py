@@ -175,19 +175,16 @@ class MappedTarget:
         if not batch.orders:
             return BatchResult(ambiguous=batch.misfits)
         batch.orders = self._refused_columns.spare(batch.orders)
-        return await self._persist(connection, layout, batch, patient=patient)
-
-    async def _persist(
-        self, connection: AsyncConnection, layout: Layout, batch: Batch, *, patient: bool
-    ) -> BatchResult:
-        """Try the batch, and where one row alone is refused, what may go in in its place."""
         try:
             return await self._once(connection, layout, batch, patient=patient)
         except TransactionGone:
             raise
         except RowsRefused as refused:
             refusal = refused
-        for other in _in_its_place(batch, refusal):
+        # One row alone is refused. Where somebody inserted it since we looked, the second look finds it.
+        again = [batch] if isinstance(refusal, Taken) else []
+        lessened = [Batch([order], batch.misfits) for order in lesser(batch.orders[0], str(refusal))]
+        for other in (*again, *lessened):
             try:
                 written = await self._once(connection, layout, other, patient=patient)
             except TransactionGone:
@@ -258,14 +255,6 @@ class MappedTarget:
                 raise
             self._known = None
         return self._known
-
-
-def _in_its_place(batch: Batch, refusal: RowsRefused) -> Iterator[Batch]:
-    """Give what is tried in place of a row that was refused."""
-    if isinstance(refusal, Taken):
-        # Where somebody inserted a row since we looked, the second look finds it; else it is refused again.
-        yield batch
-    yield from (Batch([order], batch.misfits) for order in lesser(batch.orders[0], str(refusal)))
 
 
 def _refuse_vanished(layout: Layout, work: BatchStatements, live: rows.Found) -> None:

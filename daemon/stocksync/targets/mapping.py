@@ -74,16 +74,6 @@ class Mapping:
 
     def _serve(self, field: str, make: Callable[..., Codec], wanted: str) -> Codec | None:
         name = getattr(self._settings.columns, field)
-        kind = self._kind(field, name)
-        if kind is None:
-            return None
-        try:
-            return make(name=name, kind=kind)
-        except codecs.WrongType:
-            self.problems.append(f"{self._at(field)}: column {name!r} is {kind!r}, but {field} needs {wanted}")
-            return None
-
-    def _kind(self, field: str, name: str | None) -> types.TypeEngine[Any] | None:
         if name is None:
             return None
         if name in self._taken:
@@ -96,7 +86,12 @@ class Mapping:
                 f"{self._at(field)}: table {table!r} has no column {name!r}{choice(name, self._reflected)}"
             )
             return None
-        return base_type(self._reflected[name]["type"])
+        kind = base_type(self._reflected[name]["type"])
+        try:
+            return make(name=name, kind=kind)
+        except codecs.WrongType:
+            self.problems.append(f"{self._at(field)}: column {name!r} is {kind!r}, but {field} needs {wanted}")
+            return None
 
     def _at(self, field: str) -> str:
         return f"{self._settings.where}.columns.{field}"

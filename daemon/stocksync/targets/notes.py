@@ -25,26 +25,10 @@ def notes_on(
             f"{settings.table}: column {layout.quantity.column.name!r} cannot keep every figure: a 4-byte float has"
             " about 7 digits, 16777217.3 becomes another number; NUMERIC(20, 6) keeps them"
         )
+    place = name, schema = layout.table.name, layout.table.schema
     if not settings.live:
         mapped = {column.name for column in layout.table.columns}
-        place = layout.table.name, layout.table.schema
         yield from soft_deletion(inspect(connection), place, reflected, mapped)
-    yield from _engine(connection, layout)
-
-
-def lacking(reflected: Mapping[str, Any], mapped: set[str]) -> tuple[str, ...]:
-    """Name the columns that a new row must give and that no field is mapped to."""
-    return tuple(name for name, column in reflected.items() if name not in mapped and _must_be_given(column))
-
-
-def _must_be_given(column: Mapping[str, Any]) -> bool:
-    filled = column.get("default") is not None or column.get("computed") or column.get("identity")
-    generated = column.get("autoincrement") is True or column.get("primary_key")
-    return not (column["nullable"] or filled or generated)
-
-
-def _engine(connection: Connection, layout: Layout) -> Iterator[str]:
-    name, schema = layout.table.name, layout.table.schema
     inspector = inspect(connection)
     if connection.dialect.name not in {"mysql", "mariadb"} or name in inspector.get_view_names(schema):
         return
@@ -52,3 +36,14 @@ def _engine(connection: Connection, layout: Layout) -> Iterator[str]:
     engine = str(options.get("mysql_engine") or options.get("mariadb_engine") or "InnoDB")
     if engine.casefold() != "innodb":
         yield f"{name}: its engine {engine} has no transactions: half of a batch may stay after a fault; use InnoDB"
+
+
+def lacking(reflected: Mapping[str, Any], mapped: set[str]) -> tuple[str, ...]:
+    """Name the columns that a new row must give and that no field is mapped to."""
+    names = []
+    for name, column in reflected.items():
+        filled = column.get("default") is not None or column.get("computed") or column.get("identity")
+        generated = column.get("autoincrement") is True or column.get("primary_key")
+        if name not in mapped and not (column["nullable"] or filled or generated):
+            names.append(name)
+    return tuple(names)

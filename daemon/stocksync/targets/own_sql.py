@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Dialect, TextClause, text
 
 _CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
 """PostgreSQL's own cast of a bound parameter, which SQLAlchemy takes for neither."""
@@ -13,6 +13,12 @@ _CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
 def clause_of(sql: str) -> TextClause:
     """Give a statement as SQLAlchemy takes it."""
     return text(_CAST.sub(r":\1\\:\\:", sql.strip().rstrip(";")))
+
+
+def explaining(clause: TextClause, dialect: Dialect) -> str:
+    """Give the statement that asks for its plan, with NULL for every bound name."""
+    nothing = clause.bindparams(**dict.fromkeys(clause.compile().params))
+    return f"EXPLAIN {nothing.compile(dialect=dialect, compile_kwargs={'literal_binds': True})}"
 
 
 def unknown_names(where: str, clause: TextClause, offered: Sequence[str]) -> list[str]:

@@ -24,7 +24,25 @@ def own_table(settings: TargetSettings, dialect: Dialect) -> Table:
 
     """
     schema, dot, name = settings.table.partition(".")
-    columns = list(_columns(settings, dialect))
+    fields, by_sku = settings.columns, settings.match_by is MatchBy.SKU
+    mysql = dialect.name in {"mysql", "mariadb"}
+    moment = DATETIME(fsp=6) if mysql else DateTime(timezone=True)
+    # The usual collations of MySQL hold "a", "A" and "a " to be one SKU.
+    exact = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+    text = String(_KEY_LENGTH, collation=exact) if mysql else Text()
+    wanted: list[tuple[str | None, types.TypeEngine[Any], bool, str | None]] = [
+        (fields.product_id, BigInteger(), not by_sku, None),
+        (fields.sku, text, by_sku, None),
+        (fields.location, text, True, None),
+        (fields.quantity, Numeric(QUANTITY_DIGITS, QUANTITY_SCALE), False, None),
+        (fields.updated_at, moment, False, None),
+        (fields.active, Boolean(), False, "1" if dialect.name != "postgresql" else "true"),
+    ]
+    columns: list[Column[Any]] = [
+        Column(name, kind, primary_key=key, nullable=not key and not value, autoincrement=False, server_default=value)
+        for name, kind, key, value in wanted
+        if name is not None
+    ]
     if not any(column.primary_key for column in columns):
         raise ConfigurationError(f"{settings.where}.columns.{settings.match_by}: rows are matched by it")
     where: dict[str, Any] = {"schema": schema} if dot else {}
@@ -44,31 +62,3 @@ def unmade(settings: TargetSettings) -> Capabilities:
         unmade=True,
         notes=(f"the table {settings.table} is not there yet, the first write makes it",),
     )
-
-
-def _columns(settings: TargetSettings, dialect: Dialect) -> list[Column[Any]]:
-    fields, by_sku = settings.columns, settings.match_by is MatchBy.SKU
-    moment = DATETIME(fsp=6) if dialect.name in {"mysql", "mariadb"} else DateTime(timezone=True)
-    text = _text(dialect)
-    wanted: list[tuple[str | None, types.TypeEngine[Any], bool, str | None]] = [
-        (fields.product_id, BigInteger(), not by_sku, None),
-        (fields.sku, text, by_sku, None),
-        (fields.location, text, True, None),
-        (fields.quantity, Numeric(QUANTITY_DIGITS, QUANTITY_SCALE), False, None),
-        (fields.updated_at, moment, False, None),
-        (fields.active, Boolean(), False, "1" if dialect.name != "postgresql" else "true"),
-    ]
-    return [_column(name, kind, key, default) for name, kind, key, default in wanted if name is not None]
-
-
-def _column(name: str, kind: types.TypeEngine[Any], key: bool, default: str | None) -> Column[Any]:  # noqa: FBT001
-    nullable = not key and default is None
-    return Column(name, kind, primary_key=key, nullable=nullable, autoincrement=False, server_default=default)
-
-
-def _text(dialect: Dialect) -> types.TypeEngine[Any]:
-    if dialect.name not in {"mysql", "mariadb"}:
-        return Text()
-    # The usual collations there hold "a", "A" and "a " to be one SKU.
-    exact = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
-    return String(_KEY_LENGTH, collation=exact)

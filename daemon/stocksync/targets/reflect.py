@@ -6,7 +6,7 @@ from collections.abc import Mapping as Named
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Inspector, MetaData, Table, false, inspect, select, text, update
+from sqlalchemy import Connection, Inspector, MetaData, Table, false, inspect, select, text, update
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.schema import CreateTable
 
@@ -41,9 +41,26 @@ def reflect(connection: Connection, settings: TargetSettings) -> Layout:
     """
     inspector = inspect(connection)
     found = _find_table(inspector, settings)
-    if found is None:
-        raise NoTable(_no_table(inspector, settings))
-    return _layout(connection, inspector, found, settings)
+    reflected = {column["name"]: column for column in inspector.get_columns(*found)}
+    layout = _layout(connection, inspector, found, reflected, settings)
+    # What only goes along with a figure and cannot be written at all is left out.
+    without, notes, nowhere = dict[str, Any](), list[str](), update(layout.table).where(false())
+    for field in ("other", "updated_at", "active"):
+        part: Any = getattr(layout, field)
+        if part is None:
+            continue
+        if reflected[part.column.name].get("computed"):
+            words = "it is generated: the database alone fills it"
+        elif objection_to(connection, nowhere.values({layout.quantity.column: layout.quantity.column})):
+            continue  # nothing can be written: that is told elsewhere
+        else:
+            words = objection_to(connection, nowhere.values({part.column: part.column}))
+        if words:
+            without[field] = None
+            notes.append(f"{settings.table}: column {part.column.name!r} is not written: {words}")
+    layout = replace(layout, **without)
+    layout = replace(layout, lacking=lacking(reflected, {column.name for column in layout.columns}))
+    return replace(layout, notes=(*notes, *notes_on(connection, layout, reflected, settings)))
 
 
 def column_types(connection: Connection, table: Table) -> dict[str, str]:
@@ -63,7 +80,7 @@ def _types(columns: Iterable[Any]) -> dict[str, str]:
     return {column["name"]: repr(column["type"]) for column in columns}
 
 
-def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, str | None] | None:
+def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, str | None]:
     schema, dot, name = settings.table.partition(".")
     candidates: list[tuple[str, str | None]] = [(settings.table, None)]
     if dot:
@@ -71,37 +88,33 @@ def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, st
     for table, within in candidates:
         if (within is None or within in inspector.get_schema_names()) and _exists(inspector, table, within):
             return table, within
-    return None
-
-
-def _exists(inspector: Inspector, table: str, schema: str | None) -> bool:
-    return inspector.has_table(table, schema) or table in inspector.get_view_names(schema)
-
-
-def _no_table(inspector: Inspector, settings: TargetSettings) -> str:
-    schema, dot, _ = settings.table.partition(".")
     if dot and schema in inspector.get_schema_names():
         there = [
             f"{schema}.{table}" for table in (*inspector.get_table_names(schema), *inspector.get_view_names(schema))
         ]
     else:
         there = [*inspector.get_table_names(), *inspector.get_view_names()]
-    if elsewhere := None if dot or settings.create_table else _schema_of(inspector, settings.table):
-        written = f'table = "{elsewhere}.{settings.table}"'
-        return f"{settings.where}.table: {settings.table!r} is not here, it is in schema {elsewhere}: write {written}"
+    if not dot and not settings.create_table:
+        schemas = [schema for schema in inspector.get_schema_names() if schema not in OF_THE_SERVER][:_SCHEMAS]
+        for elsewhere in schemas:
+            if _exists(inspector, settings.table, elsewhere):
+                where = f"{settings.where}.table: {settings.table!r} is not here, it is in schema {elsewhere}"
+                raise NoTable(f'{where}: write table = "{elsewhere}.{settings.table}"')
     hint = "" if there else "; create_table = true makes one"
-    return f"{settings.where}.table: there is no table {settings.table!r}{choice(settings.table, there)}{hint}"
+    raise NoTable(f"{settings.where}.table: there is no table {settings.table!r}{choice(settings.table, there)}{hint}")
 
 
-def _schema_of(inspector: Inspector, table: str) -> str | None:
-    schemas = [schema for schema in inspector.get_schema_names() if schema not in OF_THE_SERVER][:_SCHEMAS]
-    return next((schema for schema in schemas if _exists(inspector, table, schema)), None)
+def _exists(inspector: Inspector, table: str, schema: str | None) -> bool:
+    return inspector.has_table(table, schema) or table in inspector.get_view_names(schema)
 
 
 def _layout(
-    connection: Connection, inspector: Inspector, found: tuple[str, str | None], settings: TargetSettings
+    connection: Connection,
+    inspector: Inspector,
+    found: tuple[str, str | None],
+    reflected: Named[str, Any],
+    settings: TargetSettings,
 ) -> Layout:
-    reflected = {column["name"]: column for column in inspector.get_columns(*found)}
     chosen = Mapping(settings, connection.dialect.name, reflected, _letters(connection, found))
     by_sku = settings.match_by is MatchBy.SKU
     match = chosen.key("sku" if by_sku else "product_id", required=True)
@@ -112,7 +125,7 @@ def _layout(
         raise ConfigurationError(chosen.problems)
     parts = [part for part in (match, other, place, quantity, updated_at, active) if part is not None]
     table = Table(found[0], MetaData(), *(part.column for part in parts), schema=found[1])
-    layout = Layout(
+    return Layout(
         table=table,
         dialect=connection.dialect.name,
         match=match,
@@ -130,9 +143,6 @@ def _layout(
         lockable=_is_lockable(connection, table),
         yields=_yields(connection, found[0]),
     )
-    layout, left = _writable(connection, layout, reflected, settings)
-    layout = replace(layout, lacking=lacking(reflected, {column.name for column in layout.columns}))
-    return replace(layout, notes=(*left, *notes_on(connection, layout, reflected, settings)))
 
 
 def _is_lockable(connection: Connection, table: Table) -> bool:
@@ -148,33 +158,6 @@ def _yields(connection: Connection, table: str) -> bool:
         text("SELECT sql FROM sqlite_master WHERE name = :table COLLATE NOCASE"), {"table": table}
     )
     return any(_ON_CONFLICT.search(sql or "") for sql in made.scalars())
-
-
-def _writable(
-    connection: Connection, layout: Layout, reflected: Named[str, Any], settings: TargetSettings
-) -> tuple[Layout, list[str]]:
-    """Leave out what only goes along with a figure and cannot be written at all; say so."""
-    notes: list[str] = []
-    without: dict[str, Any] = {}
-    for field in ("other", "updated_at", "active"):
-        part: Any = getattr(layout, field)
-        words = "" if part is None else _objection_to_column(connection, layout, part.column, reflected)
-        if words:
-            without[field] = None
-            notes.append(f"{settings.table}: column {part.column.name!r} is not written: {words}")
-    return replace(layout, **without), notes
-
-
-def _objection_to_column(
-    connection: Connection, layout: Layout, column: Column[Any], reflected: Named[str, Any]
-) -> str:
-    if reflected[column.name].get("computed"):
-        return "it is generated: the database alone fills it"
-    nowhere = update(layout.table).where(false())
-    quantity = layout.quantity.column
-    if objection_to(connection, nowhere.values({quantity: quantity})):
-        return ""  # nothing can be written: that is told elsewhere
-    return objection_to(connection, nowhere.values({column: column}))
 
 
 def _letters(connection: Connection, found: tuple[str, str | None]) -> dict[str, CharacterSet]:

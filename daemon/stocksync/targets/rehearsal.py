@@ -51,7 +51,7 @@ async def rehearse_table(
         return attempts.found()
     attempts.lacking = layout.lacking
     batch = arrange(layout, settings.match_by, sample, datetime.now(UTC))
-    unfit = [*_places(layout, settings, sample)] or [*_misfits(batch)]
+    unfit = [*_unfit(layout, settings, sample, batch)]
     if not await connection.run_sync(_rolls_back, layout):
         return [*unfit, *await connection.run_sync(missing_rights, layout, settings)]
     return [*unfit, *await _Rehearsal(connection, settings, layout, attempts).run(batch)]
@@ -101,8 +101,8 @@ def _rolls_back(connection: Connection, layout: Layout) -> bool:
     return engine.casefold() == "innodb" and not (fires and keeps_what_is_rolled_back(connection))
 
 
-def _places(layout: Layout, settings: TargetSettings, sample: Iterable[Change]) -> Iterator[Trial]:
-    """Hold each place against its column."""
+def _unfit(layout: Layout, settings: TargetSettings, sample: Iterable[Change], batch: Batch) -> Iterator[Trial]:
+    """Hold each place against its column; where all of them fit, tell of the figures that do not."""
     column, refused = layout.place, dict[str, list[str]]()
     for place in sorted({change.place for change in sample}) if column is not None else ():
         try:
@@ -116,9 +116,8 @@ def _places(layout: Layout, settings: TargetSettings, sample: Iterable[Change]) 
         yield Trial(
             f"no figure of {named} can be written: column {name!r}: {why}", cure, places=tuple(places[:_LISTED])
         )
-
-
-def _misfits(batch: Batch) -> Iterator[Trial]:
+    if refused:
+        return
     reasons = Counter(why for change, why in batch.misfits if change.cause != MADE_UP)
     fit = sum(order.change.cause != MADE_UP for order in batch.orders)
     tried = fit + reasons.total()
@@ -163,7 +162,12 @@ class _Rehearsal:
 
     async def _updated(self, figures: Sequence[RowChange], there: dict[RowKey, int]) -> int:
         """Lock and update rows that are there, and count them; without any, the statements say what is allowed."""
-        chosen = _spread([order for order in figures if there.get(order.key) == 1]) or figures[:1]
+        single = [order for order in figures if there.get(order.key) == 1]
+        if len(single) > _UPDATES:
+            # Those whose figures are as different as can be: a constraint may refuse some.
+            single.sort(key=lambda order: order.change.after if isinstance(order.change.after, Decimal) else 0)
+            single = [single[0], single[len(single) // 2], single[-1]]
+        chosen = single or figures[:1]
         batch = Batch(list(chosen))
         await self.attempts.run(LOCK, lambda: rows.lock(self.connection, self.layout, batch, patient=True))
         for order in chosen:
@@ -249,11 +253,3 @@ class _Rehearsal:
 
 def _is_made_up(order: RowChange) -> bool:
     return order.change.cause == MADE_UP
-
-
-def _spread(orders: Sequence[RowChange]) -> list[RowChange]:
-    """Choose rows whose figures are as different as can be: a constraint may refuse some."""
-    if len(orders) <= _UPDATES:
-        return list(orders)
-    ordered = sorted(orders, key=lambda order: order.change.after if isinstance(order.change.after, Decimal) else 0)
-    return [ordered[0], ordered[len(ordered) // 2], ordered[-1]]

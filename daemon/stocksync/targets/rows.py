@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     Insert,
     Select,
-    Table,
     Update,
     bindparam,
     delete,
@@ -62,29 +61,23 @@ async def lock(connection: AsyncConnection, layout: Layout, batch: Batch, *, pat
     """
     skips = dialects.skips_locked(connection) and layout.lockable and not patient
     found, keys = RowsThere(), [key.column for key in layout.keys]
-    orders = await _perhaps_there(connection, layout, batch.orders) if takes_arrays(connection) else batch.orders
+    ours_alone = layout.table if connection.dialect.name == "postgresql" else None
+    orders: Sequence[RowChange] = batch.orders
+    if takes_arrays(connection) and (new := [order for order in orders if order.change.before is None]):
+        # Whose row was not there before and is not now has nothing to lock, and nobody to wait for.
+        statement, values = _wanted(connection, layout, keys, [order.finds for order in new])
+        there = {_key(layout, row) for row in await connection.execute(statement, values)}
+        orders = [order for order in orders if order.change.before is not None or order.key in there]
     for chunk in chunks(orders, _ARRAY if takes_arrays(connection) else _CHUNK):
         statement, values = _wanted(connection, layout, keys, [order.finds for order in chunk])
         statement = statement.order_by(*keys)
         if layout.lockable:
-            statement = statement.with_for_update(key_share=True, skip_locked=skips, of=_locked(connection, layout))
+            statement = statement.with_for_update(key_share=True, skip_locked=skips, of=ours_alone)
         ours = Counter(_key(layout, row) for row in await connection.execute(statement, values))
         found.count |= ours
         if skips:
             found.held |= await _held(connection, layout, chunk, ours)
     return found
-
-
-async def _perhaps_there(
-    connection: AsyncConnection, layout: Layout, orders: Sequence[RowChange]
-) -> Sequence[RowChange]:
-    """Leave out orders whose row was not there before and is not now: there is nothing to lock, nobody to wait for."""
-    new = [order for order in orders if order.change.before is None]
-    if not new:
-        return orders
-    statement, values = _wanted(connection, layout, [key.column for key in layout.keys], [one.finds for one in new])
-    there = {_key(layout, row) for row in await connection.execute(statement, values)}
-    return [order for order in orders if order.change.before is not None or order.key in there]
 
 
 async def _held(
@@ -105,14 +98,13 @@ def _wanted(
 ) -> tuple[Select[Any], dict[str, Any]]:
     """Select from these rows, and from no others where the database can be told so."""
     if not names_rows(connection, layout):
-        return _candidates(layout, columns, finds), {}
+        statement = select(*columns).where(*layout.conditions)
+        for key, name in zip(layout.keys, KEYS, strict=False):
+            statement = statement.where(dialects.among(key, list(dict.fromkeys(row[name] for row in finds)), name))
+        return statement, {}
     names = KEYS[: len(list(layout.keys))]
     _, join = joined(connection, layout, names)
     return select(*columns).select_from(join), packed(connection, finds, names)
-
-
-def _locked(connection: AsyncConnection, layout: Layout) -> Table | None:
-    return layout.table if connection.dialect.name == "postgresql" else None
 
 
 async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatements) -> None:
@@ -167,18 +159,13 @@ async def page_after(
         return _page(layout, rows), {}
     last = dict(zip(KEYS, rows[-1], strict=False))
     if not layout.unique:
-        rows = await _with_twins(connection, layout, rows)
+        # The page may end amid rows that the database holds to be equal: take all of those instead of some.
+        values = [dialects.comparable(key, at, layout.dialect) for key, at in zip(layout.keys, rows[-1], strict=False)]
+        equal = [column == value for column, value in zip(columns, values, strict=True)]
+        twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal, *layout.conditions)))
+        theirs = {_key(layout, row) for row in twins}
+        rows = [row for row in rows if _key(layout, row) not in theirs] + twins
     return _page(layout, rows), last
-
-
-async def _with_twins(connection: AsyncConnection, layout: Layout, rows: list[Any]) -> list[Any]:
-    # The page may end amid rows that the database holds to be equal: take all of those instead of some.
-    values = [dialects.comparable(key, at, layout.dialect) for key, at in zip(layout.keys, rows[-1], strict=False)]
-    columns = [dialects.ordered(key, layout.dialect) for key in layout.keys]
-    equal = [column == value for column, value in zip(columns, values, strict=True)]
-    twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal, *layout.conditions)))
-    theirs = {_key(layout, row) for row in twins}
-    return [row for row in rows if _key(layout, row) not in theirs] + twins
 
 
 def _page(layout: Layout, rows: Sequence[Any]) -> list[tuple[str, str, TargetRow]]:
@@ -207,13 +194,6 @@ def _key(layout: Layout, row: Sequence[Any]) -> RowKey:
 def _figures(layout: Layout) -> list[Column[Any]]:
     columns = [*(key.column for key in layout.keys), layout.quantity.column]
     return columns if layout.active is None else [*columns, layout.active.column]
-
-
-def _candidates(layout: Layout, columns: Sequence[Column[Any]], finds: Sequence[Row]) -> Select[Any]:
-    statement = select(*columns).where(*layout.conditions)
-    for key, name in zip(layout.keys, KEYS, strict=False):
-        statement = statement.where(dialects.among(key, list(dict.fromkeys(row[name] for row in finds)), name))
-    return statement
 
 
 def _exactly(layout: Layout) -> list[Any]:

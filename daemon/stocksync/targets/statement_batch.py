@@ -49,13 +49,21 @@ class StatementBatch:
 
     async def read_one(self, ref: RowLocator) -> TargetRow | None:
         """Ask for one cell by the `read` statement."""
-        rows = list(await self._execute("read", ref, None))
-        return _live(rows) if rows else None
+        rows: list[Any] = list(await self._execute("read", ref, None))
+        if not rows:
+            return None
+        first, differing = rows[0], len({tuple(row[:2]) for row in rows})
+        return TargetRow(number(first[0]), truth(first[1]) if len(first) > 1 else None, differing)
 
     async def _write_apart(self, change: Change, name: str) -> RowLocator | None:
         """Write one change; give the product whose row it changes too, if any: then it is taken back."""
-        if rival := await self._known_rival(change):
-            return rival
+        for rival in change.rivals:
+            if (rival.cell, change.cell) in self._merged:
+                return rival
+            # Where no `read` shows what a write does, only the database itself can tell.
+            asked = {"ours": change.sku, "theirs": rival.sku}
+            if "read" not in self._texts and (await self._connection.execute(_EQUAL, asked)).scalar():
+                return rival
         before = [await self.read_one(rival) for rival in change.rivals] if "read" in self._texts else []
         if not before:
             await self._write_one(change, name, self._written)
@@ -69,17 +77,6 @@ class StatementBatch:
                     return rival
         self._written.applied += alone.applied
         self._written.skipped += alone.skipped
-        return None
-
-    async def _known_rival(self, change: Change) -> RowLocator | None:
-        """Name a product whose SKU is the same one to the target, as far as that is known before writing."""
-        for rival in change.rivals:
-            if (rival.cell, change.cell) in self._merged:
-                return rival
-            # Where no `read` shows what a write does, only the database itself can tell.
-            asked = {"ours": change.sku, "theirs": rival.sku}
-            if "read" not in self._texts and (await self._connection.execute(_EQUAL, asked)).scalar():
-                return rival
         return None
 
     async def _write_one(self, change: Change, name: str, written: BatchResult) -> None:
@@ -117,14 +114,11 @@ class StatementBatch:
         self._written.ambiguous.append((change, reason))
 
     async def _execute(self, name: str, ref: RowLocator, figure: Decimal | None) -> CursorResult[Any]:
-        key = f"{self._where}.statements.{name}"
-        return await execute_within(self._connection, key, self._texts[name], self._values(name, ref, figure))
-
-    def _values(self, name: str, ref: RowLocator, figure: Decimal | None) -> dict[str, Any]:
         sqlite = self._connection.dialect.name == "sqlite"
         quantity = None if figure is None else lossless(figure) if sqlite else figure
         every = {"product_id": ref.product_id, "sku": ref.sku, "location": ref.place, "quantity": quantity}
-        return {bound: every[bound] for bound in self._texts[name].compile().params}
+        given = {bound: every[bound] for bound in self._texts[name].compile().params}
+        return await execute_within(self._connection, f"{self._where}.statements.{name}", self._texts[name], given)
 
 
 def _tells_of_a_row(result: CursorResult[Any], *, by_value: bool, shows: bool) -> bool:
@@ -141,9 +135,3 @@ def statement_for(change: Change) -> str:
     if isinstance(change.after, Removal):
         return "delete" if change.after is Removal.DELETED else "deactivate"
     return "write"
-
-
-def _live(rows: Sequence[Sequence[Any]]) -> TargetRow:
-    first = rows[0]
-    differing = len({tuple(row[:2]) for row in rows})
-    return TargetRow(number(first[0]), truth(first[1]) if len(first) > 1 else None, differing)

@@ -1,7 +1,7 @@
 """What a cycle does by the user's own statements, done in a transaction that its caller rolls back."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change
 from stocksync.ports import MADE_UP, BatchResult, Trial
+from stocksync.targets.own_sql import explaining
 from stocksync.targets.rights import keeps_what_is_rolled_back
 from stocksync.targets.settings import TargetSettings
 from stocksync.targets.statement_batch import StatementBatch, statement_for
@@ -27,7 +28,11 @@ async def rehearse_statements(
     if not await connection.run_sync(keeps_what_is_rolled_back):
         trials = await _run(connection, texts, sample, attempts)
     else:
-        trials = await _explained(connection, texts, attempts)
+        # Some table of this server keeps what is rolled back: only the plan is asked for.
+        for name, clause in texts.items():
+            explained = explaining(clause, connection.dialect)
+            await attempts.run(f"`{name}`", partial(connection.exec_driver_sql, explained))
+        trials = attempts.found()
     if "read" not in texts:
         trials.append(Trial(_UNREAD, f"give {settings.where}.statements.read", blocks=False))
     return trials
@@ -36,7 +41,10 @@ async def rehearse_statements(
 async def _run(
     connection: AsyncConnection, texts: Mapping[str, TextClause], sample: Sequence[Change], attempts: Attempts
 ) -> list[Trial]:
-    chosen, where = [*_chosen(sample)], attempts.settings.where
+    figures = [change for change in sample if isinstance(change.after, Decimal)]
+    # Some figures, and whatever else is asked of the statements.
+    chosen = figures[:_MOST] + [change for change in sample if not isinstance(change.after, Decimal)]
+    where = attempts.settings.where
     if "read" in texts and chosen:
         reading = StatementBatch(connection, where, texts)
         if not await attempts.run("`read`", partial(reading.read_one, chosen[0].ref)):
@@ -51,30 +59,12 @@ async def _run(
 
     for change in chosen:
         await attempts.run(f"`{statement_for(change)}`", partial(write, change), made_up=change.cause == MADE_UP)
-    trials = [*attempts.found(), *_set_aside(written, chosen)]
+    trials = attempts.found()
+    for why, times in Counter(why for _, why in written.ambiguous).items():
+        what = f"{times} of {len(chosen)} changes tried would be set aside: {why}"
+        trials.append(Trial(what, blocks=times == len(chosen)))
     if skipped := sum(change.cause != MADE_UP for change in written.skipped):
         tried = sum(change.cause != MADE_UP for change in chosen)
         cure = "see that its condition finds the rows; a product without a row is left out"
         trials.append(Trial(f"`write` finds no row for {skipped} of {tried} figures tried", cure, blocks=False))
     return trials
-
-
-def _set_aside(written: BatchResult, chosen: Sequence[Change]) -> Iterator[Trial]:
-    reasons = Counter(why for _, why in written.ambiguous)
-    for why, times in reasons.items():
-        yield Trial(f"{times} of {len(chosen)} changes tried would be set aside: {why}", blocks=times == len(chosen))
-
-
-def _chosen(sample: Sequence[Change]) -> Iterator[Change]:
-    """Give some figures, and whatever else is asked of the statements."""
-    yield from [change for change in sample if isinstance(change.after, Decimal)][:_MOST]
-    yield from [change for change in sample if not isinstance(change.after, Decimal)]
-
-
-async def _explained(connection: AsyncConnection, texts: Mapping[str, TextClause], attempts: Attempts) -> list[Trial]:
-    """Only ask for the plan: some table of this server keeps what is rolled back."""
-    for name, clause in texts.items():
-        nothing = clause.bindparams(**dict.fromkeys(clause.compile().params))
-        explained = str(nothing.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
-        await attempts.run(f"`{name}`", partial(connection.exec_driver_sql, f"EXPLAIN {explained}"))
-    return attempts.found()

@@ -38,7 +38,21 @@ class StatementsTarget:
         self._settings = settings
         self._engine = engine
         self._owned = owned
-        self._texts = _parsed(statements, settings, engine.dialect.name)
+        given = {name: getattr(statements, name) for name in ("write", "read", "deactivate", "delete")}
+        problems = [] if given["write"] else [f"{settings.where}.statements.write: it is needed"]
+        texts = {name: clause_of(sql) for name, sql in given.items() if sql}
+        for name, clause in texts.items():
+            offered = _NAMES if name == "write" else _NAMES[:-1]
+            problems += unknown_names(f"{settings.where}.statements.{name}", clause, offered)
+        if problems:
+            raise ConfigurationError(problems)
+        # Types are named, so that PostgreSQL does not guess them from where a parameter stands.
+        kinds: dict[str, TypeEngine[Any]] = {"product_id": BigInteger(), "sku": Text(), "location": Text()}
+        kinds["quantity"] = NullType() if engine.dialect.name == "sqlite" else Numeric()
+        self._texts = {
+            name: clause.bindparams(*(bindparam(bound, type_=kinds[bound]) for bound in clause.compile().params))
+            for name, clause in texts.items()
+        }
         self._after_batch = AfterBatch(settings, self._live)
 
     async def inspect(self) -> Capabilities:
@@ -155,23 +169,3 @@ class StatementsTarget:
 
     def _binds(self, name: str) -> set[str]:
         return set(self._texts[name].compile().params)
-
-
-def _parsed(statements: Statements, settings: TargetSettings, dialect: str) -> dict[str, TextClause]:
-    given = {name: getattr(statements, name) for name in ("write", "read", "deactivate", "delete")}
-    problems = [] if given["write"] else [f"{settings.where}.statements.write: it is needed"]
-    texts = {name: clause_of(sql) for name, sql in given.items() if sql}
-    for name, clause in texts.items():
-        offered = _NAMES if name == "write" else _NAMES[:-1]
-        problems += unknown_names(f"{settings.where}.statements.{name}", clause, offered)
-    if problems:
-        raise ConfigurationError(problems)
-    return {name: _typed(clause, dialect) for name, clause in texts.items()}
-
-
-def _typed(clause: TextClause, dialect: str) -> TextClause:
-    """Name the types, so that PostgreSQL does not guess them from where a parameter stands."""
-    kinds: dict[str, TypeEngine[Any]] = {"product_id": BigInteger(), "sku": Text(), "location": Text()}
-    kinds["quantity"] = NullType() if dialect == "sqlite" else Numeric()
-    bound = set(clause.compile().params)
-    return clause.bindparams(*(bindparam(name, type_=kind) for name, kind in kinds.items() if name in bound))

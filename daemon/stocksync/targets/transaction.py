@@ -34,11 +34,18 @@ async def fenced(
         RowsRefused, RowsLocked, TargetConflict, TargetUnavailable: as the port says.
 
     """
-    opening = _own(settings, engine, fence, patient=patient)
-    if joins is not None:
-        opening = _joined(settings, engine, joins.connection, fence, patient=patient)
-    async with opening as connection:
-        yield connection
+    if joins is None:
+        async with _own(settings, engine, fence, patient=patient) as connection:
+            yield connection
+        return
+    patience = settings.patience
+    async with patiently(settings.where, patience):
+        await fence()
+        async with (
+            dialects.lock_limit(joins.connection, patience.lock if patient else patience.brief) as session,
+            naming_blockers(engine, settings.where, session if patient else None),
+        ):
+            yield joins.connection
 
 
 async def written(
@@ -50,50 +57,32 @@ async def written(
     *,
     joins: bool,
 ) -> BatchResult:
-    """Write a batch, and judge what the database says to it; what joins no other transaction is repeated on conflict.
+    """Write a batch; what joins no other transaction is repeated where it gave way, three times at most.
 
-    `statements` explain a batch without touching a row.
+    Several rows that the database refuses are told from a target that does: `statements` explain a batch without
+    touching a row.
 
     Raises:
         RowsRefused, RowsLocked, TargetConflict, TargetUnavailable: as the port says.
 
     """
-    async with _judged(settings, engine, changes, statements, joins=joins):
-        return await (write() if joins else _retried(write))
-
-
-async def _retried(write: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
-    """Repeat a transaction of our own that gave way to another one, three times at most."""
     attempts = stamina.retry_context(on=TargetConflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
-    async for attempt in attempts:
-        with attempt:
-            return await write()
-    raise AssertionError  # pragma: no cover  the last attempt returns or raises
-
-
-@asynccontextmanager
-async def _judged(
-    settings: TargetSettings,
-    engine: AsyncEngine,
-    changes: Sequence[Change],
-    statements: Callable[[], Sequence[ClauseElement]],
-    *,
-    joins: bool,
-) -> AsyncIterator[None]:
-    """Tell several rows that the database refuses from a target that does; one alone is judged by `attempt`.
-
-    Within the state's transaction no second connection may be opened, so there they are halved until one is alone.
-    """
     try:
-        yield
+        if joins:
+            return await write()
+        async for attempt in attempts:
+            with attempt:
+                return await write()
     except Objection as objection:
-        if len(changes) == 1:
+        if len(changes) == 1:  # `attempt` has judged it already
             raise
+        # Within the state's transaction no second connection may be opened: there they are halved until one is alone.
         if not joins:
             async with patiently(settings.where, settings.patience), reading(engine) as connection:
                 if not await is_of_rows(objection, connection, settings.where, statements()):
                     raise
         raise RowsRefused(objection.words) from objection
+    raise AssertionError  # pragma: no cover  the last attempt returns or raises
 
 
 @asynccontextmanager
@@ -116,17 +105,3 @@ async def _own(
         if ended:
             raise RowsRefused(objection.words) from objection  # at the COMMIT it is the rows' and no statement's
         raise
-
-
-@asynccontextmanager
-async def _joined(
-    settings: TargetSettings, engine: AsyncEngine, connection: AsyncConnection, fence: Fence, *, patient: bool
-) -> AsyncIterator[AsyncConnection]:
-    patience = settings.patience
-    async with patiently(settings.where, patience):
-        await fence()
-        async with (
-            dialects.lock_limit(connection, patience.lock if patient else patience.brief) as session,
-            naming_blockers(engine, settings.where, session if patient else None),
-        ):
-            yield connection

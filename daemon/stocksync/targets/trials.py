@@ -57,7 +57,9 @@ class Attempts:
         try:
             async with self.connection.begin_nested() if savepoint else nullcontext() as begun:
                 await action()
-                await self._commit_in_vain()
+                if self.connection.dialect.name == "postgresql":
+                    # What it would find out at COMMIT alone, as with Django's deferred keys: there is none here.
+                    await self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
                 if begun is not None and step != CREATE:
                     await begun.rollback()
         except (StatementError, OverflowError, UnicodeError) as error:
@@ -70,25 +72,22 @@ class Attempts:
         self._passed[step] += not made_up
         return True
 
-    async def _commit_in_vain(self) -> None:
-        # What PostgreSQL would find out at COMMIT alone, as with Django's deferred foreign keys; there is none here.
-        if self.connection.dialect.name == "postgresql":
-            await self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-
     def found(self) -> list[Trial]:
         """Give what was refused, one finding for one cause."""
-        return [self._trial(words, refusal) for words, refusal in self._refused.items()]
-
-    def _trial(self, words: str, refusal: _Refusal) -> Trial:
-        steps = list(refusal.steps)
-        if refusal.fault is Fault.LOCKED:
-            cure = "end that transaction"
-            return Trial(f"{', '.join(steps)} waited in vain: {words}", cure, blocks=False)
-        if self._is_of_some_rows(refusal, words):
-            tried = sum(self._passed[step] + refusal.steps[step] for step in steps)
-            what = f"{refusal.steps.total()} of {tried} rows tried would be set aside: {words}"
-            return Trial(what, self._cure(words, refusal.code, steps), blocks=False)
-        return Trial(f"{', '.join(steps)} would fail: {words}", self._cure(words, refusal.code, steps))
+        trials = []
+        for words, refusal in self._refused.items():
+            steps, blocks = list(refusal.steps), False
+            if refusal.fault is Fault.LOCKED:
+                what, cure = f"{', '.join(steps)} waited in vain: {words}", "end that transaction"
+            elif self._is_of_some_rows(refusal, words):
+                tried = sum(self._passed[step] + refusal.steps[step] for step in steps)
+                what = f"{refusal.steps.total()} of {tried} rows tried would be set aside: {words}"
+                cure = self._cure(words, refusal.code, steps)
+            else:
+                what, blocks = f"{', '.join(steps)} would fail: {words}", True
+                cure = self._cure(words, refusal.code, steps)
+            trials.append(Trial(what, cure, blocks=blocks))
+        return trials
 
     def _is_of_some_rows(self, refusal: _Refusal, words: str) -> bool:
         """Whether other rows go in: of the same kind, or of any where only one of that kind was tried."""
@@ -102,8 +101,7 @@ class Attempts:
     def _cure(self, words: str, code: object, steps: list[str]) -> str:
         where = self.settings.where
         if code in _DENIED or "permission denied" in words:
-            allowed = self._policy(steps) if "row-level security" in words else self._grant(words, steps)
-            return f"let an administrator of the database run: {allowed}"
+            return f"let an administrator of the database run: {self._grant(words, steps)}"
         return f"correct {where}.after_batch" if steps == [AFTER_BATCH] else self._correction(words, code)
 
     def _correction(self, words: str, code: object) -> str:
@@ -114,26 +112,21 @@ class Attempts:
             return give_a_value(self.lacking)
         if code in _MISSING_PARENT or "FOREIGN KEY" in words:
             return f"make the rows it refers to first, or correct accounts.{self.settings.account}.locations.map"
-        if self.settings.statements is not None:
-            return self._of_statements(code)
-        return f"correct {where} or the table {table}"
-
-    def _of_statements(self, code: object) -> str:
-        own = f"correct {self.settings.where}.statements"
+        if self.settings.statements is None:
+            return f"correct {where} or the table {table}"
+        cast = ""
         if code in _OF_ANOTHER_TYPE:
-            return f"{own}: cast the parameter to the column's type, as in :location::int"
-        if self.connection.dialect.name != "postgresql" and _POSTGRESQL_CAST.search(str(self.settings.statements)):
-            return f"{own}: only PostgreSQL knows :location::int; elsewhere it is CAST(:location AS INTEGER)"
-        return own
-
-    def _policy(self, steps: list[str]) -> str:
-        user, table = self.connection.engine.url.username or "the user", self.settings.table
-        kind = steps[0] if len(steps) == 1 and steps[0] in {"INSERT", "UPDATE", "DELETE"} else "ALL"
-        clause = "USING (true)" if kind in {"UPDATE", "DELETE", "ALL"} else "WITH CHECK (true)"
-        return f"CREATE POLICY stocksync ON {table} FOR {kind} TO {user} {clause}"
+            cast = ": cast the parameter to the column's type, as in :location::int"
+        elif self.connection.dialect.name != "postgresql" and _POSTGRESQL_CAST.search(str(self.settings.statements)):
+            cast = ": only PostgreSQL knows :location::int; elsewhere it is CAST(:location AS INTEGER)"
+        return f"correct {where}.statements{cast}"
 
     def _grant(self, words: str, steps: list[str]) -> str:
-        user = self.connection.engine.url.username or "the user"
+        user, table = self.connection.engine.url.username or "the user", self.settings.table
+        if "row-level security" in words:
+            kind = steps[0] if len(steps) == 1 and steps[0] in {"INSERT", "UPDATE", "DELETE"} else "ALL"
+            clause = "USING (true)" if kind in {"UPDATE", "DELETE", "ALL"} else "WITH CHECK (true)"
+            return f"CREATE POLICY stocksync ON {table} FOR {kind} TO {user} {clause}"
         if named := _DENIED_OBJECT.search(words):
             kind, name = named.groups()
             if steps == [CREATE]:
@@ -148,7 +141,7 @@ class Attempts:
         # A row lock asks for the right to update, of one column at least.
         if LOCK in steps and "UPDATE" not in rights:
             rights.append("UPDATE")
-        return f"GRANT {', '.join(rights)} ON {self.settings.table} TO {user}"
+        return f"GRANT {', '.join(rights)} ON {table} TO {user}"
 
 
 def is_expected(error: BaseException) -> bool:
