@@ -294,7 +294,11 @@ def _fault_of_driver(original: Any) -> Fault:  # noqa: ANN401  each driver has i
     state = getattr(original, "sqlstate", None)
     if isinstance(state, str):
         return _fault_of_postgresql(original, state)
-    return _fault_of_sqlite(str(original), getattr(original, "sqlite_errorname", None) or "")
+    # SQLite: a constraint and a trigger's words may say anything.
+    text, name = str(original), getattr(original, "sqlite_errorname", None) or ""
+    if name.startswith("SQLITE_CONSTRAINT") or "constraint failed" in text:
+        return Fault.DATA
+    return next((fault for words, fault in _LITE_WORDS.items() if words in text), Fault.DATA)
 
 
 _RAISED_BY = {"pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"}
@@ -311,10 +315,3 @@ def _fault_of_postgresql(original: Any, state: str) -> Fault:  # noqa: ANN401  a
     fault = _PG_CODES.get(state) or _PG_CLASSES.get(state[:2], Fault.DATA)
     within_a_function = fault is Fault.MISSING and getattr(told, "context", None)
     return Fault.REFUSED if within_a_function else fault
-
-
-def _fault_of_sqlite(text: str, name: str) -> Fault:
-    # A constraint and a trigger's words may say anything.
-    if name.startswith("SQLITE_CONSTRAINT") or "constraint failed" in text:
-        return Fault.DATA
-    return next((fault for words, fault in _LITE_WORDS.items() if words in text), Fault.DATA)

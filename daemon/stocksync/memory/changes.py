@@ -23,12 +23,6 @@ def forget(mine: MemoryAccount) -> int:
     return forgotten
 
 
-def _correct(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    for cell, found in seen.corrected.items():
-        row = mine.cells.setdefault(cell, MemoryCell())
-        row.acked, row.sent = found, None
-
-
 def hold(mine: MemoryAccount, plan: HeldPlan | None, lapsed: Sequence[HeldPlan], cause: str) -> HeldPlan | None:
     """Make `plan` the one of its cause that waits, and end what has lapsed; give it as it is stored."""
     ended = {(one.plan_id, cell) for one in lapsed for cell in one.cells}
@@ -95,7 +89,9 @@ def observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
         for row in mine.cells.values():
             row.sent = None
     read(mine, seen.cells, now, seen.replacing)
-    _correct(mine, seen)
+    for cell, found in seen.corrected.items():
+        row = mine.cells.setdefault(cell, MemoryCell())
+        row.acked, row.sent = found, None
     for cell, (figure, sku) in seen.adopted.items():
         row = mine.cells.setdefault(cell, MemoryCell())
         if row.acked is None:

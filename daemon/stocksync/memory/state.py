@@ -25,7 +25,15 @@ from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost, PlanChanged
 from stocksync.memory import changes as effects
 from stocksync.memory.status import by_start, status_of
-from stocksync.memory.store import LONG_AGO, MemoryAccount, MemoryCell, MemoryConnection, MemoryStore, MemoryTransaction
+from stocksync.memory.store import (
+    LONG_AGO,
+    MemoryAccount,
+    MemoryCell,
+    MemoryConnection,
+    MemoryStore,
+    MemoryTransaction,
+    survive,
+)
 from stocksync.ports import (
     AccountStatus,
     BatchResult,
@@ -42,10 +50,6 @@ from stocksync.ports import (
 _SWEEP_EVERY = timedelta(hours=1)
 
 
-def _survive(_point: str) -> None:
-    """Do not crash."""
-
-
 class MemoryState:
     """One process's view of a MemoryStore; implements State, StateQueries and TokenStore.
 
@@ -58,7 +62,7 @@ class MemoryState:
         self,
         clock: Clock,
         store: MemoryStore | None = None,
-        crash_points: Callable[[str], None] = _survive,
+        crash_points: Callable[[str], None] = survive,
         keep_ledger: timedelta = timedelta(days=90),
     ) -> None:
         self.clock = clock

@@ -68,12 +68,21 @@ def _counted(
     untracked = {one for one, known in products.items() if not known.tracked and known.gone_at is None}
     reasons = Counter(entry.reason for entry in quarantine.values())
     usual = min(reasons, key=lambda reason: (-reasons[reason], reason), default="")
+    whole = [product_id for product_id, place in quarantine if place is None]
+    of_product = Counter(cell.product_id for cell in cells)
+    there = [known for known in products.values() if known.gone_at is None]
     return {
         "managed": sum(isinstance(row.acked, Decimal) for row in cells.values()),
         "untracked": sum(cell.product_id in untracked for cell in cells),
-        "refused": _refused(cells, quarantine),
+        "refused": len(quarantine) - len(whole) + sum(of_product[one] or 1 for one in whole),
         "refusal": usual,
-        "catalogue": _catalogue(products, quarantine),
+        "catalogue": {
+            "tracked": sum(known.tracked for known in there),
+            "untracked": sum(not known.tracked for known in there),
+            "missing": sum(known.is_missing for known in there),
+            "gone": len(products) - len(there),
+            "bad": sum(entry.side == "source" for entry in quarantine.values()),
+        },
     }
 
 
@@ -86,20 +95,3 @@ def _oldest_named(quarantine: Quarantine, products: Mapping[int, SnapshotProduct
         else entry
         for entry in ordered
     ]
-
-
-def _refused(cells: Mapping[Cell, MemoryCell], quarantine: Quarantine) -> int:
-    whole = [product_id for product_id, place in quarantine if place is None]
-    of_product = Counter(cell.product_id for cell in cells)
-    return len(quarantine) - len(whole) + sum(of_product[one] or 1 for one in whole)
-
-
-def _catalogue(products: Mapping[int, SnapshotProduct], quarantine: Quarantine) -> dict[str, int]:
-    there = [known for known in products.values() if known.gone_at is None]
-    return {
-        "tracked": sum(known.tracked for known in there),
-        "untracked": sum(not known.tracked for known in there),
-        "missing": sum(known.is_missing for known in there),
-        "gone": len(products) - len(there),
-        "bad": sum(entry.side == "source" for entry in quarantine.values()),
-    }

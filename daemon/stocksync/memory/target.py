@@ -9,6 +9,7 @@ from typing import Any
 
 from stocksync.core.model import Cell, Change, Removal, RowLocator, TargetRow
 from stocksync.errors import RowsRefused, TargetUnavailable
+from stocksync.memory.store import survive
 from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 
 Key = tuple[str, str]
@@ -40,10 +41,6 @@ class MemoryTable:
     """Committed transactions that changed something."""
 
 
-def _survive(_point: str) -> None:
-    """Do not crash."""
-
-
 class MemoryTarget:
     """A Target over a MemoryTable.
 
@@ -57,7 +54,7 @@ class MemoryTarget:
         *,
         by_sku: bool = False,
         inserts: bool = True,
-        crash_points: Callable[[str], None] = _survive,
+        crash_points: Callable[[str], None] = survive,
     ) -> None:
         self.table = table
         self.crash_points = crash_points

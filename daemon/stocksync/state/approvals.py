@@ -33,7 +33,9 @@ async def hold(
     before = (await connection.execute(select(waiting_plans).where(mine).with_for_update())).first()
     for ended in lapsed:
         keys = [(*held.change.cell, show(held.change.after)) for held in ended.changes]
-        await _end(connection, and_(decided_cells.c.account == account, _of(ended)), keys)
+        of_plan = and_(decisions.c.account == ended.account, decisions.c.plan_id == ended.plan_id)
+        decided = decided_cells.c.decision_id.in_(select(decisions.c.id).where(of_plan))
+        await _end(connection, and_(decided_cells.c.account == account, decided), keys)
     if plan is not None:
         plan = await _undecided(connection, plan)
     if plan is not None and before is not None and plan.continues(_waiting(before)):
@@ -176,11 +178,6 @@ async def _decided(connection: AsyncConnection, account: str | None) -> list[tup
 async def _end(connection: AsyncConnection, mine: ColumnElement[bool], keys: Sequence[tuple[int, str, str]]) -> None:
     columns = (decided_cells.c.product_id, decided_cells.c.place, decided_cells.c.after)
     await execute_by_key(connection, delete(decided_cells).where(mine), columns, keys)
-
-
-def _of(plan: HeldPlan) -> ColumnElement[bool]:
-    mine = and_(decisions.c.account == plan.account, decisions.c.plan_id == plan.plan_id)
-    return decided_cells.c.decision_id.in_(select(decisions.c.id).where(mine))
 
 
 def _waiting(row: ResultRow[Any]) -> HeldPlan:

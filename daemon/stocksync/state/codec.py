@@ -105,7 +105,11 @@ def totals_of(text: str | None) -> list[int]:
 
 def plan_blob(plan: HeldPlan) -> bytes:
     """Give what never changes of a plan; compressed, as one statement must hold 100,000 changes."""
-    rows = [_held_row(held) for held in plan.changes]
+    rows = []
+    for held in plan.changes:
+        one, guards = held.change, [guard.value for guard in held.guards]
+        before, after, parts = figure_text(one.before), show(one.after), dict(one.parts)
+        rows.append(_HeldRow(guards, one.product_id, one.place, one.sku, before, after, parts, one.cause, held.name))
     return zlib.compress(msgspec.json.encode(_Plan(dict(plan.reasons), rows)), 1)
 
 
@@ -113,7 +117,15 @@ def plan_blob(plan: HeldPlan) -> bytes:
 def plan_of(blob: bytes) -> tuple[dict[str, str], tuple[HeldChange, ...]]:
     """Give the reasons and the changes of a plan."""
     plan = _plan.decode(zlib.decompress(blob))
-    return plan.reasons, tuple(_held_change(row) for row in plan.changes)
+    changes = []
+    for row in plan.changes:
+        parts = tuple(row.parts.items())
+        change = change_of(
+            row.product_id, row.place, row.sku, before=row.before, after=row.after, parts=parts, cause=row.cause
+        )
+        guards = [row.guards] if isinstance(row.guards, str) else row.guards
+        changes.append(HeldChange(change, tuple(map(Guard, guards)), row.name))
+    return plan.reasons, tuple(changes)
 
 
 def change_of(
@@ -129,19 +141,3 @@ def change_of(
     if figure is None:
         raise ValueError(f"the state holds a change of product {product_id} without a figure; please report this")
     return Change(product_id, place, sku, figure_of(before), figure, parts, cause)
-
-
-def _held_row(held: HeldChange) -> _HeldRow:
-    change = held.change
-    before, after, parts = figure_text(change.before), show(change.after), dict(change.parts)
-    guards = [guard.value for guard in held.guards]
-    return _HeldRow(guards, change.product_id, change.place, change.sku, before, after, parts, change.cause, held.name)
-
-
-def _held_change(row: _HeldRow) -> HeldChange:
-    parts = tuple(row.parts.items())
-    change = change_of(
-        row.product_id, row.place, row.sku, before=row.before, after=row.after, parts=parts, cause=row.cause
-    )
-    guards = [row.guards] if isinstance(row.guards, str) else row.guards
-    return HeldChange(change, tuple(map(Guard, guards)), row.name)

@@ -111,8 +111,9 @@ class Database:
         self._budgets = budget or session
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
-        self._lock = _lock_file(session.engine)
+        self._lock: LockFile | None = None
         if file := file_of(session.engine.url):
+            self._lock = LockFile(Path(f"{session.engine.url.database}.lock"))
             for engine in {one.engine.sync_engine for one in (session, self._brief, self._budgets)}:
                 event.listen(engine, "commit", self._confirm_lock)
                 CommitCount(file).watch(engine)
@@ -486,10 +487,3 @@ async def _ready(engine: AsyncEngine) -> None:
         raise SchemaBehind(problem)
     with translated():
         await keep_private(engine)
-
-
-def _lock_file(engine: AsyncEngine) -> LockFile | None:
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or path in {None, "", ":memory:"}:
-        return None
-    return LockFile(Path(f"{path}.lock"))

@@ -103,7 +103,11 @@ def in_force(expires_at: datetime, now: datetime, ttl: timedelta) -> bool:
 
 async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: Claimant) -> list[Group]:
     """Choose the groups that a claim could get, by one look that locks nothing; end what frozen owners hold."""
-    rows = await _rows(connection, groups)
+    rows: dict[str, LeaseRow] = {}
+    columns = accounts.c.account, accounts.c.owner, accounts.c.epoch, accounts.c.expires_at
+    for chunk in chunks(sorted({account for group in groups for account in group})):
+        found = await connection.execute(select(*columns).where(accounts.c.account.in_(chunk)))
+        rows |= {row.account: row for row in found}
     now = await _now(connection)
     waits = {account for account, row in rows.items() if claimant.must_wait(row, now)}
     chosen = [group for group in groups if waits.isdisjoint(group)]
@@ -204,15 +208,6 @@ async def _locked(connection: AsyncConnection, account: str) -> LeaseRow | None:
     await limit_waiting(connection)
     row: LeaseRow | None = (await connection.execute(_lease_of(account).with_for_update())).first()
     return row
-
-
-async def _rows(connection: AsyncConnection, groups: Sequence[Group]) -> dict[str, LeaseRow]:
-    known: dict[str, LeaseRow] = {}
-    columns = accounts.c.account, accounts.c.owner, accounts.c.epoch, accounts.c.expires_at
-    for chunk in chunks(sorted({account for group in groups for account in group})):
-        found = await connection.execute(select(*columns).where(accounts.c.account.in_(chunk)))
-        known |= {row.account: row for row in found}
-    return known
 
 
 async def _now(connection: AsyncConnection) -> datetime:

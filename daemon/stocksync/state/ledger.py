@@ -45,8 +45,12 @@ async def intend(
     }
     rows = cell_rows(lease.account, ordered, each, intended_at=now)
     latest = latest_credible(connection, now)
-    opened = upsert(cells, connection, lambda new: [*_opened(new), *newer_wins(new, latest)])
-    await insert_rows(connection, opened, rows)
+
+    def opened(new: Any) -> Assigned:  # noqa: ANN401
+        since = case((cells.c.intent.is_(None), new.intended_at), else_=cells.c.intended_at)
+        return [("intended_at", since), ("intent", new.intent), *newer_wins(new, latest)]
+
+    await insert_rows(connection, upsert(cells, connection, opened), rows)
 
 
 def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRead, SnapshotUpdate]:
@@ -69,7 +73,11 @@ async def acknowledge(
         await insert_rows(connection, insert(ledger), _entries(lease, cycle_id, written, now))
         await approvals.use_up(connection, lease.account, written.applied)
         await connection.execute(update(accounts).where(accounts.c.account == lease.account).values(last_push=now))
-    await _close(connection, lease.account, list(chain(written.skipped, (change for change, _ in written.ambiguous))))
+    # Of what was not written only the very intent that was tried is closed: a newer one has not been tried yet.
+    rest = chain(written.skipped, (change for change, _ in written.ambiguous))
+    tried = [(change.product_id, change.place, show(change.after)) for change in rest]
+    statement = update(cells).where(cells.c.account == lease.account).values(intent=None, intended_at=None)
+    await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), tried)
 
 
 async def history(connection: AsyncConnection, account: str, product_id: int, limit: int) -> list[LedgerRow]:
@@ -92,11 +100,6 @@ async def products_with(connection: AsyncConnection, account: str, sku: str) -> 
     return sorted((await connection.execute(union(bears, bore, held))).scalars())
 
 
-def _opened(new: Any) -> Assigned:  # noqa: ANN401
-    since = case((cells.c.intent.is_(None), new.intended_at), else_=cells.c.intended_at)
-    return [("intended_at", since), ("intent", new.intent)]
-
-
 def _acked(new: Any) -> Assigned:  # noqa: ANN401
     # No bound value may stand here: asyncmy's executemany knows only those of the VALUES clause.
     renamed = and_(cells.c.sku != literal_column("''"), cells.c.sku != new.sku)
@@ -110,13 +113,6 @@ def _acked(new: Any) -> Assigned:  # noqa: ANN401
         ("intended_at", case((closed, null()), else_=cells.c.intended_at)),
         ("intent", case((closed, null()), else_=cells.c.intent)),
     ]
-
-
-async def _close(connection: AsyncConnection, account: str, changes: Sequence[Change]) -> None:
-    # Only the very intent that was tried is closed: a newer one has not been tried yet.
-    tried = [(change.product_id, change.place, show(change.after)) for change in changes]
-    statement = update(cells).where(cells.c.account == account).values(intent=None, intended_at=None)
-    await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), tried)
 
 
 def _acked_rows(account: str, written: BatchResult, now: datetime) -> Rows:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stocksync.errors import StateInUse, StateUnavailable
-from stocksync.file_identity import Identity, identity_of
+from stocksync.file_identity import identity_of
 
 
 class LockFile:
@@ -22,7 +22,10 @@ class LockFile:
     @property
     def held(self) -> bool:
         """Whether this object holds the lock: the one of a removed file keeps nobody off."""
-        return self._file is not None and identity_of(self.path) == _identity(self._file)
+        if self._file is None:
+            return False
+        ours = os.fstat(self._file)
+        return identity_of(self.path) == (ours.st_dev, ours.st_ino)
 
     def acquire(self) -> None:
         """Take the lock; without effect where this object holds it.
@@ -71,8 +74,3 @@ class LockFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-
-def _identity(file: int) -> Identity:
-    found = os.fstat(file)
-    return found.st_dev, found.st_ino

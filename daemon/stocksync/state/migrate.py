@@ -79,7 +79,9 @@ async def problem_of_engine(engine: AsyncEngine) -> str | None:
         return None
     if current is None:
         return f"the state database has no tables of stocksync yet; {_HOW}"
-    if current not in _revisions():
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  a daemon whose state is at head starts without it
+
+    if current not in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}:
         raise SchemaNewer(
             f"the state database was made by a newer stocksync (schema {current}):"
             " install that version, or name another database in state.url"
@@ -97,7 +99,7 @@ def _upgrade(connection: Connection) -> None:
     # Two may migrate at once. SQLite's transaction is alone anyway; MariaDB's lock ends with the connection.
     if connection.dialect.name in _ALONE:
         connection.execute(text(_ALONE[connection.dialect.name]))
-    from alembic import command  # noqa: PLC0415  a daemon whose state is at head starts without it
+    from alembic import command  # noqa: PLC0415  as above
 
     config = _config()
     config.attributes["connection"] = connection
@@ -111,22 +113,13 @@ def _revision(connection: Connection) -> str | None:
     return revision
 
 
-def _revisions() -> set[str]:
-    from alembic.script import ScriptDirectory  # noqa: PLC0415  as above
-
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-
-
 def _config() -> "Config":
     from alembic.config import Config  # noqa: PLC0415  as above
 
-    config = Config()
-    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def _scripts() -> Path:
     package = Path(stocksync.__file__).resolve().parent
     shipped = package / "migrations"
-    return shipped if shipped.is_dir() else package.parents[1] / "migrations"
+    scripts = shipped if shipped.is_dir() else package.parents[1] / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -17,15 +17,12 @@ async def rehearse(engine: AsyncEngine) -> None:
     """
     if engine.dialect.name == "sqlite":  # its file was looked at when it was opened
         return
-    with translated():
-        async with rehearsing(engine) as connection:
-            for statement in _writes():
-                await connection.execute(statement)
-
-
-def _writes() -> list[Executable]:
-    return [
+    writes: list[Executable] = [
         update(cells).where(false()).values(acked=cells.c.acked),
         delete(cells).where(false()),
         *(insert(table).from_select(list(table.c), select(*table.c).where(false())) for table in (cells, ledger)),
     ]
+    with translated():
+        async with rehearsing(engine) as connection:
+            for statement in writes:
+                await connection.execute(statement)

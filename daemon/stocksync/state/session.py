@@ -61,15 +61,12 @@ class Session:
                 return await _RETRY(_is_conflict, self._once, opening, work)
             except DBAPIError as error:
                 if fault_of(error) in _WAITED_IN_VAIN and self.engine.dialect.name in CAN_FREEZE:
-                    await self._end_frozen_sessions()
+                    # It waited, perhaps for a process that is frozen: make way for the next try. What goes wrong here
+                    # costs that try alone, and must not hide what went wrong before.
+                    with suppress(SQLAlchemyError, OSError, TimeoutError):
+                        async with asyncio.timeout(self.patience), reading(self.engine) as connection:
+                            await end_frozen_sessions(connection)
                 raise
-
-    async def _end_frozen_sessions(self) -> None:
-        """Make way for the next try where it waited for a process that is frozen."""
-        # What goes wrong here costs that try alone, and must not hide what went wrong before.
-        with suppress(SQLAlchemyError, OSError, TimeoutError):
-            async with asyncio.timeout(self.patience), reading(self.engine) as connection:
-                await end_frozen_sessions(connection)
 
     async def _once(self, opening: Opening, work: InTransaction[T]) -> T:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.

@@ -1,7 +1,7 @@
 """What a reading changes in the snapshot."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.model import Cell, Change, SnapshotProduct
-from stocksync.ports import FiguresRead, Quarantined, SnapshotUpdate
+from stocksync.ports import FiguresRead, SnapshotUpdate
 from stocksync.sqlrows import Columns, Rows, insert_rows
 from stocksync.state import digests
 from stocksync.state.codec import figure_text, locations_text, parts_text
@@ -41,16 +41,23 @@ async def observe(
 ) -> None:
     """Write all that differs, in one transaction."""
     await digests.unsettle(connection, account, seen.touched)
-    await _write_layout(connection, account, seen.layout)
+    of_account = update(accounts).where(accounts.c.account == account)
+    if seen.layout is not None:
+        await connection.execute(of_account.values(layout=seen.layout))
+        altered = update(cells).where(cells.c.account == account, cells.c.sent.is_not(None))
+        await connection.execute(altered.values(sent=None))
     await _write_cells(connection, account, cycle_id, seen, now)
-    await _write_corrected(connection, account, seen, now)
-    await _write_adopted(connection, account, seen, now)
-    await _write_unknown(connection, account, seen)
-    await _give_up(connection, account, seen.given_up)
+    await _write_target_figures(connection, account, seen, now)
+    await _write_without_figure(connection, account, seen)
     await _write_products(connection, account, seen)
-    await _write_account(connection, account, seen)
-    await _release(connection, account, seen.released)
-    await _write_quarantine(connection, account, seen.quarantined)
+    values: Row = {}
+    if seen.locations is not None:
+        values["locations"] = locations_text(seen.locations)
+    if seen.checked_up_to is not None:
+        values["checked_up_to"] = seen.checked_up_to
+    if values:
+        await connection.execute(of_account.values(**values))
+    await _write_quarantine(connection, account, seen)
     await digests.settle(connection, account, seen.rules, seen.settled)
 
 
@@ -68,23 +75,6 @@ def cell_rows(account: str, keys: Sequence[Cell] | Sequence[Change], each: Colum
     key: Columns = {"product_id": [cell.product_id for cell in keys], "place": [cell.place for cell in keys]}
     common = {"account": account, **_UNREAD, **same}
     return Rows({**key, **each}, {name: value for name, value in common.items() if name not in each})
-
-
-async def _write_layout(connection: AsyncConnection, account: str, layout: str | None) -> None:
-    if layout is not None:
-        await connection.execute(update(accounts).where(accounts.c.account == account).values(layout=layout))
-        altered = update(cells).where(cells.c.account == account, cells.c.sent.is_not(None))
-        await connection.execute(altered.values(sent=None))
-
-
-async def _write_account(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
-    values: Row = {}
-    if seen.locations is not None:
-        values["locations"] = locations_text(seen.locations)
-    if seen.checked_up_to is not None:
-        values["checked_up_to"] = seen.checked_up_to
-    if values:
-        await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))
 
 
 async def _write_cells(
@@ -134,22 +124,18 @@ def _is_newer(new: Any, latest: ColumnElement[int]) -> ColumnElement[bool]:  # n
     return or_(new.source_at >= cells.c.source_at, type_coerce(cells.c.source_at, BigInteger) > latest)
 
 
-async def _write_corrected(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
-    found = sorted(seen.corrected.items(), key=itemgetter(0))
-    each: Columns = {"acked": [figure_text(figure) for _, figure in found]}
-    each["acked_at"] = [None if figure is None else now for _, figure in found]
-    rows = cell_rows(account, [cell for cell, _ in found], each)
-    await insert_rows(connection, upsert(cells, connection, _read_back), rows)
-
-
-def _read_back(new: Any) -> Assigned:  # noqa: ANN401
-    return [(name, new[name]) for name in ("acked", "acked_at", "sent")]
-
-
-async def _write_adopted(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
-    found = sorted(seen.adopted.items(), key=itemgetter(0))
-    each: Columns = {"acked": [figure_text(figure) for _, (figure, _) in found], "sku": [sku for _, (_, sku) in found]}
-    rows = cell_rows(account, [cell for cell, _ in found], each, acked_at=now)
+async def _write_target_figures(connection: AsyncConnection, account: str, seen: SnapshotUpdate, now: datetime) -> None:
+    """Write what was seen in the target: figures that are others than we knew, and those met at first contact."""
+    corrected = sorted(seen.corrected.items(), key=itemgetter(0))
+    each: Columns = {"acked": [figure_text(figure) for _, figure in corrected]}
+    each["acked_at"] = [None if figure is None else now for _, figure in corrected]
+    rows = cell_rows(account, [cell for cell, _ in corrected], each)
+    names = ("acked", "acked_at", "sent")
+    await insert_rows(connection, upsert(cells, connection, lambda new: [(name, new[name]) for name in names]), rows)
+    adopted = sorted(seen.adopted.items(), key=itemgetter(0))
+    figures: Columns = {"acked": [figure_text(figure) for _, (figure, _) in adopted]}
+    figures["sku"] = [sku for _, (_, sku) in adopted]
+    rows = cell_rows(account, [cell for cell, _ in adopted], figures, acked_at=now)
     await insert_rows(connection, upsert(cells, connection, _first_contact), rows)
 
 
@@ -160,19 +146,16 @@ def _first_contact(new: Any) -> Assigned:  # noqa: ANN401
     return [*kept, ("acked", func.coalesce(cells.c.acked, new.acked))]
 
 
-async def _give_up(connection: AsyncConnection, account: str, given_up: Sequence[Cell]) -> None:
-    nothing = {"intent": None, "intended_at": None, "acked": None, "sent": None}
-    statement = update(cells).where(cells.c.account == account).values(**nothing)
-    await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place), given_up)
-
-
-async def _write_unknown(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
+async def _write_without_figure(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
+    """Write of which cells Qoyod says nothing, and since when, and which are given up."""
+    mine, key = update(cells).where(cells.c.account == account), (cells.c.product_id, cells.c.place)
     by_time: dict[datetime | None, list[Cell]] = defaultdict(list)
     for cell, since in sorted(seen.unknown.items(), key=lambda item: item[0]):
         by_time[since].append(cell)
     for since, found in by_time.items():
-        statement = update(cells).where(cells.c.account == account).values(unknown_since=since)
-        await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place), found)
+        await execute_by_key(connection, mine.values(unknown_since=since), key, found)
+    nothing = {"intent": None, "intended_at": None, "acked": None, "sent": None}
+    await execute_by_key(connection, mine.values(**nothing), key, seen.given_up)
 
 
 async def _write_products(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
@@ -185,29 +168,25 @@ async def _write_products(connection: AsyncConnection, account: str, seen: Snaps
     await insert_rows(connection, upsert(products, connection, replacing(products)), rows)
 
 
-async def _write_quarantine(connection: AsyncConnection, account: str, entries: Iterable[Quarantined]) -> None:
-    latest = {(entry.product_id, entry.place): entry for entry in entries}
-    rows = [_quarantine_row(account, entry) for entry in latest.values()]
-    await execute_many(connection, upsert(quarantine, connection, replacing(quarantine)), rows)
-
-
-async def _release(connection: AsyncConnection, account: str, released: list[tuple[int, str | None]]) -> None:
-    keys = [(product_id, place is None, place or "") for product_id, place in released]
+async def _write_quarantine(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
+    keys = [(product_id, place is None, place or "") for product_id, place in seen.released]
     columns = (quarantine.c.product_id, quarantine.c.whole, quarantine.c.place)
     await execute_by_key(connection, delete(quarantine).where(quarantine.c.account == account), columns, keys)
-
-
-def _quarantine_row(account: str, entry: Quarantined) -> Row:
-    return {
-        "account": account,
-        "product_id": entry.product_id,
-        "whole": entry.place is None,
-        "place": entry.place or "",
-        "side": entry.side,
-        "reason": entry.reason,
-        "figure": figure_text(entry.figure),
-        "attempts": entry.attempts,
-        "first_at": entry.first_at,
-        "last_at": entry.last_at,
-        "retry_at": entry.retry_at,
-    }
+    latest = {(entry.product_id, entry.place): entry for entry in seen.quarantined}
+    rows = [
+        {
+            "account": account,
+            "product_id": entry.product_id,
+            "whole": entry.place is None,
+            "place": entry.place or "",
+            "side": entry.side,
+            "reason": entry.reason,
+            "figure": figure_text(entry.figure),
+            "attempts": entry.attempts,
+            "first_at": entry.first_at,
+            "last_at": entry.last_at,
+            "retry_at": entry.retry_at,
+        }
+        for entry in latest.values()
+    ]
+    await execute_many(connection, upsert(quarantine, connection, replacing(quarantine)), rows)

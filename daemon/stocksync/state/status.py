@@ -12,7 +12,7 @@ from stocksync.core.held_plan import HeldPlan, by_urgency
 from stocksync.core.model import Presence, Removal
 from stocksync.core.report import orphaned_by
 from stocksync.core.status import Side
-from stocksync.ports import AccountStatus, Quarantined
+from stocksync.ports import AccountStatus
 from stocksync.state import approvals
 from stocksync.state.cells import quarantined_of
 from stocksync.state.codec import audit_of, locations_of
@@ -32,19 +32,15 @@ async def statuses(
 
     What takes long to count is taken from `known`, an earlier answer, where no cycle has begun or ended since.
     """
-    rows = await _rows(connection, asked)
+    query = select(accounts, database_now().label("now"), last_attempt().label("last_attempt"))
+    found = [await connection.execute(query.where(accounts.c.account.in_(chunk))) for chunk in chunks(asked)]
+    rows = {row.account: row for result in found for row in result.all()}
     plans: dict[str, list[HeldPlan]] = {}
     for plan in by_urgency(await approvals.plans(connection, asked[0] if len(asked) == 1 else None)):
         plans.setdefault(plan.account, []).append(plan)
     counted = {name: one for name, one in known.items() if _still_counts(one, rows.get(name))}
     counted |= await _count(connection, [account for account in asked if account not in counted])
     return [_as_it_stands(counted[account], rows.get(account), plans.get(account, [])) for account in asked]
-
-
-async def _rows(connection: AsyncConnection, asked: Sequence[str]) -> dict[str, Row[Any]]:
-    query = select(accounts, database_now().label("now"), last_attempt().label("last_attempt"))
-    found = [await connection.execute(query.where(accounts.c.account.in_(chunk))) for chunk in chunks(asked)]
-    return {row.account: row for result in found for row in result.all()}
 
 
 def _still_counts(known: AccountStatus, row: Row[Any] | None) -> bool:
@@ -83,7 +79,15 @@ async def _count(connection: AsyncConnection, asked: Sequence[str]) -> dict[str,
     """Count what accounts have; what their rows and plans say is left out."""
     counts: dict[str, dict[str, Any]] = {account: {} for account in asked}
     for chunk in chunks(asked):
-        for query in (_cells(chunk), _catalogue(chunk), _entries(chunk)):
+        sums = [func.sum(case((state, 1), else_=0)).label(name) for name, state in _STATES.items()]
+        catalogue = select(products.c.account, func.count().label("products"), *sums)
+        bad = func.sum(case((quarantine.c.side == Side.SOURCE, 1), else_=0)).label("bad")
+        entries = select(quarantine.c.account, func.count().label("quarantined"), bad)
+        for query in (
+            _cells(chunk),
+            catalogue.where(products.c.account.in_(chunk)).group_by(products.c.account),
+            entries.where(quarantine.c.account.in_(chunk)).group_by(quarantine.c.account),
+        ):
             for row in (await connection.execute(query)).mappings().all():
                 counts[row["account"]] |= row
     return {account: await _counted(connection, account, found) for account, found in counts.items()}
@@ -92,8 +96,7 @@ async def _count(connection: AsyncConnection, asked: Sequence[str]) -> dict[str,
 async def _counted(connection: AsyncConnection, account: str, found: Mapping[str, Any]) -> AccountStatus:
     number = {name: int(value or 0) for name, value in found.items() if name in _NUMBERS}
     recent = await last_cycles(connection, account, _CYCLES)
-    set_aside = bool(number.get("quarantined"))
-    entries = await _oldest_quarantined(connection, account) if set_aside else []
+    set_aside = await _set_aside(connection, account) if number.get("quarantined") else {"quarantine": []}
     return AccountStatus(
         account=account,
         owner="",
@@ -106,8 +109,6 @@ async def _counted(connection: AsyncConnection, account: str, found: Mapping[str
         consecutive_failures=0,
         cycles=recent,
         held=None,
-        quarantine=entries,
-        oldest_quarantined=entries[0].first_at if entries else None,
         quarantined=number.get("quarantined", 0),
         unknown=number.get("unknown", 0),
         oldest_unknown=found.get("oldest_unknown"),
@@ -115,12 +116,11 @@ async def _counted(connection: AsyncConnection, account: str, found: Mapping[str
         products=number.get("products", 0),
         audit=None,
         managed=number.get("managed", 0),
-        refused=(await connection.execute(_refused(account))).scalar_one() if set_aside else 0,
-        refusal=await _usual_refusal(connection, account) if set_aside else "",
         untracked=number.get("untracked_cells", 0),
         catalogue={state: number.get(state, 0) for state in (*_STATES, "bad")},
         orphaned=orphaned_by(recent),
         altered=number.get("altered", 0),
+        **set_aside,
     )
 
 
@@ -156,24 +156,27 @@ _STATES = {
 _NUMBERS = {"managed", "untracked_cells", "cells", "unknown", "altered", "products", "quarantined", "bad", *_STATES}
 
 
-def _catalogue(asked: Sequence[str]) -> Select[Any]:
-    sums = [func.sum(case((state, 1), else_=0)).label(name) for name, state in _STATES.items()]
-    query = select(products.c.account, func.count().label("products"), *sums)
-    return query.where(products.c.account.in_(asked)).group_by(products.c.account)
-
-
-def _entries(asked: Sequence[str]) -> Select[Any]:
-    bad = func.sum(case((quarantine.c.side == Side.SOURCE, 1), else_=0)).label("bad")
-    query = select(quarantine.c.account, func.count().label("quarantined"), bad)
-    return query.where(quarantine.c.account.in_(asked)).group_by(quarantine.c.account)
-
-
 def on_its_way_since() -> Any:  # noqa: ANN401
     """Give since when a cell's figure is on its way; one that is refused has an age of its own, in quarantine."""
     same = (quarantine.c[name] == cells.c[name] for name in ("account", "product_id", "place"))
     entry = select(quarantine.c.product_id).where(*same, quarantine.c.whole.is_(False))
     refused = entry.where(quarantine.c.side == Side.TARGET).correlate(cells).exists()
     return case((refused, null()), else_=cells.c.intended_at)
+
+
+async def _set_aside(connection: AsyncConnection, account: str) -> dict[str, Any]:
+    """Look at what is in quarantine: its oldest entries, how many cells it holds, and the usual reason."""
+    of_entry = (products.c.account == quarantine.c.account) & (products.c.product_id == quarantine.c.product_id)
+    query = select(quarantine, products.c.sku, products.c.name).select_from(quarantine.outerjoin(products, of_entry))
+    query = query.where(quarantine.c.account == account).order_by(quarantine.c.first_at, quarantine.c.product_id)
+    rows = (await connection.execute(query.limit(_QUARANTINE))).all()
+    entries = [replace(quarantined_of(row), sku=row.sku or "", name=row.name or "") for row in rows]
+    refused = (await connection.execute(_refused(account))).scalar_one()
+    usual = select(quarantine.c.reason).where(quarantine.c.account == account, quarantine.c.side != Side.COLUMN)
+    usual = usual.group_by(quarantine.c.reason).order_by(func.count().desc(), quarantine.c.reason).limit(1)
+    refusal = (await connection.execute(usual)).scalar() or ""
+    oldest = entries[0].first_at if entries else None
+    return {"quarantine": entries, "oldest_quarantined": oldest, "refused": refused, "refusal": refusal}
 
 
 def _refused(account: str) -> Select[Any]:
@@ -185,18 +188,3 @@ def _refused(account: str) -> Select[Any]:
     with_cells = select(cells.c.product_id).where(cells.c.account == account)
     bare = mine & quarantine.c.whole.is_(True) & quarantine.c.product_id.not_in(with_cells)
     return select(single + covered + select(func.count()).where(bare).scalar_subquery())
-
-
-async def _usual_refusal(connection: AsyncConnection, account: str) -> str:
-    number = func.count()
-    query = select(quarantine.c.reason).where(quarantine.c.account == account, quarantine.c.side != Side.COLUMN)
-    query = query.group_by(quarantine.c.reason).order_by(number.desc(), quarantine.c.reason).limit(1)
-    return (await connection.execute(query)).scalar() or ""
-
-
-async def _oldest_quarantined(connection: AsyncConnection, account: str) -> list[Quarantined]:
-    of_entry = (products.c.account == quarantine.c.account) & (products.c.product_id == quarantine.c.product_id)
-    query = select(quarantine, products.c.sku, products.c.name).select_from(quarantine.outerjoin(products, of_entry))
-    query = query.where(quarantine.c.account == account).order_by(quarantine.c.first_at, quarantine.c.product_id)
-    rows = (await connection.execute(query.limit(_QUARANTINE))).all()
-    return [replace(quarantined_of(row), sku=row.sku or "", name=row.name or "") for row in rows]

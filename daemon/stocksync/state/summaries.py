@@ -26,7 +26,7 @@ _MOST_LOOKED_AT = 1000
 """Accounts whose cells and last cycle are looked at, where their last complete cycle does not tell all."""
 _Ages = tuple[datetime | None, datetime | None]
 """Since when the oldest figure is on its way, and since when the oldest is unknown."""
-_NO_AGES: _Ages = (None, None)
+
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -52,12 +52,11 @@ async def summaries(connection: AsyncConnection, asked: Sequence[str]) -> list[A
     doubtful = list(islice(in_doubt, _MOST_LOOKED_AT))
     ages = await _ages(connection, doubtful)
     failed = await _last_cycles(connection, [name for name in doubtful if rows[name].failures])
-    return [
-        _with_ages(one, ages.get(one.account, _NO_AGES), failed.get(one.account))
-        if one.account in ages or one.account in failed
-        else one
-        for one in statuses
-    ]
+    for name, (unpushed, unknown) in ages.items():
+        counted[name] = replace(counted[name], oldest_unpushed=unpushed, oldest_unknown=unknown)
+    for name, report in failed.items():
+        counted[name] = replace(counted[name], cycles=[report, *counted[name].cycles])
+    return [counted[name] for name in asked]
 
 
 def _completed(row: Row[Any]) -> datetime:
@@ -95,18 +94,10 @@ async def _last_cycles(connection: AsyncConnection, failing: Sequence[str]) -> d
     return {report.account: report for report in reports}
 
 
-def _with_ages(status: AccountStatus, ages: _Ages, failed: CycleReport | None) -> AccountStatus:
-    status = replace(status, oldest_unpushed=ages[0], oldest_unknown=ages[1])
-    return status if failed is None else replace(status, cycles=[failed, *status.cycles])
-
-
-def _latest_complete() -> Any:  # noqa: ANN401  SQLAlchemy's own type
+def _query() -> Any:  # noqa: ANN401  SQLAlchemy's own type
     of_account = (cycles.c.account == accounts.c.account) & cycles.c.complete.is_(True)
     newest = select(cycles.c.cycle_id).where(of_account).order_by(cycles.c.started_at.desc()).limit(1)
-    return newest.correlate(accounts).scalar_subquery()
-
-
-def _query() -> Any:  # noqa: ANN401  as above
+    latest = newest.correlate(accounts).scalar_subquery()
     entries = (
         select(quarantine.c.account, func.count().label("entries"), func.min(quarantine.c.first_at).label("oldest"))
         .group_by(quarantine.c.account)
@@ -114,7 +105,7 @@ def _query() -> Any:  # noqa: ANN401  as above
     )
     waiting = select(waiting_plans.c.account, func.count().label("plans")).group_by(waiting_plans.c.account).subquery()
     joined = (
-        accounts.outerjoin(cycles, (cycles.c.account == accounts.c.account) & (cycles.c.cycle_id == _latest_complete()))
+        accounts.outerjoin(cycles, (cycles.c.account == accounts.c.account) & (cycles.c.cycle_id == latest))
         .outerjoin(entries, entries.c.account == accounts.c.account)
         .outerjoin(waiting, waiting.c.account == accounts.c.account)
     )

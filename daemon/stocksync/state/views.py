@@ -28,7 +28,7 @@ _INSTANTS = {
 
 def create_views(connection: Connection) -> None:
     """Make the views of this version; a database that lets us make none goes without them, and the log says so."""
-    family = _family(connection)
+    family = connection.dialect.name.replace("mariadb", "mysql")
     for name, select in _definitions(family):
         try:
             # MariaDB commits at each CREATE, and a savepoint would be gone afterwards.
@@ -44,11 +44,6 @@ def drop_views(connection: Connection) -> None:
     for name in NAMES:
         if name in there:
             connection.execute(text(f"DROP VIEW {name}"))
-
-
-def _family(connection: Connection) -> str:
-    name = connection.dialect.name
-    return "mysql" if name == "mariadb" else name
 
 
 def _definitions(family: str) -> Iterator[tuple[str, str]]:
