@@ -42,7 +42,10 @@ class SecretRef:
             ConfigurationError: nothing stands there, or more than one line.
 
         """
-        value = self._variable() if self.env else self._content()
+        value = self.environ.get(self.env, "").strip().strip("\ufeff").strip() if self.env else self._content()
+        if not value:
+            state = "empty" if self.env in self.environ else "not set"
+            raise ConfigurationError(f"{self.key}: the environment variable {self.env} is {state}; export it first")
         if "\n" in value or "\r" in value or "\0" in value:
             raise ConfigurationError(f"{self.key}: the secret must be a single line")
         if "://" not in value:  # a URL is read apart by `dsn`, and its password alone is secret
@@ -61,13 +64,6 @@ class SecretRef:
         """The file, where it is one."""
         # systemd hands credentials over in a directory whose name it alone knows: $CREDENTIALS_DIRECTORY/qoyod
         return Path(Template(self.file).safe_substitute(self.environ)) if self.file and not self.env else None
-
-    def _variable(self) -> str:
-        value = self.environ.get(self.env, "").strip().strip("\ufeff").strip()
-        if not value:
-            state = "empty" if self.env in self.environ else "not set"
-            raise ConfigurationError(f"{self.key}: the environment variable {self.env} is {state}; export it first")
-        return value
 
     def _content(self) -> str:
         name = Template(self.file).safe_substitute(self.environ)

@@ -84,16 +84,21 @@ def _check_listen(value: str) -> str:
     return value
 
 
-def _check_web_address(value: str) -> str:
-    if not value:
-        return value
+def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
         named = bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError as error:
-        raise ValueError("must be a web address such as https://api.qoyod.com/2.0") from error
-    if parts.scheme not in {"https", "http"} or not named or re.search(r"\s", value):
+    except ValueError:
+        return False
+    return named and parts.scheme in {"https", "http"} and not re.search(r"\s", value)
+
+
+def _check_web_address(value: str) -> str:
+    if not value:
+        return value
+    if not _is_web_address(value):
         raise ValueError("must be a web address such as https://api.qoyod.com/2.0")
+    parts = urlsplit(value)
     if parts.username or parts.password:
         raise ValueError("must hold no credential: that belongs into [accounts.auth]")
     if parts.query or parts.fragment:
@@ -102,26 +107,14 @@ def _check_web_address(value: str) -> str:
 
 
 def _check_secret_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        named = bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"\s", value)
-    except ValueError:
-        named = False
-    if value and not (named and parts.scheme in {"https", "http"}):
+    if value and not _is_web_address(value):
         raise ValueError("must be a web address such as https://hc-ping.com/…")
     remember(value)
     return value
 
 
 def _check_proxy(value: str) -> str:
-    if value in {"", "env"}:
-        return value
-    try:
-        parts = urlsplit(value)
-        named = bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"\s", value)
-    except ValueError:
-        named = False
-    if not named or parts.scheme not in {"http", "https"}:
+    if value not in {"", "env"} and not _is_web_address(value):
         raise ValueError('must be a proxy such as http://proxy:3128, or "env" (SOCKS is not supported)')
     return value
 

@@ -82,10 +82,6 @@ def _ssl(options: Options, value: str) -> str | None:
     return _mode(options, value) if options.tls.mode is None or mode_of(value) is None else None
 
 
-def _unsecured(options: Options, value: str) -> str | None:
-    return _mode(options, "disable") if mode_of(value) == "require" else None
-
-
 def _of_tls(name: Literal["ca", "capath", "cert", "key", "key_password"]) -> Take:
     def take(options: Options, value: str) -> None:
         setattr(options.tls, name, value)
@@ -189,7 +185,8 @@ _POSTGRESQL: Mapping[str, Take] = {
 }  # fmt: skip
 _MYSQL: Mapping[str, Take] = {
     **_COMMON,
-    "unixsocket": _socket, "socket": _socket, "ssldisabled": _unsecured,
+    "unixsocket": _socket, "socket": _socket,
+    "ssldisabled": lambda options, value: _mode(options, "disable") if mode_of(value) == "require" else None,
     **dict.fromkeys(
         ("charset", "encoding", "characterencoding", "useunicode"),
         _only(*_UTF8, "true", cure="stocksync speaks utf8mb4; take it out"),
