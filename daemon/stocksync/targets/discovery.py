@@ -66,28 +66,22 @@ def _tables(connection: Connection) -> Iterator[TableSketch]:
 
 
 def _sketch(connection: Connection, inspector: Inspector, schema: str | None, name: str) -> TableSketch:
-    columns = tuple(
-        ColumnSketch(
-            one["name"],
-            _holds(one["type"]),
-            required=not (one["nullable"] or one.get("default") or one.get("identity") or one.get("autoincrement")),
-        )
-        for one in inspector.get_columns(name, schema)
-        if not one.get("computed")
-    )
+    columns = []
+    for one in inspector.get_columns(name, schema):
+        if one.get("computed"):
+            continue
+        kind = one["type"].data_type if isinstance(one["type"], DOMAIN) else one["type"]
+        holds = next((holds for of, holds in _HOLDS if isinstance(kind, of)), Holds.OTHER)
+        filled = one.get("default") or one.get("identity") or one.get("autoincrement")
+        columns.append(ColumnSketch(one["name"], holds, required=not (one["nullable"] or filled)))
     full_name = f"{schema}.{name}" if schema else name
     query = select(literal(1)).select_from(_named(full_name)).limit(1)
     try:
         with connection.begin_nested():
-            filled = connection.execute(query).first() is not None
+            empty = connection.execute(query).first() is None
     except DBAPIError:  # a table that we may not read is as good as a full one: nothing is inserted there unasked
-        filled = True
-    return TableSketch(full_name, columns, filled=filled)
-
-
-def _holds(kind: types.TypeEngine[Any]) -> Holds:
-    inner = kind.data_type if isinstance(kind, DOMAIN) else kind
-    return next((holds for of, holds in _HOLDS if isinstance(inner, of)), Holds.OTHER)
+        empty = False
+    return TableSketch(full_name, tuple(columns), filled=not empty)
 
 
 def _named(full_name: str) -> Any:  # noqa: ANN401  table() and Table share no useful type

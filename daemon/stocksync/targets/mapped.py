@@ -15,7 +15,7 @@ from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 from stocksync.sqlengine import close_engine, rehearsing, writing
 from stocksync.targets import dialects, rows
 from stocksync.targets.after_batch import AfterBatch
-from stocksync.targets.batch import Batch, BatchStatements, Row, arrange, lesser, row_key, sort_out
+from stocksync.targets.batch import Batch, Row, arrange, lesser, row_key, sort_out
 from stocksync.targets.bisected import bisected
 from stocksync.targets.codecs import UnsuitableValue
 from stocksync.targets.faults import Taken, TransactionGone, attempt, attempt_to_read, patiently
@@ -204,7 +204,16 @@ class MappedTarget:
             await dialects.check_now(connection)
             finds = [order.finds for order in work.touched]
             live = await rows.look_up(connection, layout, finds, lambda: None)
-            _refuse_vanished(layout, work, live)
+            # Rows that are not to be seen once they are written are taken back: each cycle would insert them again.
+            unlike = "; it does not meet target.live" if layout.conditions else ""
+            if any(order.key not in live for order in work.made):
+                raise RowsRefused("the target took the new row, but it is not to be seen there afterwards" + unlike)
+            # One that no longer meets `live` stays: what the shop made of its figure may be the reason.
+            kept = [order for order in work.touched if order.sets and not isinstance(order.change.after, Removal)]
+            if not layout.conditions and any(order.key not in live for order in kept):
+                raise RowsRefused(
+                    "the target took the figure, but no such row is there afterwards: a trigger gave it another key"
+                )
             work.written.read_back({order.change.cell: live[order.key] for order in work.touched if order.key in live})
             return work.written
 
@@ -255,18 +264,3 @@ class MappedTarget:
                 raise
             self._known = None
         return self._known
-
-
-def _refuse_vanished(layout: Layout, work: BatchStatements, live: rows.Found) -> None:
-    """Take back rows that are not to be seen once they are written: each cycle would insert them again.
-
-    A row that was there and no longer meets `live` stays as it is: what the shop made of its figure may be the reason.
-    """
-    unlike = "; it does not meet target.live" if layout.conditions else ""
-    if any(order.key not in live for order in work.made):
-        raise RowsRefused("the target took the new row, but it is not to be seen there afterwards" + unlike)
-    kept = [order for order in work.touched if order.sets and not isinstance(order.change.after, Removal)]
-    if not layout.conditions and any(order.key not in live for order in kept):
-        raise RowsRefused(
-            "the target took the figure, but no such row is there afterwards: a trigger gave it another key"
-        )

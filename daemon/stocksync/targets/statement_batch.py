@@ -84,7 +84,13 @@ class StatementBatch:
         counts = name == "write" and "read" not in self._texts and not _PLAIN.match(self._texts[name].text)
         before = await dialects.rows_changed(self._connection) if counts else None
         result = await self._execute(name, change.ref, figure)
-        there = _tells_of_a_row(result, by_value=counts, shows=not _CALL.match(self._texts[name].text))
+        if result.returns_rows:
+            rows = list(result)
+            # One value is a function's answer, unless it is a row that was changed; a procedure need show none.
+            shows = not _CALL.match(self._texts[name].text)
+            there = bool(rows) and (not counts or (shows and bool(rows[0][0])))
+        else:
+            there = result.rowcount != 0
         # MySQL counts a row that gets the figure it has as found, and not as changed: there a statement's word is good.
         if before is not None and not (there and self._connection.dialect.name in {"mysql", "mariadb"}):
             there = await dialects.rows_changed(self._connection) != before
@@ -119,15 +125,6 @@ class StatementBatch:
         every = {"product_id": ref.product_id, "sku": ref.sku, "location": ref.place, "quantity": quantity}
         given = {bound: every[bound] for bound in self._texts[name].compile().params}
         return await execute_within(self._connection, f"{self._where}.statements.{name}", self._texts[name], given)
-
-
-def _tells_of_a_row(result: CursorResult[Any], *, by_value: bool, shows: bool) -> bool:
-    """Whether a statement's own answer tells of a row: its count, or what it `shows`, as no procedure need do."""
-    if not result.returns_rows:
-        return result.rowcount != 0
-    rows = list(result)
-    # One value is a function's answer, unless it is a row that was changed.
-    return bool(rows) and (not by_value or (shows and bool(rows[0][0])))
 
 
 def statement_for(change: Change) -> str:

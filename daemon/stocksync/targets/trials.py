@@ -66,7 +66,9 @@ class Attempts:
             fault = Fault.DATA if isinstance(error, OverflowError | UnicodeError) else fault_of(error)
             if fault in {Fault.AWAY, Fault.BUSY, Fault.CONFLICT, Fault.READ_ONLY, Fault.CANCELLED}:
                 raise
-            if not (made_up and _is_of_its_values(error)):
+            # Other values may well go in: a parent that is not there, a key that is taken, a range.
+            constrained = code_of(error) in _OF_ITS_VALUES or _OF_ITS_VALUES_ON_SQLITE.search(str(error))
+            if not (made_up and constrained and "no partition" not in str(error)):
                 self._refused.setdefault(reason(error), _Refusal(code_of(error), fault)).steps[step] += 1
             return False
         self._passed[step] += not made_up
@@ -151,10 +153,3 @@ def is_expected(error: BaseException) -> bool:
 
 def _needs_value(code: object, words: str) -> bool:
     return code in _NEEDS_VALUE or "NOT NULL constraint" in words
-
-
-def _is_of_its_values(error: BaseException) -> bool:
-    """Whether other values may well go in: a parent that is not there, a key that is taken, a range."""
-    if "no partition" in str(error):
-        return False
-    return code_of(error) in _OF_ITS_VALUES or bool(_OF_ITS_VALUES_ON_SQLITE.search(str(error)))
