@@ -416,6 +416,24 @@ async def test_a_rule_that_writes_nothing_is_named_and_never_acknowledged_as_wri
     await engine.dispose()
 
 
+async def test_a_row_that_vanishes_amid_a_batch_takes_the_batch_back(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url, "test")
+    async with writing(engine) as connection:
+        await connection.exec_driver_sql("CREATE TABLE stock (product_id BIGINT, quantity NUMERIC, stamp TEXT)")
+        await connection.exec_driver_sql("INSERT INTO stock VALUES (1, 1, NULL)")
+        await connection.exec_driver_sql(
+            "CREATE TRIGGER moves AFTER INSERT ON stock BEGIN"
+            " UPDATE stock SET product_id = -NEW.product_id WHERE rowid = NEW.rowid; END"
+        )
+    columns = Columns("quantity", "product_id", updated_at="stamp")
+    target = open_target(TargetSettings("main", "stock", columns, patience=SHORT), engine, owned=False)
+    with pytest.raises(RowsRefused, match="not to be seen there afterwards"):
+        await target.write([BOTH[0], NEW], agree)
+    async with writing(engine) as connection:
+        assert (await connection.exec_driver_sql("SELECT * FROM stock")).all() == [(1, 1, None)]
+    await engine.dispose()
+
+
 INSTEAD = {
     "postgresql": (
         "CREATE VIEW shown AS SELECT product_id, sum(quantity) AS quantity FROM stock GROUP BY product_id",

@@ -180,6 +180,8 @@ class MappedTarget:
         except TransactionGone:
             raise
         except RowsRefused as refused:
+            if len(batch.orders) > 1:  # which of them it is nobody knows yet: nothing of the batch may stay
+                raise
             refusal = refused
         # One row alone is refused. Where somebody inserted it since we looked, the second look finds it.
         again = [batch] if isinstance(refusal, Taken) else []
