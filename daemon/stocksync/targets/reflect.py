@@ -98,8 +98,10 @@ def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, st
         schemas = [schema for schema in inspector.get_schema_names() if schema not in OF_THE_SERVER][:_SCHEMAS]
         for elsewhere in schemas:
             if _exists(inspector, settings.table, elsewhere):
-                where = f"{settings.where}.table: {settings.table!r} is not here, it is in schema {elsewhere}"
-                raise NoTable(f'{where}: write table = "{elsewhere}.{settings.table}"')
+                named, written = settings.table, f'table = "{elsewhere}.{settings.table}"'
+                raise NoTable(
+                    f"{settings.where}.table: {named!r} is not here, it is in schema {elsewhere}: write {written}"
+                )
     hint = "" if there else "; create_table = true makes one"
     raise NoTable(f"{settings.where}.table: there is no table {settings.table!r}{choice(settings.table, there)}{hint}")
 
