@@ -72,7 +72,11 @@ async def test_a_shop_s_own_table_is_found_mapped_and_left_to_its_rows(command, 
         ("", "", "no API key: export QOYOD_API_KEY, or give --key-file"),
         ("", "wrong", "401"),
         ("--map MAIN=1", API_KEY, "not ID=VALUE"),
-        ("--target postgresql://shop@127.0.0.1:1/shop", API_KEY, "127.0.0.1"),
+        (
+            "--target postgresql://shop:pw@127.0.0.1:1/shop",
+            API_KEY,
+            "no PostgreSQL at 127.0.0.1:1 (connection refused)",
+        ),
         ("--target oracle://x", API_KEY, "oracle is not supported"),
     ],
 )
@@ -81,7 +85,15 @@ async def test_what_cannot_work_is_said_and_nothing_is_written(command, tmp_path
     ended = await command("init", "--yes", "--base-url", qoyod.url, *arguments.split(), QOYOD_API_KEY=key)
     assert ended.code in {1, 2}
     assert words in ended.err
-    assert {file.name for file in tmp_path.iterdir()} <= {"out", "err"}
+    assert {file.name for file in tmp_path.iterdir()} <= {"out", "err"}, "the next try finds nothing in its way"
+
+
+async def test_a_secret_that_is_there_already_is_not_written_over(command, tmp_path, qoyod):
+    (tmp_path / "target-url").write_text("mine", encoding="utf-8")
+    target = "postgresql://shop:pw@127.0.0.1:1/shop"
+    ended = await command("init", "--yes", "--base-url", qoyod.url, "--target", target)
+    assert (ended.code, "take it with --target-file target-url, or remove it" in ended.err) == (2, True)
+    assert (tmp_path / "target-url").read_text(encoding="utf-8") == "mine"
 
 
 async def test_a_person_is_asked_and_what_is_secret_goes_into_files_of_its_own(request, qoyod, tmp_path, shop):
@@ -100,6 +112,9 @@ async def test_a_person_is_asked_and_what_is_secret_goes_into_files_of_its_own(r
         "Column of active": "", "Value of 1": "", "Value of 3": "",
     }  # fmt: skip
     for question, answer in answers.items():
+        if question == "Column of quantity":
+            await heard.answer(question, "qtty")
+            await heard.until("shop.stock has no column qtty")
         await heard.answer(question, answer)
     await heard.until("would write")
     assert await process.wait() == 0

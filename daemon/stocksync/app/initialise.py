@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stocksync.app.check_limits import TRIES, TRY_SECONDS, ThrottleListener
+from stocksync.app.database_words import Opening
 from stocksync.app.wiring import Tries, open_runtime, without_target
 from stocksync.config import OWN_COLUMNS, PollConfig, SecretRef, build
 from stocksync.config.writing import document
@@ -18,7 +19,7 @@ from stocksync.core.pace import READING_SHARE, reading_time
 from stocksync.core.proposal import Proposal, propose_map, propose_tables
 from stocksync.dsn import parse
 from stocksync.dsn.sqlite_file import file_of
-from stocksync.errors import ConfigurationError
+from stocksync.errors import ConfigurationError, TargetError, TargetUnavailable
 from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import open_state
 from stocksync.targets.discovery import survey, values_of
@@ -95,6 +96,9 @@ async def _opened(url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_engine(url, _WHERE)
     try:
         yield engine
+    except TargetError as error:
+        what, todo = Opening(parse(url, _WHERE), "the target's URL").words(error)
+        raise TargetUnavailable(f"{what}; {todo}" if todo else what) from error
     finally:
         await close_engine(engine)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Draft:
     url: str = ""
     proposal: Proposal | None = None
     found: Mapping[int, str] | None = None
+    secrets: list[Path] = field(default_factory=list)
+    """Files that were made for what was typed."""
 
     def credential(self, file: Path | None) -> None:
         """Find the API key, or ask for it and put it into a file of its own."""
@@ -40,10 +42,10 @@ class Draft:
             self.account["auth"] = {"secret_env": KEY_VARIABLE}
             return
         if file is None:
-            file = self._beside("qoyod-api-key")
+            file = self._new("qoyod-api-key", "--key-file")
             missing = f"no API key: export {KEY_VARIABLE}, or give --key-file; it is made in Qoyod (Settings, API)"
             key = self.questions.secret("Qoyod's API key (Settings, API; it is not shown)", None, missing)
-            app.write_secret(file, key)
+            self._keep(file, key)
             note(f"the key is in {file}, which only you may read")
         self.account["auth"] = {"secret_file": str(file.absolute())}
 
@@ -84,8 +86,8 @@ class Draft:
     def _kept(self) -> dict[str, str]:
         if parse(self.url, "the target's URL").password is None:
             return {"url": self.url}
-        file = self._beside("target-url")
-        app.write_secret(file, self.url)
+        file = self._new("target-url", "--target-file")
+        self._keep(file, self.url)
         note(f"the URL is in {file}, which only you may read")
         return {"url_file": str(file.absolute())}
 
@@ -108,11 +110,16 @@ class Draft:
         if not self.questions.asking:
             return proposal
         note(f"its columns: {', '.join(map(clean, proposal.there))}")
-        columns = dict(proposal.columns)
-        for field in ColumnsConfig.model_fields:
-            columns[field] = self.questions.text(f"Column of {field} ('-': none)", columns.get(field, "-"))
-        columns = {field: column for field, column in columns.items() if column != "-"}
+        asked = {name: self._column(name, proposal) for name in ColumnsConfig.model_fields}
+        columns = {name: column for name, column in asked.items() if column != "-"}
         return replace(proposal, columns=columns, match_by="product_id" if "product_id" in columns else "sku")
+
+    def _column(self, name: str, proposal: Proposal) -> str:
+        while True:
+            column = self.questions.text(f"Column of {name} ('-': none)", proposal.columns.get(name, "-"))
+            if column in {"-", *proposal.there}:
+                return column
+            note(f"{proposal.table} has no column {clean(column)}")
 
     def _show(self) -> None:
         if self.proposal is None:
@@ -120,8 +127,8 @@ class Draft:
             return
         out.print(Text(f"✓  figures go to the table {clean(self.proposal.table)}", style="green"))
         rows = Table.grid(padding=(0, 2))
-        for field, column in self.proposal.columns.items():
-            rows.add_row(Text(f"   {field}"), Text(clean(column)))
+        for name, column in self.proposal.columns.items():
+            rows.add_row(Text(f"   {name}"), Text(clean(column)))
         out.print(rows)
         if not self.proposal.insert:
             out.print(Text('   rows that it lacks are reported, not made: missing = "insert" makes them'))
@@ -151,5 +158,18 @@ class Draft:
             answers[location] = self.questions.text(question, proposed.get(location, "-"))
         return {location: value for location, value in answers.items() if value != "-"}
 
-    def _beside(self, name: str) -> Path:
-        return self.path.parent / name
+    def _new(self, name: str, option: str) -> Path:
+        file = self.path.parent / name
+        if file.exists():
+            raise ConfigurationError(f"{file} is there already: take it with {option} {file}, or remove it")
+        return file
+
+    def _keep(self, file: Path, secret: str) -> None:
+        app.write_secret(file, secret)
+        self.secrets.append(file)
+
+    def discard(self) -> None:
+        """Remove the secrets that were written: no configuration names them, and the next try starts anew."""
+        for file in self.secrets:
+            file.unlink(missing_ok=True)
+            note(f"{file} is removed again, as no configuration was made")

@@ -64,11 +64,15 @@ def init(
     log_for_a_person(debug=debug)
     questions = Questions(not yes and sys.stdin.isatty() and err.is_terminal)
     draft = Draft(path, questions, {"name": name, "base_url": base_url})
-    draft.credential(key_file)
-    draft.source()
-    draft.target(target, target_file, table)
-    draft.locations(given)
-    app.write_config(path, {"accounts": [draft.account]})
+    try:
+        draft.credential(key_file)
+        draft.source()
+        draft.target(target, target_file, table)
+        draft.locations(given)
+        app.write_config(path, {"accounts": [draft.account]})
+    except BaseException:
+        draft.discard()
+        raise
     note(f"wrote {path}")
     _try_out(path, debug=debug)
 
