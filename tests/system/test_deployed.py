@@ -7,10 +7,13 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from stocksync.config import HttpConfig
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -125,6 +128,16 @@ def test_the_quadlet_and_the_image_agree() -> None:
     (podman,) = re.findall(r"--stop-timeout=(\d+)", quadlet)
     (systemd,) = re.findall(r"TimeoutStopSec=(\d+)", quadlet)
     assert 30 < int(podman) < int(systemd)
+
+
+def test_what_the_unit_names_as_its_documentation_is_there() -> None:
+    unit = (ROOT / "deploy/systemd/stocksync.service").read_text(encoding="utf-8")
+    (named,) = re.findall("^Documentation=(.*)$", unit, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert named.split() == ["man:stocksync(1)", f"http://{HttpConfig().listen}/runbook"]
+    assert "share/man/man1/stocksync.1" in shipped.values()
+    assert "share/man/man1/stocksync.1" in (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 
 
 def test_prometheus_takes_what_compose_mounts(tmp_path: Path) -> None:

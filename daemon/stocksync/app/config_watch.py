@@ -13,7 +13,9 @@ from stocksync.errors import ConfigurationError
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 5.0
-_MEND = "mend it; what was in force stays so. Files are seen by themselves; after a secret alone send SIGHUP"
+_AGAIN_SECONDS, _AGAIN_AT_MOST = 300.0, 3600.0
+"""Between two readings of what is faulty; each time twice as long, as ten thousand accounts take seconds."""
+_MEND = "mend it, which is seen by itself (a secret alone: at once on SIGHUP); what was in force stays so"
 
 Fingerprint = frozenset[tuple[str, int, int]]
 """Path, time of change and size of each file."""
@@ -30,9 +32,12 @@ class ConfigWatch:
         self.asked = asyncio.Event()
         self._follow, self._told = follow, told
         self._seen = _fingerprint(config)
+        self._faulty = _refused(config)
 
     async def run(self) -> None:
         """Look every few seconds, and at once when asked, until cancelled."""
+        loop = asyncio.get_running_loop()
+        read_at, pause = loop.time(), _AGAIN_SECONDS
         while True:
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
@@ -40,27 +45,43 @@ class ConfigWatch:
             except TimeoutError:
                 pass
             now = await asyncio.to_thread(_fingerprint, self.config)
-            if self.asked.is_set() or now != self._seen:
+            changed = self.asked.is_set() or now != self._seen
+            # A secret that was missing may be there by now, and stands in none of the files that are looked at.
+            if changed or (self._faulty and loop.time() - read_at >= pause):
+                pause = _AGAIN_SECONDS if changed else min(2 * pause, _AGAIN_AT_MOST)
                 self.asked.clear()
-                self._seen = now
-                self._told(await self._read())
+                self._seen, read_at = now, loop.time()
+                await self._read(again=not changed)
 
-    async def _read(self) -> str:
+    async def _read(self, *, again: bool) -> None:
+        """Take up what stands there; nothing is told `again` where the same is faulty."""
         try:
             config = await asyncio.to_thread(load, self.config.file, None, self.config)
+            if again and _refused(config) == self._faulty:
+                return
             await self._follow(config)
         except ConfigurationError as error:
             problems = list(error.problems)
-            log.error("reload_refused", problems=problems, todo=_MEND)  # noqa: TRY400  a person's mistake
-            return problems[0]
+            if not again or problems != self._faulty:
+                log.error("reload_refused", problems=problems, todo=_MEND)  # noqa: TRY400  a person's mistake
+            self._faulty = problems
+            self._told(problems[0])
+            return
         except Exception as error:
             log.exception("reload_failed")
-            return repr(error)
+            self._faulty = [repr(error)]
+            self._told(repr(error))
+            return
         before, self.config = self.config, config
         names = [{one.name for one in each.accounts} for each in (before, config)]
         added, gone = sorted(names[1] - names[0]), sorted(names[0] - names[1])
         log.info("reloaded", file=str(config.file or ""), accounts=len(config.accounts), added=added, removed=gone)
-        return tell_refused(config)
+        self._faulty = _refused(config)
+        self._told(tell_refused(config))
+
+
+def _refused(config: Config) -> list[str]:
+    return [text for one in config.refused for text in one.problems]
 
 
 def _fingerprint(config: Config) -> Fingerprint:
