@@ -88,7 +88,7 @@ KINDS = (
     ),
     Kind(
         "deep-json", Phase.ANSWER, ANYWHERE, "list=deep-json",
-        "Answers 200 with JSON nested 100,000 deep.",
+        "Answers 200 with JSON nested 500,000 deep.",
     ),
     Kind(
         "huge", Phase.ANSWER, ANYWHERE, "list=huge",
