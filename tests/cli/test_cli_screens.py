@@ -47,7 +47,7 @@ def status():
         Decimal(5), 3, NOW - timedelta(hours=5), NOW, NOW, sku="OUD-00042", location="Main Warehouse")  # fmt: skip
     one = AccountStatus("main", "shop-1.example.com:3569:ab12", 7, NOW, NOW, NOW, None, NOW, 3, [failed] * 5, None,
         [entry], 584, 12, NOW, 6000, 2000, AuditReport("main", NOW, NOW, 6000, {"held": 832, "edited_in_target": 1}),
-        places=PLACES)  # fmt: skip
+        places=PLACES, title="متجر الرياض")  # fmt: skip
     reasons = ("Qoyod refuses the credential since 2026-08-31 11:59 UTC: make a key in Qoyod (Settings, API)",)
     health = Health("main", well=False, lag=timedelta(hours=2), limit=timedelta(minutes=40), reasons=reasons,
         word="credential refused")  # fmt: skip
@@ -144,6 +144,7 @@ def test_an_error_that_repeats_is_said_once():
     text = " ".join(shown(status(), 80).split())
     assert text.count("Qoyod refused the credential (401)") == 1
     assert "(5 times)" in text
+    assert "main متجر الرياض credential refused" in text
     assert "OUD-00042 @ MAIN Main Warehouse" in text
 
 

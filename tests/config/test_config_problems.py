@@ -223,6 +223,12 @@ def test_a_tenants_name_is_a_short_word(problems, minimal):
     assert told[0].startswith("accounts.main.tenant: must be 1 to 64 of a-z"), told
 
 
+@pytest.mark.parametrize("title", ["a" * 101, "one\\ntwo", "turned \\u202E"])
+def test_a_title_is_one_line_in_any_script(problems, minimal, title):
+    told = problems(minimal.replace('name = "main"', f"name = 'main'\ntitle = \"{title}\""))
+    assert told[0].startswith("accounts.main.title: must be one line of at most 100 characters"), told
+
+
 CLASH = "accounts.b.target.table: a, of another Qoyod company, writes this table too"
 SUMMED = """[accounts.target.columns]
 product_id = "p"

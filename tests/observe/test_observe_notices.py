@@ -89,6 +89,11 @@ def test_english_reads_as_a_sentence(ex):
         "The last complete poll ended 50 min ago; 40 min are allowed.", "The last failure says: it is away",
         "Type:", "stocksync status --account main",
     ]  # fmt: skip
+    named = Words(options="--config /srv/s.toml").account(
+        Notice("main", (Trouble.STALE,)), status, replace(ex.MAIN, title="متجر"), ex.NOW
+    )
+    assert named.title == "\u2068متجر\u2069: stock is getting old"
+    assert named.body.splitlines()[-1] == "stocksync status --config /srv/s.toml --account main"
     over = Words().account(Notice("main", (), (Trouble.STALE,)), ex.status(), ex.MAIN, ex.NOW)
     assert over == Message("main: back to normal", "Over: stock is getting old.")
 

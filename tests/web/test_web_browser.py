@@ -42,14 +42,15 @@ def furnish(ex, site):
     ]
     rows = [LedgerRow(ex.ago(hours=n), "c", 1, ex.change(before=str(n), after=str(n * n)), id=n + 1) for n in range(5)]
     cell = CellExplanation("MAIN", (), ex.NOW, [Step("raw", bad, bad)], Decimal(1), None, None, None)
-    site.counter.told = Story(Explanation("main", 42, "BW-001", bad, True, 1, [cell], remark=bad), rows)
+    cells = [cell, replace(cell, place=bad)]
+    site.counter.told = Story(Explanation("main", 42, "BW-001", bad, True, 1, cells, remark=bad), rows)
     site.counter.answer = replace(ex.ANSWER, name=bad, note=bad, confirmed_at=ex.ago(seconds=9))
 
 
 @pytest.mark.timeout(300)
 async def test_no_page_is_hard_to_read_breaks_out_of_its_width_or_asks_another_host(ex, tmp_path: Path):
     program = ex.required("chromium")
-    watched = replace(ex.MAIN, places=LocationMap())
+    watched = replace(ex.MAIN, places=LocationMap(), title=ex.HOSTILE)
     async with ex.opened(watched=(watched,)) as site, opened_browser(program, tmp_path) as tab:
         furnish(ex, site)
         for language in ("en", "ar"):

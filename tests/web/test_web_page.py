@@ -173,7 +173,7 @@ async def test_many_accounts_are_a_table_the_worst_on_top_that_can_be_sorted_and
     statuses[250] = replace(statuses[250], last_complete=ex.ago(hours=9))
     statuses[251] = replace(statuses[251], unauthorized_since=ex.ago(minutes=9))
     statuses[252] = replace(statuses[252], held=ex.plan(30, "shop-252"))
-    watched = [replace(ex.MAIN, name=name) for name in names]
+    watched = [replace(ex.MAIN, name=name, title="متجر 499" if name == "shop-499" else "") for name in names]
 
     def order(page):
         return re.findall(r'href="/\?account=(shop-\d+)"', page)
@@ -190,6 +190,10 @@ async def test_many_accounts_are_a_table_the_worst_on_top_that_can_be_sorted_and
         assert order(await text_of(site, "/?sort=held"))[0] == "shop-252"
         assert order(await text_of(site, "/?sort=nonsense&page=x"))[0] == "shop-251"
         assert order(await text_of(site, "/?page=99")) == []
+        titled = await text_of(site, "/?find=متجر")
+        assert order(titled) == ["shop-499"]
+        assert '<bdi>متجر 499</bdi> <bdi class="soft">shop-499</bdi>' in titled
+        assert "<h2><bdi>متجر 499</bdi>" in await text_of(site, "/?account=shop-499")
         one = await text_of(site, "/?account=shop-252")
         assert "stocksync approve 7f3a9c21" in one
         assert '<input type="hidden" name="account" value="shop-252">' in one

@@ -203,6 +203,9 @@ async def test_who_asks_too_often_is_told_when_to_ask_again(site):
 async def test_nothing_can_be_posted(site):
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert (await site.get("/", method=method)).status == 405
+        refused = await site.get("/api/status", method=method)
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD")
+        assert (await body_of(refused))["error"] == "/api/status is asked by GET, HEAD alone"
     async with site.session.head(site.url + "/api/status") as head:
         assert head.status == 200
         assert await head.read() == b""

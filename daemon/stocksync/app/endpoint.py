@@ -88,13 +88,13 @@ async def serving(
         accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, register=state,
         products=endpoint.products, loop_age=beat.age, complaints=endpoint.complaints,
         render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=_tokens(config),
-        metrics_need_token=config.http.metrics_need_token, options=_named(config),
+        metrics_need_token=config.http.metrics_need_token, options=options_of(config),
     )  # fmt: skip
     async with serve(endpoint.site, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
         yield endpoint
 
 
-def _named(config: Config) -> str:
+def options_of(config: Config) -> str:
     """Give the option that names the configuration; "" where a command finds it from anywhere."""
     file = config.file
     return f"--config {shlex.quote(str(file.absolute()))}" if file and file.absolute() not in SEARCHED else ""

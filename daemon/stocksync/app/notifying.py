@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from stocksync.app.awaited_state import AwaitedState
-from stocksync.app.endpoint import Endpoint
+from stocksync.app.endpoint import Endpoint, options_of
 from stocksync.config import Config
 from stocksync.core.message_limit import MessageLimit
 from stocksync.core.status import AccountStatus
@@ -89,7 +89,7 @@ async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = No
     """
     sends = sends or Everybody()
     delivery = Delivery(_channels(await senders_of(config), endpoint))
-    words = Words(config.notify.language)
+    words = Words(config.notify.language, options_of(config))
     notices = Notices(
         lambda: _statuses(endpoint, sends), lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
         limit=MessageLimit(config.notify.at_most_per_hour), now=utc_now, host=socket.gethostname(),

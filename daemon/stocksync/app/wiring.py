@@ -128,7 +128,7 @@ def watch(one: AccountConfig, tenant: str = "") -> Watched:
     guards = one.guards
     return Watched(
         one.name, one.poll.interval, one.poll.deadline, one.drift.interval, guards.quarantined, guards.minimum_cells,
-        _rules(one).places, one.poll.requests_per_minute, tenant or one.name,
+        _rules(one).places, one.poll.requests_per_minute, tenant or one.name, one.title,
     )  # fmt: skip
 
 

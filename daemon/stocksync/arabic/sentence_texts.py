@@ -368,6 +368,7 @@ ARABIC: Mapping[str, str] = {
     "account: is needed, as there are {count}": "account: لا بدّ منه، فالحسابات {count}",
     "id: a positive number (got {value})": "id: عدد موجب (والوارد {value})",
     "there is no account {name}": "لا حساب باسم {name}",
+    "{path} is asked by {names} alone": "لا يُسأل {path} إلا بـ {names}",
     "there is nothing at {path}": "لا شيء عند {path}",
     "unknown parameter {name}; there are {values} and {other}": "معامل غير معروف {name}؛ والمعروف: {values}، {other}",
     "Qoyod is asked by POST alone: POST /api/refresh?sku=… or ?id=…":

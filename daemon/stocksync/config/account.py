@@ -17,6 +17,7 @@ from stocksync.config.values import (
     Share,
     Table,
     Text,
+    Title,
     Variable,
     WebAddress,
     Word,
@@ -236,6 +237,8 @@ class AccountConfig(Section):
 
     name: Word = ""
     """How logs, metrics and commands call it: a-z, 0-9, _ and -."""
+    title: Title = ""
+    """What people are shown on the page and in messages, in any script; left out: its name."""
     tenant: OptionalWord = ""
     """Accounts of one Qoyod company share its request limit; left out: those of one credential are one company."""
     base_url: WebAddress = "https://api.qoyod.com/2.0"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, St
 
 from stocksync.known_secrets import remember
 
+_LONGEST_TITLE = 100
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
@@ -126,6 +128,12 @@ def _check_variable(value: str) -> str:
     return value
 
 
+def _check_title(value: str) -> str:
+    if len(value) > _LONGEST_TITLE or any(unicodedata.category(sign)[0] == "C" for sign in value):
+        raise ValueError(f"must be one line of at most {_LONGEST_TITLE} characters")
+    return value.strip()
+
+
 def _decode_mapping(value: Any) -> Any:  # noqa: ANN401  whatever stood there is for the field's own type to judge
     if not isinstance(value, str):
         return value
@@ -152,5 +160,6 @@ Variable = Annotated[str, AfterValidator(_check_variable), Field(repr=False)]
 DatabaseUrl = Annotated[str, Field(repr=False)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 OptionalWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,64}$")]
+Title = Annotated[str, AfterValidator(_check_title)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Table = BeforeValidator(_decode_mapping)

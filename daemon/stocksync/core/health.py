@@ -42,12 +42,14 @@ class Watched:
     requests_per_minute: int = 180
     tenant: str = ""
     """Whose request budget it spends."""
+    title: str = ""
+    """What people call it, where that is not its name."""
 
     def named(self, status: AccountStatus) -> AccountStatus:
-        """Put the locations' names beside their ids."""
+        """Put the names that people know beside ids."""
         places = self.places.names(status.locations)
         entries = [replace(entry, location=places.get(entry.place or "", "")) for entry in status.quarantine]
-        return replace(status, places=places, quarantine=entries)
+        return replace(status, title=self.title, places=places, quarantine=entries)
 
     @property
     def limit(self) -> timedelta:

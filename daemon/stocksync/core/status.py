@@ -99,6 +99,8 @@ class AccountStatus:
     """Qoyod's locations, id to name."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The target's location value to the name that people know; filled where the status is shown."""
+    title: str = ""
+    """What people call the account, "" where it has no other name; filled where the status is shown."""
     held_too: Sequence[HeldPlan] = ()
     """Further plans, such as healing that waits as well."""
     oldest_quarantined: datetime | None = None

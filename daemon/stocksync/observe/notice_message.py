@@ -49,13 +49,15 @@ class Words:
     """The texts of one language, filled in."""
 
     language: str = "en"
+    options: str = ""
+    """What a command needs behind its name to mean this configuration."""
 
     def account(self, notice: Notice, status: AccountStatus, watched: Watched, now: datetime) -> Message:
         """Say what has changed for an account: what has begun with its figures and what to type, then what is over."""
         lines: list[str] = []
         for trouble in notice.begun:
             lines += [*_about(self, trouble, status, watched, now), *self._to_type(trouble, status)]
-        return self._message(notice, self.foreign(notice.account), lines)
+        return self._message(notice, self.foreign(watched.title or notice.account), lines)
 
     def process(self, notice: Notice, host: str, error: str) -> Message:
         """Say what has changed for the process itself."""
@@ -89,13 +91,16 @@ class Words:
             yield from self._commands(trouble, status.account)
         for plan in status.waiting if trouble is Trouble.HELD else ():
             yield from self._commands(trouble)
-            yield f"stocksync approve {plan.plan_id}"
-            yield f"stocksync reject {plan.plan_id}"
+            yield self._typed("stocksync approve", plan.plan_id)
+            yield self._typed("stocksync reject", plan.plan_id)
 
     def _commands(self, trouble: Trouble, account: str = "") -> Iterator[str]:
         # Each on a line of its own: it can be copied, and reads from left to right in any text.
         yield self.text("type")
-        yield from (f"{command} --account {account}" if account else command for command in _COMMANDS[trouble])
+        yield from (self._typed(command, f"--account {account}" if account else "") for command in _COMMANDS[trouble])
+
+    def _typed(self, command: str, rest: str) -> str:
+        return " ".join(part for part in (command, self.options, rest) if part)
 
     def text(self, key: str, **given: str) -> str:
         """Give one text with its places filled in."""

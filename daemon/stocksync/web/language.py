@@ -20,6 +20,7 @@ _DIGITS: dict[int, str | int] = {
     **{ord(str(digit)): 0x660 + digit for digit in range(10)},
     ord("."): "\u066b",
     ord(","): "\u066c",
+    ord("%"): "\u066a",
 }
 """As Arabic writes figures in Saudi Arabia."""
 _FOREIGN = Markup('<bdi lang="en" dir="auto">{}</bdi>')
@@ -53,7 +54,9 @@ class _InMarkup:
         return escape(_arabic_figures(text))
 
     def figure(self, text: str) -> Markup:
-        return Markup('<bdi dir="ltr">{}</bdi>').format(_arabic_figures(text))
+        # A sign stands left of its figure, and so does what follows it: percent.
+        direction = "rtl" if text.endswith("%") else "ltr"
+        return Markup('<bdi dir="{}">{}</bdi>').format(direction, _arabic_figures(text))
 
     def as_typed(self, text: str) -> Markup:
         return escape(text)

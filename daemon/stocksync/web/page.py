@@ -143,7 +143,7 @@ def overview(
     ordered = worst_first(judged)
     all_judged = _judged(ordered, frame)
     if view.find:
-        ordered = [pair for pair in ordered if view.find.casefold() in pair[0].account.casefold()]
+        ordered = [pair for pair in ordered if view.find.casefold() in f"{pair[0].account} {pair[0].title}".casefold()]
     key = _ORDERS.get(view.order)
     if key is not None:
         ordered = sorted(ordered, key=key, reverse=view.order != "account")

@@ -211,6 +211,9 @@ class Web:
             response: web.StreamResponse = await handler(request)
         except web.HTTPNotFound:
             response = problem(404, f"there is nothing at {request.path[:100]}")
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            response = problem(405, f"{request.path[:100]} is asked by {allowed} alone", {"Allow": allowed})
         is_page = request.path not in OPEN_PATHS and not request.path.startswith("/api/")
         if not is_page or response.content_type != "application/json" or not _readshtml(request):
             return response

@@ -58,7 +58,9 @@ def _account(value: AccountStatus, health: Health, now: datetime) -> RenderableT
     lag = "no complete cycle yet" if health.lag is None else f"{in_words(health.lag)} behind"
     said = lag if health.word in _LAGGING else f"{health.word}, {lag}"
     mark, style = (WAITS if value.waiting else WELL, GOOD) if health.well else (FAILS, BAD)
-    title = Text.assemble((f"{mark} ", style), (clean(value.account), "bold"), ("  ", ""), (said, style))
+    title = Text.assemble((f"{mark} ", style), (clean(value.account), "bold"))
+    title.append(f"  {clean(value.title)}" if value.title else "")
+    title.append(f"  {said}", style=style)
     title.append(f"  (limit {in_words(health.limit)})", style=FAINT)
     worry = WARN if health.well else BAD
     parts: list[RenderableType] = [title, *(Text(f"  {clean(why)}", style=worry) for why in health.reasons)]
