@@ -122,7 +122,10 @@ class AwaitedState:
             while not stopping.is_set():
                 attempt = asyncio.create_task(self._attempt())
                 await asyncio.wait([attempt, stop], return_when=asyncio.FIRST_COMPLETED)
-                if await _ended(attempt):
+                if not attempt.done():
+                    attempt.cancel()
+                    await asyncio.wait([attempt])
+                if not attempt.cancelled() and attempt.result():
                     return self._opened()
                 await asyncio.wait([stop], timeout=_AGAIN.total_seconds())
         except BaseException:
@@ -191,7 +194,7 @@ class AwaitedState:
 
     def _wait_for(self, error: StateError) -> None:
         held = isinstance(error, StateInUse)
-        if not held and not isinstance(error, StateUnavailable) and _is_a_file(self._config):
+        if not held and not isinstance(error, StateUnavailable) and self._config.state.dsn().startswith("sqlite"):
             raise ConfigurationError(f"state.url: {error}") from error
         now, what = self._now(), _HOLDER if held else "the state database"
         same = self._waiting is not None and self._waiting.what == what
@@ -201,14 +204,3 @@ class AwaitedState:
         if self._reminder.is_due(event, now):
             again = _AGAIN.total_seconds()
             log.warning(event, error=str(error), since=since, again_every_seconds=again)
-
-
-async def _ended(attempt: asyncio.Task[bool]) -> bool:
-    if not attempt.done():
-        attempt.cancel()
-        await asyncio.wait([attempt])
-    return not attempt.cancelled() and attempt.result()
-
-
-def _is_a_file(config: Config) -> bool:
-    return config.state.dsn().startswith("sqlite")

@@ -79,44 +79,42 @@ class AccountCheck:
 
     async def _source(self, account: Account, heard: ThrottleListener) -> AsyncIterator[CheckResult]:
         name = self.one.name
-        async for result in self.limits.run(f"{name}: credential", lambda: self._credential(account), plain, heard):
+
+        async def credential() -> list[CheckResult]:
+            self.locations = dict(await account.source.locations())
+            self.reached = True
+            accepted = CheckResult(f"{name}: credential", CheckState.WELL, "accepted")
+            return [accepted, location_result(name, account.rules.places, self.locations)]
+
+        async def first_page() -> list[CheckResult]:
+            page = await account.source.first_page()
+            self.products, self.total = list(page.products.values()), page.total
+            return [products_result(name, page, filtered=bool(account.settings.filter))]
+
+        async for result in self.limits.run(f"{name}: credential", credential, plain, heard):
             yield result
         if self.reached:
-            async for result in self.limits.run(f"{name}: products", lambda: self._first_page(account), plain, heard):
+            async for result in self.limits.run(f"{name}: products", first_page, plain, heard):
                 yield result
         for found in (pace_result(self.one, self.total), clock_result(name, account.source.skew())):
             if found is not None:
                 yield found
-
-    async def _credential(self, account: Account) -> list[CheckResult]:
-        self.locations = dict(await account.source.locations())
-        self.reached = True
-        accepted = CheckResult(f"{self.one.name}: credential", CheckState.WELL, "accepted")
-        return [accepted, location_result(self.one.name, account.rules.places, self.locations)]
-
-    async def _first_page(self, account: Account) -> list[CheckResult]:
-        page = await account.source.first_page()
-        self.products, self.total = list(page.products.values()), page.total
-        return [products_result(self.one.name, page, filtered=bool(account.settings.filter))]
 
     async def _target(self, account: Account, runtime: Runtime) -> AsyncIterator[CheckResult]:
         def words(error: StocksyncError) -> tuple[str, str]:
             return database_words(self.one.target, error)
 
         async def rehearse() -> list[CheckResult]:
-            if missing := self._missing_file():
+            target = opening(self.one.target)
+            there = target.path is None or target.path.exists() or not target.path.parent.is_dir()
+            if not (there or self.one.target.create_table):
                 # To open it would make it.
-                return [CheckResult(f"{self.one.name}: target", CheckState.FAILED, *missing)]
+                what, todo = f"there is no file {target.path}", f"correct {target.key}"
+                return [CheckResult(f"{self.one.name}: target", CheckState.FAILED, what, todo)]
             return await target_results(account, runtime.state, self.products, self.locations)
 
         async for result in self.limits.run(f"{self.one.name}: target", rehearse, words):
             yield result
-
-    def _missing_file(self) -> tuple[str, str] | None:
-        target = opening(self.one.target)
-        if target.path is None or target.path.exists() or not target.path.parent.is_dir():
-            return None
-        return None if self.one.target.create_table else (f"there is no file {target.path}", f"correct {target.key}")
 
 
 def opening(section: DatabaseSection) -> Opening:

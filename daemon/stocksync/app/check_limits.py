@@ -58,19 +58,16 @@ class TimeLimits:
             for result in await _within(min(left, longest), attempt, heard):
                 yield result
         except TimeoutError:
-            yield _too_late(part, min(left, longest), heard)
+            what, todo = f"no answer within {min(left, longest):.0f} s", ""
+            if heard is not None and heard.seconds:
+                what = f"Qoyod asks to wait {heard.seconds:.0f} s (429): its limit of requests is used up"
+                todo = "try again later; other integrations share this limit"
+            yield CheckResult(part, CheckState.FAILED, what, todo)
         except StocksyncError as error:
             several = str(error).splitlines()
             what, todo = words(error)
             for line in several if len(several) > 1 else [what]:
                 yield CheckResult(part, CheckState.FAILED, line, todo)
-
-
-def _too_late(part: str, seconds: float, heard: ThrottleListener | None) -> CheckResult:
-    if heard is not None and heard.seconds:
-        what = f"Qoyod asks to wait {heard.seconds:.0f} s (429): its limit of requests is used up"
-        return CheckResult(part, CheckState.FAILED, what, "try again later; other integrations share this limit")
-    return CheckResult(part, CheckState.FAILED, f"no answer within {seconds:.0f} s")
 
 
 async def _within(seconds: float, attempt: Attempt, heard: ThrottleListener | None) -> Sequence[CheckResult]:

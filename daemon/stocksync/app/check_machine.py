@@ -1,6 +1,5 @@
 """`check`, the machine's part: the address that people and Prometheus look at, and files that hold secrets."""
 
-import ipaddress
 import re
 import socket
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from stocksync.app.daemon_client import url_here
 from stocksync.app.notifying import senders_of
 from stocksync.config import Config
 from stocksync.core.answers import CheckResult, CheckState
+from stocksync.web.access import is_loopback
 
 _ASK_SECONDS = 2.0
 _NAMED = 5
@@ -30,8 +30,10 @@ def secret_results(config: Config) -> Iterator[CheckResult]:
             mode = file.stat().st_mode & 0o777
             if mode & _WORLD:
                 what = f"{secret.key}: everybody on this machine may read {file} (mode {mode:04o})"
-                cure = "give it mode: 0400 where the container's secrets are named" if _is_handed_in(file) else ""
-                yield CheckResult("secrets", CheckState.WARNING, what, cure or f"chmod 600 {file}")
+                # What Docker, Podman or Kubernetes mounts has its mode set elsewhere.
+                handed_in = str(file).startswith(("/run/secrets/", "/var/run/secrets/"))
+                mode_key = "give it mode: 0400 where the container's secrets are named"
+                yield CheckResult("secrets", CheckState.WARNING, what, mode_key if handed_in else f"chmod 600 {file}")
 
 
 async def http_result(config: Config) -> CheckResult:
@@ -46,7 +48,7 @@ async def http_result(config: Config) -> CheckResult:
         holder = holder_of(port)
         what = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}{holder}"
         return CheckResult("http", CheckState.FAILED, what, "end that process, or choose another http.listen")
-    if not config.http.granted and not _is_loopback(host):
+    if not config.http.granted and not is_loopback(host):
         what = f"{address} can be reached from other machines and no token is set: the page and /api/ will be refused"
         return CheckResult(
             "http", CheckState.WARNING, what, "set http.token_env or [[http.tokens]], or listen on 127.0.0.1"
@@ -59,11 +61,6 @@ async def notify_results(config: Config) -> list[CheckResult]:
     count = len(await senders_of(config))
     what = f"{count} address{'' if count == 1 else 'es'} understood; nothing was sent"
     return [CheckResult("notify", CheckState.WELL, what)] if count else []
-
-
-def _is_handed_in(file: Path) -> bool:
-    """Whether Docker, Podman or Kubernetes mounts the file, so that its mode is set elsewhere."""
-    return str(file).startswith(("/run/secrets/", "/var/run/secrets/"))
 
 
 def holder_of(port: int) -> str:
@@ -114,10 +111,3 @@ async def _accounts_served(host: str, port: int) -> set[str] | None:
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return None
     return set(re.findall(r'[{,]account="([^"]*)"', text)) if "stocksync_build_info" in text else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -24,17 +24,14 @@ async def target_results(
     trials += [Trial(note, blocks=False) for note in capabilities.notes if not capabilities.unmade]
     trials += await _altered(account, state)
     part, state_of = f"{account.name}: target", {True: CheckState.FAILED, False: CheckState.WARNING}
-    names = account.rules.places.names(locations)
-    found = [CheckResult(part, state_of[trial.blocks], _named(trial, names), trial.todo) for trial in trials]
+    names, found = account.rules.places.names(locations), []
+    for trial in trials:
+        known = [f"{place} is {names[place]}" for place in trial.places if names.get(place, place) != place]
+        what = f"{trial.what} ({', '.join(known)})" if known else trial.what
+        found.append(CheckResult(part, state_of[trial.blocks], what, trial.todo))
     # A ✓ above a ✗ of the same part would say that the table is well.
     blocked = any(trial.blocks for trial in trials)
     return found if blocked else [CheckResult(part, CheckState.WELL, _described(account, capabilities)), *found]
-
-
-def _named(trial: Trial, names: Mapping[str, str]) -> str:
-    """Put Qoyod's names of the locations behind what was met."""
-    known = [f"{place} is {names[place]}" for place in trial.places if names.get(place, place) != place]
-    return f"{trial.what} ({', '.join(known)})" if known else trial.what
 
 
 def _described(account: Account, capabilities: Capabilities) -> str:

@@ -24,7 +24,8 @@ async def check(config: Config, account: str | None = None, seconds: float = 60.
     limits = TimeLimits(seconds, asyncio.get_running_loop().time() + seconds)
     chosen = accounts_of(config, account)
     count = f"{len(config.accounts)} account{'' if len(config.accounts) == 1 else 's'}"
-    yield CheckResult("configuration", CheckState.WELL, f"{_origin(config)}; {count}, no problem")
+    origin = "from the environment alone" if config.file is None else str(config.file.absolute())
+    yield CheckResult("configuration", CheckState.WELL, f"{origin}; {count}, no problem")
     for file in config.refused:
         yield CheckResult("configuration", CheckState.FAILED, "; ".join(file.problems), "mend it; the others work")
     for result in secret_results(config):
@@ -50,10 +51,6 @@ async def check(config: Config, account: str | None = None, seconds: float = 60.
         for one in chosen:
             async for result in AccountCheck(config, one, limits, opened[0] if opened else None).results():
                 yield result
-
-
-def _origin(config: Config) -> str:
-    return "from the environment alone" if config.file is None else str(config.file.absolute())
 
 
 def _state_words(config: Config, error: StocksyncError) -> tuple[str, str]:

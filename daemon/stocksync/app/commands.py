@@ -60,11 +60,7 @@ async def _one_cycle(
 ) -> CycleReport:
     async with lead(account, runtime.owner) as lease:
         report = await Cycle(account, lease, _for(account, progress), full=full).run()
-    return await _judged(runtime, report)
-
-
-async def _judged(runtime: Runtime, report: CycleReport) -> CycleReport:
-    """Call a cycle not well after which most of what was managed is unknown, as health does."""
+    # A cycle is not well after which most of what was managed is unknown, as health says.
     if report.outcome in {Outcome.DONE, Outcome.HELD} and not report.unwell:
         (status,) = await runtime.state.status([report.account])
         if lost := losses(status):
@@ -83,16 +79,15 @@ async def plan(
     """Read everything and show what would be written; with `store` keep what would wait for a person, under its id."""
     async with open_runtime(config, _to_the_log()) as runtime:
         previews = [await preview(one, _for(one, progress), full=full) for one in runtime.chosen(account)]
-        return [await _stored(runtime, one) if store else _without_id(one) for one in previews]
-
-
-async def _stored(runtime: Runtime, one: Preview) -> Preview:
-    stored = None if one.held is None else await runtime.state.offer(one.held)
-    return replace(one, held=stored and stored.located(one.places))
-
-
-def _without_id(one: Preview) -> Preview:
-    return one if one.held is None else replace(one, held=replace(one.held, plan_id=""))
+        for number, one in enumerate(previews):
+            if one.held is None:
+                continue
+            if store:
+                stored = await runtime.state.offer(one.held)
+                previews[number] = replace(one, held=stored and stored.located(one.places))
+            else:  # an id is shown only of what is stored
+                previews[number] = replace(one, held=replace(one.held, plan_id=""))
+        return previews
 
 
 def _for(account: Account, progress: AccountProgress | None) -> Progress | None:
@@ -111,13 +106,13 @@ async def status(
         await state.close()
     at = now or datetime.now(UTC)
     judges = list(map(watch, chosen))
-    named = [_with_locations(judge.named(one)) for one, judge in zip(found, judges, strict=True)]
-    return [(one, judge.health(one, at)) for one, judge in zip(named, judges, strict=True)]
-
-
-def _with_locations(one: AccountStatus) -> AccountStatus:
-    held_too = [plan.located(one.places) for plan in one.held_too]
-    return replace(one, held=one.held and one.held.located(one.places), held_too=held_too)
+    stands: list[tuple[AccountStatus, Health]] = []
+    for judge, one in zip(judges, found, strict=True):
+        named = judge.named(one)
+        held_too = [plan.located(named.places) for plan in named.held_too]
+        named = replace(named, held=named.held and named.held.located(named.places), held_too=held_too)
+        stands.append((named, judge.health(named, at)))
+    return stands
 
 
 async def stock(config: Config, account: str | None, sku: str | None, product_id: int | None) -> list[StockAnswer]:
@@ -237,14 +232,11 @@ async def drift(config: Config, account: str | None, heal: bool) -> list[AuditRe
     async with open_runtime(config, _to_the_log()) as runtime:
         if heal:
             runtime.state.lock()
-        return [await _audit(runtime, one, heal=heal) for one in runtime.chosen(account)]
-
-
-async def _audit(runtime: Runtime, account: Account, *, heal: bool) -> AuditReport:
-    if not heal:
-        return await audit(account, runtime.state, None)
-    async with lead(account, runtime.owner) as lease:
-        return await audit(account, runtime.state, lease, heal=True)
+        reports: list[AuditReport] = []
+        for one in runtime.chosen(account):
+            async with lead(one, runtime.owner) if heal else contextlib.nullcontext() as lease:
+                reports.append(await audit(one, runtime.state, lease, heal=heal))
+        return reports
 
 
 async def retry(config: Config, account: str | None, sku: str | None) -> dict[str, int]:

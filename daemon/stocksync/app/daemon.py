@@ -102,25 +102,20 @@ async def run(config: Config, relog: Callable[[Config], None] = lambda _: None) 
 
 
 async def _work(reload: Reload, state: Database, stopping: asyncio.Event) -> None:
+    async def look_first() -> None:
+        await running.loop.first_look()
+        reload.systemd.ready()
+
     async with (
         _working(reload.config, reload.endpoint, state, reload) as running,
-        heartbeat.running(_looked_at_first(running.loop, reload.systemd)),
+        heartbeat.running(look_first()),
     ):
-        await _until(running, stopping)
-
-
-async def _looked_at_first(loop: Loop, systemd: Systemd) -> None:
-    await loop.first_look()
-    systemd.ready()
-
-
-async def _until(running: Service, stopping: asyncio.Event) -> None:
-    asked = asyncio.create_task(stopping.wait())
-    asked.add_done_callback(lambda _: running.stop())
-    try:
-        await running.stopped()
-    finally:
-        asked.cancel()
+        asked = asyncio.create_task(stopping.wait())
+        asked.add_done_callback(lambda _: running.stop())
+        try:
+            await running.stopped()
+        finally:
+            asked.cancel()
 
 
 @asynccontextmanager
@@ -145,7 +140,7 @@ async def _working(
         bus = Bus(EventLog().hear, endpoint.metrics.hear, *endpoint.listeners)
         runtime = await stack.enter_async_context(open_runtime(config, bus.publish, state))
         stack.callback(endpoint.state.forget)
-        progressing = reload.systemd.feed if reload else _nobody
+        progressing = reload.systemd.feed if reload else lambda: None
         address = address_of(*endpoint.address)
         loop = Loop(list(runtime.accounts.values()), runtime.state, runtime.owner, progressing, address)
         if reload is not None:
@@ -153,12 +148,9 @@ async def _working(
         endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
-        stack.push_async_callback(_drained, loop, running)
+        stack.push_async_callback(asyncio.wait, [running])
+        stack.callback(loop.stop)
         yield Service(loop, endpoint.address, running)
-
-
-def _nobody() -> None:
-    """Nobody is told that the accounts make progress."""
 
 
 def _follower(
@@ -173,11 +165,6 @@ def _follower(
         await runtime.tidy()
 
     return follow
-
-
-async def _drained(loop: Loop, running: asyncio.Task[None]) -> None:
-    loop.stop()
-    await asyncio.wait([running])
 
 
 def on_signals(stopping: asyncio.Event, systemd: Systemd) -> None:

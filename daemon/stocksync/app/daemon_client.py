@@ -46,7 +46,9 @@ async def ask_at(root: str, config: Config, account: str, query: Query) -> Stock
 async def ask_many_at(root: str, config: Config, account: str, skus: Sequence[str]) -> StockAnswers | None:
     """As `ask_at`, for several products."""
     told = await _refreshed(root, config, json={"account": account, "skus": list(skus)})
-    return _answers(told) if isinstance(told, dict) else None
+    if not isinstance(told, dict):
+        return None
+    return StockAnswers(told["account"], list(map(_answer, told["stock"])), told["not_found"], told["unanswered"])
 
 
 async def ask_daemon_for_many(config: Config, account: str, skus: Sequence[str]) -> StockAnswers | None:
@@ -56,9 +58,10 @@ async def ask_daemon_for_many(config: Config, account: str, skus: Sequence[str])
 
 async def _refreshed(root: str, config: Config, **asked: Any) -> dict[str, Any] | int:  # noqa: ANN401  aiohttp's own
     """Have a daemon ask Qoyod; give what it tells, or its status, 0 where none answers."""
+    headers = {"Authorization": f"Bearer {config.http.token.read()}"} if config.http.token else {}
     try:
         async with (
-            aiohttp.ClientSession(timeout=_PATIENCE, headers=_headers(config)) as session,
+            aiohttp.ClientSession(timeout=_PATIENCE, headers=headers) as session,
             session.post(f"{root}/api/refresh", allow_redirects=False, **asked) as response,
         ):
             told = await response.json()
@@ -104,38 +107,29 @@ def url_here(host: str, port: int) -> str:
     return url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  compared, not bound
 
 
-def _headers(config: Config) -> dict[str, str]:
-    return {"Authorization": f"Bearer {config.http.token.read()}"} if config.http.token else {}
-
-
-def _answers(data: Mapping[str, Any]) -> StockAnswers:
-    stock = [_answer(one) for one in data["stock"]]
-    return StockAnswers(data["account"], stock, data["not_found"], data["unanswered"])
-
-
 def _answer(data: Mapping[str, Any]) -> StockAnswer:
+    places = [
+        LocationStock(
+            place=one["place"],
+            locations={int(location): name for location, name in one["locations"].items()},
+            source=_number(one["source"]),
+            desired=figure_of(one["desired"]),
+            snapshot=figure_of(one["snapshot"]),
+            target=_number(one["target"]),
+            sent=figure_of(one.get("sent")),
+            in_target=one["in_target"],
+            confirmed_at=_instant(one["confirmed_at"]),
+            changed_at=_instant(one["changed_at"]),
+            remark=one["remark"],
+        )
+        for one in data["places"]
+    ]
     return StockAnswer(
         data["account"], data["product_id"], data["sku"], data["name"], data["tracked"], data["fresh"],
-        at=_instant(data["at"]), places=[_place(one) for one in data["places"]],
+        at=_instant(data["at"]), places=places,
         pushed=data["pushed"], note=data["note"],
         confirmed_at=_instant(data["confirmed_at"]), changed_at=_instant(data["changed_at"]),
     )  # fmt: skip
-
-
-def _place(one: Mapping[str, Any]) -> LocationStock:
-    return LocationStock(
-        place=one["place"],
-        locations={int(location): name for location, name in one["locations"].items()},
-        source=_number(one["source"]),
-        desired=figure_of(one["desired"]),
-        snapshot=figure_of(one["snapshot"]),
-        target=_number(one["target"]),
-        sent=figure_of(one.get("sent")),
-        in_target=one["in_target"],
-        confirmed_at=_instant(one["confirmed_at"]),
-        changed_at=_instant(one["changed_at"]),
-        remark=one["remark"],
-    )
 
 
 def _instant(text: str | None) -> datetime | None:

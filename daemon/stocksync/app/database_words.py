@@ -68,6 +68,9 @@ class Opening:
 
     def _of_code(self, code: object, words: str) -> tuple[str, str] | None:
         user, database, key = self.url.username, self.url.database, self.key
+        grant = f"let an administrator grant it to {user}"
+        if words.startswith("SHOW command denied"):
+            grant = f"GRANT SELECT on the whole table to {user}: MariaDB shows its columns to nobody with less"
         escapes = "an @ : / ? # or % in it is written %40 %3A %2F %3F %23 %25"
         said = {
             _WRONG_PASSWORD: (f"refuses the password of user {user}", f"correct the password in {key}; {escapes}"),
@@ -77,7 +80,7 @@ class Opening:
                 f"lets user {user} not into database {database}",
                 f"GRANT SELECT, INSERT, UPDATE ON {database}.* TO {user}",
             ),
-            _DENIED: (f"refuses user {user}: {words}", _right(words, str(user))),
+            _DENIED: (f"refuses user {user}: {words}", grant),
             _BY_HOST: ("lets nobody in from this machine", f"allow user {user} from here"),
             _READ_ONLY: (
                 f"takes no writes: {words}",
@@ -89,7 +92,8 @@ class Opening:
     def _of_network(self, cause: BaseException) -> tuple[str, str] | None:
         if isinstance(cause, socket.gaierror):
             return f"no host {self.url.host} can be found", f"correct the host in {self.key}"
-        if isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause) or _refused(cause):
+        refused = isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED
+        if refused or isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause):
             return f"no {self.server} (connection refused)", f"start it, or correct host and port in {self.key}"
         if isinstance(cause, TimeoutError):
             return f"{self.server} does not answer", f"see whether a firewall is between, or correct {self.key}"
@@ -123,18 +127,8 @@ def driver_missing(url: URL) -> tuple[str, str]:
     return f"the {_NAMES[backend]} driver is not installed", f"pip install 'stocksync[{_EXTRAS[backend]}]'"
 
 
-def _right(words: str, user: str) -> str:
-    if words.startswith("SHOW command denied"):
-        return f"GRANT SELECT on the whole table to {user}: MariaDB shows its columns to nobody with less"
-    return f"let an administrator grant it to {user}"
-
-
 def _code(error: BaseException) -> object:
     arguments: tuple[Any, ...] = getattr(error, "args", ())
     if arguments and isinstance(arguments[0], int) and not isinstance(error, OSError):
         return arguments[0]
     return getattr(error, "sqlstate", None)
-
-
-def _refused(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.ECONNREFUSED

@@ -83,11 +83,12 @@ async def serving(
         metrics or Metrics(watched, standard_error.dropped),
     )
     beat = heartbeat.Heartbeat(metrics)
+    tokens = [Token(secret.read(), refreshes=refreshes) for secret, refreshes in config.http.granted]
     endpoint = Endpoint(state, metrics, heartbeat.StateView(state, list(accounts), metrics), accounts)
     endpoint.site = Web(
         accounts=watched, statuses=endpoint.view.get, changes=state.changes_after, register=state,
         products=endpoint.products, loop_age=beat.age, complaints=endpoint.complaints,
-        render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=_tokens(config),
+        render=metrics.render, now=heartbeat.utc_now, waiting=state.waiting, tokens=tokens,
         metrics_need_token=config.http.metrics_need_token, options=options_of(config),
     )  # fmt: skip
     async with serve(endpoint.site, *config.http.address) as endpoint.address, heartbeat.running(beat.run()):
@@ -98,7 +99,3 @@ def options_of(config: Config) -> str:
     """Give the option that names the configuration; "" where a command finds it from anywhere."""
     file = config.file
     return f"--config {shlex.quote(str(file.absolute()))}" if file and file.absolute() not in SEARCHED else ""
-
-
-def _tokens(config: Config) -> list[Token]:
-    return [Token(secret.read(), refreshes=refreshes) for secret, refreshes in config.http.granted]

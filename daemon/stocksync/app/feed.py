@@ -29,7 +29,10 @@ async def changes(config: Config, account: str | None, after: int, *, follow: bo
         ConfigurationError: no account is named and there are several.
 
     """
-    one = _only(config, account)
+    one, *others = chosen = accounts_of(config, account)
+    if others:
+        names = ", ".join(each.name for each in chosen)
+        raise ConfigurationError(f"--account: each account has a cursor of its own, so name one of {names}")
     state = await open_state(config.state.dsn(), config.state.keep_ledger)
     try:
         while True:
@@ -62,14 +65,6 @@ async def levels(config: Config, account: str | None, at: datetime | None) -> li
     finally:
         await state.close()
     return found
-
-
-def _only(config: Config, account: str | None) -> AccountConfig:
-    chosen = accounts_of(config, account)
-    if len(chosen) > 1:
-        names = ", ".join(one.name for one in chosen)
-        raise ConfigurationError(f"--account: each account has a cursor of its own, so name one of {names}")
-    return chosen[0]
 
 
 async def _next(state: Database, one: AccountConfig, after: int, *, follow: bool) -> list[LedgerRow]:

@@ -109,24 +109,17 @@ def _tls(fleet: FleetConfig) -> Tls:
             raise ConfigurationError(f"fleet.tls_ca: holds no certificate in PEM (got {fleet.tls_ca})") from error
     if fleet.tls_certificate:
         try:
-            context.load_cert_chain(fleet.tls_certificate, fleet.tls_key, password=_no_password)
+            # With an empty password OpenSSL does not ask on the terminal for that of a key that has one.
+            context.load_cert_chain(fleet.tls_certificate, fleet.tls_key, password=lambda: "")
         except ssl.SSLError as error:
-            raise ConfigurationError(_about_key(fleet, error)) from error
+            if error.reason == "KEY_VALUES_MISMATCH":
+                what = f"fleet.tls_key: is not the key of tls_certificate (got {fleet.tls_key})"
+                raise ConfigurationError(what) from error
+            raise ConfigurationError(
+                "fleet.tls_certificate, fleet.tls_key: must be a certificate and its private key in PEM, without a "
+                f"password (got {fleet.tls_certificate} and {fleet.tls_key})"
+            ) from error
     return Tls(ca, certificate, key, fleet.tls_server_name, context)
-
-
-def _about_key(fleet: FleetConfig, error: ssl.SSLError) -> str:
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return f"fleet.tls_key: is not the key of tls_certificate (got {fleet.tls_key})"
-    return (
-        "fleet.tls_certificate, fleet.tls_key: must be a certificate and its private key in PEM, without a password "
-        f"(got {fleet.tls_certificate} and {fleet.tls_key})"
-    )
-
-
-def _no_password() -> str:
-    """Keep OpenSSL from asking on the terminal for the password of a key that has one."""
-    return ""
 
 
 def _pem(key: str, name: str) -> bytes | None:

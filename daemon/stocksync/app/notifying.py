@@ -88,7 +88,13 @@ async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = No
 
     """
     sends = sends or Everybody()
-    delivery = Delivery(_channels(await senders_of(config), endpoint))
+    times: Counter[str] = Counter()
+    channels: list[Channel] = []
+    for scheme, send in await senders_of(config):
+        times[scheme] += 1
+        name = scheme if times[scheme] == 1 else f"{scheme}-{times[scheme]}"
+        channels.append(Channel(name, send, endpoint.metrics))
+    delivery = Delivery(channels)
     words = Words(config.notify.language, options_of(config))
     notices = Notices(
         lambda: _statuses(endpoint, sends), lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
@@ -101,16 +107,6 @@ async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = No
         told.append(switch.run())
     async with running(*told):
         yield [notices.hear] if config.notify.urls else []
-
-
-def _channels(found: list[Sender], endpoint: Endpoint) -> list[Channel]:
-    times: Counter[str] = Counter()
-    channels = []
-    for scheme, send in found:
-        times[scheme] += 1
-        name = scheme if times[scheme] == 1 else f"{scheme}-{times[scheme]}"
-        channels.append(Channel(name, send, endpoint.metrics))
-    return channels
 
 
 async def _statuses(endpoint: Endpoint, sends: Sends) -> list[AccountStatus]:

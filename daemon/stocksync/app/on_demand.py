@@ -55,13 +55,10 @@ class AccountsOnDemand:
             yield self._builder.account(plan)
         finally:
             self._users[name] -= 1
-            await self._tidy()
-
-    async def _tidy(self) -> None:
-        idle = [name for name, users in self._users.items() if not users]
-        surplus = idle[: max(0, len(idle) - self._most)]
-        for name in surplus:
-            del self._users[name]
-            self._builder.forget(name)
-        if surplus:
-            await self._builder.close_unused()
+            idle = [one for one, users in self._users.items() if not users]
+            surplus = idle[: max(0, len(idle) - self._most)]
+            for one in surplus:
+                del self._users[one]
+                self._builder.forget(one)
+            if surplus:
+                await self._builder.close_unused()

@@ -86,10 +86,7 @@ async def _serve(
             endpoint.watch(config)
             relog(config)
 
-        def told(problem: str) -> None:
-            endpoint.metrics.reloaded(well=not problem)
-
-        files = ConfigWatch(config, follow, told)
+        files = ConfigWatch(config, follow, lambda problem: endpoint.metrics.reloaded(well=not problem))
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, files.asked.set)
         endpoint.working = FleetProducts(accounts, leases, state)
         async with heartbeat.running(files.run(), leases.keep(), endpoint.view.run()):

@@ -14,7 +14,12 @@ async def nobody_knows(state: Database, names: Sequence[str], query: Query, *, f
     sentence = f"{whose} no product with {query}"
     if fresh and len(names) > 1:
         sentence += f", in none of the accounts {', '.join(names)}"
-    hint = await _for_id(state, names, query) if query.sku is None else await hint_for_sku(state, names, query.sku)
+    if query.sku is not None:
+        hint = await hint_for_sku(state, names, query.sku)
+    else:  # perhaps a SKU of digits was given for an id
+        sku = str(query.product_id)
+        ids = [product_id for name in names for product_id in await state.products_with(name, sku)]
+        hint = f"did you mean the SKU {sku}, of product {ids[0]}?" if ids else ""
     return NotFound(f"{sentence}; {hint}" if hint else sentence)
 
 
@@ -24,10 +29,3 @@ async def hint_for_sku(state: Database, names: Sequence[str], typed: str) -> str
     for name in names:
         known += await state.near_skus(name, typed)
     return did_you_mean(typed, nearest(typed, dict.fromkeys(known)))
-
-
-async def _for_id(state: Database, names: Sequence[str], query: Query) -> str:
-    """Tell a SKU of digits that was given for an id."""
-    sku = str(query.product_id)
-    ids = [product_id for name in names for product_id in await state.products_with(name, sku)]
-    return f"did you mean the SKU {sku}, of product {ids[0]}?" if ids else ""

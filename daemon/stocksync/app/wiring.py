@@ -5,7 +5,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -180,13 +180,13 @@ class Plan:
     def all_of(cls, config: Config) -> "dict[str, Plan]":
         """Give the plans of a configuration, by name."""
         groups, writers = sync_groups(config.accounts), same_table(config.accounts)
-        return {
-            one.name: cls(
-                one, one.target.dsn(), config.tenant(one), _siblings(config, one, writers[one.name]), groups[one.name],
-                _settings(one, alone=len(writers[one.name]) == 1),
-            )
-            for one in config.accounts
-        }  # fmt: skip
+        plans: dict[str, Plan] = {}
+        for one in config.accounts:
+            tenant, others = config.tenant(one), [other for other in writers[one.name] if other.name != one.name]
+            siblings = tuple(other.name for other in others if config.tenant(other) == tenant)
+            settings = _settings(one, alone=not others)
+            plans[one.name] = cls(one, one.target.dsn(), tenant, siblings, groups[one.name], settings)
+        return plans
 
 
 @dataclass
@@ -240,9 +240,14 @@ class Builder:
     def _account(self, plan: Plan) -> Account:
         one = plan.section
         target, shared = self._target(plan)
+        source = self._source(plan)
+        if plan.tenant not in self._lookups:
+            allowance = Allowance.of(one.poll.requests_per_minute)
+            # A space stands in no tenant's name.
+            self._lookups[plan.tenant] = LookupShare(allowance, self.clock, self.state, f"{plan.tenant} look-ups")
         return Account(
             name=one.name,
-            source=self._source(plan),
+            source=source,
             target=target,
             state=self.state,
             shared=shared,
@@ -253,18 +258,11 @@ class Builder:
             publish=self.publish,
             writing=self._writing.setdefault(tuple(sorted((one.name, *plan.siblings))), asyncio.Lock()),
             turns=self._turns,
-            lookups=self._lookups_of(plan),
+            lookups=self._lookups[plan.tenant],
             siblings=plan.siblings,
             together=plan.together,
             target_id=fingerprint_of(one.target),
         )
-
-    def _lookups_of(self, plan: Plan) -> LookupShare:
-        if plan.tenant not in self._lookups:
-            allowance = Allowance.of(plan.section.poll.requests_per_minute)
-            # A space stands in no tenant's name.
-            self._lookups[plan.tenant] = LookupShare(allowance, self.clock, self.state, f"{plan.tenant} look-ups")
-        return self._lookups[plan.tenant]
 
     def _source(self, plan: Plan) -> Source:
         one, poll, tenant = plan.section, plan.section.poll, plan.tenant
@@ -335,13 +333,9 @@ def _settings(one: AccountConfig, *, alone: bool) -> Settings:
     )
 
 
-def _siblings(config: Config, one: AccountConfig, writers: Iterable[AccountConfig]) -> tuple[str, ...]:
-    tenant = config.tenant(one)
-    return tuple(other.name for other in writers if other.name != one.name and config.tenant(other) == tenant)
-
-
 def _target_settings(one: AccountConfig) -> TargetSettings:
-    target = one.target
+    target, given = one.target, one.target.statements
+    own = Statements(given.write, given.read or None, given.deactivate or None, given.delete or None) if given else None
     return TargetSettings(
         account=one.name,
         table=target.table,
@@ -350,15 +344,8 @@ def _target_settings(one: AccountConfig) -> TargetSettings:
         create_table=target.create_table,
         missing=Missing(target.missing),
         live=condition_of(target.live),
-        statements=_statements(one),
+        statements=own,
         after_batch=target.after_batch.strip(),
-    )
-
-
-def _statements(one: AccountConfig) -> Statements | None:
-    given = one.target.statements
-    return (
-        Statements(given.write, given.read or None, given.deactivate or None, given.delete or None) if given else None
     )
 
 

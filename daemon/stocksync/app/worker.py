@@ -73,7 +73,7 @@ class _Worker:
             await accounts.follow(config)
             self.relog(config)
 
-        watch = ConfigWatch(self.config, follow, self._told)
+        watch = ConfigWatch(self.config, follow, lambda problem: self.endpoint.metrics.reloaded(well=not problem))
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.asked.set)
         async with heartbeat.running(watch.run(), _tell(self.systemd, activities)), self._kept(leases):
             client = await connected(settings, owner, self.stopping)
@@ -93,9 +93,6 @@ class _Worker:
             await asyncio.wait([keeper])
         if not keeper.cancelled():
             keeper.result()
-
-    def _told(self, problem: str) -> None:
-        self.endpoint.metrics.reloaded(well=not problem)
 
 
 async def _tell(systemd: Systemd, activities: Activities) -> None:
