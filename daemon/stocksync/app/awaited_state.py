@@ -126,7 +126,11 @@ class AwaitedState:
                     attempt.cancel()
                     await asyncio.wait([attempt])
                 if not attempt.cancelled() and attempt.result():
-                    return self._opened()
+                    if self._waiting is not None and self._waiting.next_try is not None:
+                        waited = (self._now() - self._waiting.since).total_seconds()
+                        log.info("state_opened", waited_seconds=round(waited, 1))
+                    self._waiting = None
+                    return self.database
                 await asyncio.wait([stop], timeout=_AGAIN.total_seconds())
         except BaseException:
             await self.close()
@@ -184,13 +188,6 @@ class AwaitedState:
             self._wait_for(error)
             return False
         return True
-
-    def _opened(self) -> Database | None:
-        if self._waiting is not None and self._waiting.next_try is not None:
-            waited = (self._now() - self._waiting.since).total_seconds()
-            log.info("state_opened", waited_seconds=round(waited, 1))
-        self._waiting = None
-        return self.database
 
     def _wait_for(self, error: StateError) -> None:
         held = isinstance(error, StateInUse)

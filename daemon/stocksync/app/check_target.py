@@ -30,18 +30,17 @@ async def target_results(
         what = f"{trial.what} ({', '.join(known)})" if known else trial.what
         found.append(CheckResult(part, state_of[trial.blocks], what, trial.todo))
     # A ✓ above a ✗ of the same part would say that the table is well.
-    blocked = any(trial.blocks for trial in trials)
-    return found if blocked else [CheckResult(part, CheckState.WELL, _described(account, capabilities)), *found]
-
-
-def _described(account: Account, capabilities: Capabilities) -> str:
+    if any(trial.blocks for trial in trials):
+        return found
     column = {None: "any number", 0: "whole numbers"}.get(capabilities.scale, f"{capabilities.scale} decimals")
-    first = "; ".join(capabilities.notes) if capabilities.unmade else "found"
-    facts = [first, f"quantities keep {column}"]
-    facts.append("rows are matched by " + ("SKU" if capabilities.by_sku else "product id"))
-    if account.shared:
-        facts.append("one transaction with the state")
-    return "; ".join([*facts, "tried and rolled back"])
+    facts = [
+        "; ".join(capabilities.notes) if capabilities.unmade else "found",
+        f"quantities keep {column}",
+        "rows are matched by " + ("SKU" if capabilities.by_sku else "product id"),
+        *(["one transaction with the state"] if account.shared else []),
+        "tried and rolled back",
+    ]
+    return [CheckResult(part, CheckState.WELL, "; ".join(facts)), *found]
 
 
 async def _altered(account: Account, state: StateQueries) -> list[Trial]:

@@ -62,7 +62,11 @@ class Opening:
         if self.path is not None and (said := self._of_file(self.path, error)):
             return said
         for cause in causes(error):
-            if (said := self._of_code(_code(cause), reason(cause))) or (said := self._of_network(cause)):
+            code: object = getattr(cause, "sqlstate", None)
+            arguments: tuple[Any, ...] = getattr(cause, "args", ())
+            if arguments and isinstance(arguments[0], int) and not isinstance(cause, OSError):
+                code = arguments[0]
+            if (said := self._of_code(code, reason(cause))) or (said := self._of_network(cause)):
                 return said
         return str(error).replace(SEE_CHECK, ""), ""
 
@@ -125,10 +129,3 @@ def driver_missing(url: URL) -> tuple[str, str]:
     """Say which driver is missing."""
     backend = url.get_backend_name()
     return f"the {_NAMES[backend]} driver is not installed", f"pip install 'stocksync[{_EXTRAS[backend]}]'"
-
-
-def _code(error: BaseException) -> object:
-    arguments: tuple[Any, ...] = getattr(error, "args", ())
-    if arguments and isinstance(arguments[0], int) and not isinstance(error, OSError):
-        return arguments[0]
-    return getattr(error, "sqlstate", None)

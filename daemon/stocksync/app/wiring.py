@@ -278,18 +278,16 @@ class Builder:
             settings = replace(
                 settings, request_timeout=each, connect_timeout=each, read_timeout=each, attempts=self.tries.attempts
             )
-        credential = self._credential(one)
+        credential: Credential
+        if one.auth.scheme == "oauth2":
+            credential = OAuthCredential(
+                account=one.name, token_url=one.auth.token_url, client_id=one.auth.client_id,
+                read_secret=one.auth.client_secret.read, scope=one.auth.scope,
+                session=post_over(self.session, one.proxy), tokens=self.state, clock=self.clock,
+            )  # fmt: skip
+        else:
+            credential = KeyCredential(one.auth.scheme, one.auth.secret.read)
         return QoyodSource(settings, self.session, self._budgets[key], credential, self.publish, self.clock)
-
-    def _credential(self, one: AccountConfig) -> Credential:
-        auth = one.auth
-        if auth.scheme != "oauth2":
-            return KeyCredential(auth.scheme, auth.secret.read)
-        return OAuthCredential(
-            account=one.name, token_url=auth.token_url, client_id=auth.client_id,
-            read_secret=auth.client_secret.read, scope=auth.scope,
-            session=post_over(self.session, one.proxy), tokens=self.state, clock=self.clock,
-        )  # fmt: skip
 
     def _target(self, plan: Plan) -> tuple[Target, bool]:
         settings, where = _target_settings(plan.section), f"accounts.{plan.section.name}.target.url"

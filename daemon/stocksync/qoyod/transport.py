@@ -155,19 +155,16 @@ def _fault(error: Exception, url: URL) -> TransportFault:
     if isinstance(error, aiohttp.ClientConnectorError):
         proxy = isinstance(error, aiohttp.ClientProxyConnectionError)
         what, check = ("the proxy", "the account's proxy") if proxy else (where, "base_url and the network")
-        words = f"no connection to {what}: {_cause(error)}; check {check}"
+        # aiohttp's own text repeats host and port and the state of its TLS.
+        cause = error.os_error.strerror or str(error.os_error)
+        if isinstance(error.os_error, socket.gaierror):
+            cause = "no such host can be found"
+        elif isinstance(error.os_error, ConnectionRefusedError):
+            cause = "connection refused"
+        words = f"no connection to {what}: {cause}; check {check}"
         return TransportFault("proxy" if proxy else "connect", words)
     if isinstance(error, aiohttp.ClientPayloadError):
         return TransportFault("truncated", f"the answer of {where} broke off")
     if isinstance(error, aiohttp.ClientConnectionError | OSError):
         return TransportFault("reset", f"{where} closed the connection")
     return TransportFault("fault", f"{where}: {type(error).__name__}")
-
-
-def _cause(error: aiohttp.ClientConnectorError) -> str:
-    # aiohttp's own text repeats host and port and the state of its TLS.
-    if isinstance(error.os_error, socket.gaierror):
-        return "no such host can be found"
-    if isinstance(error.os_error, ConnectionRefusedError):
-        return "connection refused"
-    return error.os_error.strerror or str(error.os_error)

@@ -1,6 +1,5 @@
 """Columns that figures were written without: tried again, so that they heal once what was in their way is gone."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -24,17 +23,8 @@ async def retry_columns(writer: Writer, prepared: CyclePlan, now: datetime) -> N
     """Try again the columns that are due; what the target says to that never ends a cycle."""
     if not prepared.snapshot.quarantine:
         return
-    due = sorted(_due(prepared, now), key=lambda one: one[0])[:_AT_ONCE]
-    if not due:
-        return
-    try:
-        await finish(writer.retry_columns([(change, words) for _, change, words in due]))
-    except TargetError as error:
-        log.info("columns_not_tried", rows=len(due), error=str(error))
-
-
-def _due(prepared: CyclePlan, now: datetime) -> Iterator[tuple[datetime, Change, str]]:
-    """Give the rows whose figure stands and needs no writing now, with what was said of their columns."""
+    # Rows whose figure stands and needs no writing now, with what was said of their columns.
+    found: list[tuple[datetime, Change, str]] = []
     snapshot, planned = prepared.snapshot, set(prepared.found.planned)
     for (product_id, place), entry in snapshot.quarantine.items():
         product = prepared.reading.products.get(product_id)
@@ -46,4 +36,11 @@ def _due(prepared: CyclePlan, now: datetime) -> Iterator[tuple[datetime, Change,
             continue
         if isinstance(stands := remembered.acked, Decimal):
             same = Change(product_id, place, product.sku, stands, stands, remembered.parts)
-            yield entry.retry_at, same, entry.reason
+            found.append((entry.retry_at, same, entry.reason))
+    due = sorted(found, key=lambda one: one[0])[:_AT_ONCE]
+    if not due:
+        return
+    try:
+        await finish(writer.retry_columns([(change, words) for _, change, words in due]))
+    except TargetError as error:
+        log.info("columns_not_tried", rows=len(due), error=str(error))

@@ -77,7 +77,10 @@ class Cycle:
                 report.ended_at = account.clock.now()
                 skew = account.source.skew()
                 report.clock_skew_seconds = None if skew is None else skew.total_seconds()
-                await self._record()
+                try:
+                    await finish(account.state.end(self._lease, report, self._unrecorded))
+                except StateError as error:
+                    log.warning("cycle_not_recorded", error=str(error))
                 account.publish(CycleEnded(report))
         return report
 
@@ -140,12 +143,6 @@ class Cycle:
         finally:
             self._unrecorded = await off_loop(prepared.size, outcome_of, prepared, writer.pushed, account.clock.now())
             await off_loop(prepared.size, conclude, report, prepared, writer.pushed, account.limits)
-
-    async def _record(self) -> None:
-        try:
-            await finish(self._account.state.end(self._lease, self.report, self._unrecorded))
-        except StateError as error:
-            log.warning("cycle_not_recorded", error=str(error))
 
     @asynccontextmanager
     async def _phase(self, name: str) -> AsyncIterator[None]:

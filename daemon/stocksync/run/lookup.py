@@ -90,8 +90,18 @@ async def look_up_many(
         AskedTooOften: look-ups have spent their share of the budget.
 
     """
-    wanted = list(dict.fromkeys(skus))
-    found, silence = await _ask_many(account, wanted)
+    wanted, patience = list(dict.fromkeys(skus)), iter([_PATIENCE])
+
+    async def allowed() -> None:
+        # Who is let in with the first request may finish: where there is one for each SKU they are only paced.
+        await account.lookups.turn(next(patience, float("inf")))
+
+    found: Mapping[str, Product | BadRow | None] = {}
+    silence: SourceError | None = None
+    try:
+        found = await account.source.find_many(wanted, allowed)
+    except SourceError as error:
+        silence = _silence(error)
     products = [product for product in found.values() if isinstance(product, Product)]
     answers = {one.sku: one for one in await _pushed(account, register, products, lease, pushes)}
     not_found = [sku for sku in wanted if silence is None and found.get(sku) is None]
@@ -107,22 +117,6 @@ async def look_up_many(
     return StockAnswers(account.name, [answers[sku] for sku in wanted if sku in answers], not_found, unanswered)
 
 
-async def _ask_many(
-    account: Account, skus: Sequence[str]
-) -> tuple[Mapping[str, Product | BadRow | None], SourceError | None]:
-    """Give the products by SKU, or why Qoyod does not show any."""
-    patience = iter([_PATIENCE])
-
-    async def allowed() -> None:
-        # Who is let in with the first request may finish: where there is one for each SKU they are only paced.
-        await account.lookups.turn(next(patience, float("inf")))
-
-    try:
-        return await account.source.find_many(skus, allowed), None
-    except SourceError as error:
-        return {}, _silence(error)
-
-
 async def _pushed(
     account: Account,
     register: StateQueries,
@@ -130,11 +124,23 @@ async def _pushed(
     lease: Lease | None,
     pushes: LookupPushes | None,
 ) -> list[StockAnswer]:
-    """Push what Qoyod has just shown, where the lease is ours, and answer."""
+    """Push what Qoyod has just shown, where the lease is ours, and answer.
+
+    Nobody waits for a cycle, nor for a target that is slow: then it is pushed after.
+    """
     ids = [product.id for product in products]
     snapshot = await account.state.snapshot(account.name, ids)
     news = [product for product in products if not _is_settled(account, product, snapshot)]
-    told = await _push(account, register, news, lease, pushes) if news else {}
+    told: Mapping[int, Push] = {}
+    if news and lease is not None and pushes is None:
+        async with account.writing:
+            told = await push_found(account, register, news, lease)
+    elif news and lease is not None and pushes is not None:
+        busy, tasks = account.writing.locked(), {product.id: pushes.add(product) for product in news}
+        if not busy:
+            await asyncio.wait(tasks.values(), timeout=_GRACE)
+        waits = Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
+        told = {product_id: one.result() if one.done() else waits for product_id, one in tasks.items()}
     if news:
         snapshot = await account.state.snapshot(account.name, ids)
     unchanged = Push(note="" if lease else NOT_WRITER)
@@ -178,26 +184,6 @@ def _silence(error: SourceError) -> SourceError:
 
 def _unreadable(row: BadRow) -> SourceError:
     return SourceUnavailable(f"Qoyod's row cannot be read: {row.path}: {row.reason}")
-
-
-async def _push(
-    account: Account,
-    register: StateQueries,
-    products: Sequence[Product],
-    lease: Lease | None,
-    pushes: LookupPushes | None,
-) -> Mapping[int, Push]:
-    """Push at once, but let nobody wait for a cycle, nor for a target that is slow: then it is pushed after."""
-    if lease is None:
-        return {}
-    if pushes is None:
-        async with account.writing:
-            return await push_found(account, register, products, lease)
-    busy, pushed = account.writing.locked(), {product.id: pushes.add(product) for product in products}
-    if not busy:
-        await asyncio.wait(pushed.values(), timeout=_GRACE)
-    waits = Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
-    return {product_id: one.result() if one.done() else waits for product_id, one in pushed.items()}
 
 
 def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:

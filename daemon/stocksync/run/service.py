@@ -185,7 +185,11 @@ class Service:
         for name in leaving:
             self._scheduler.forget(f"poll {name}")
             self._scheduler.forget(f"audit {name}")
-        hung = await _ended(leaving)
+        running = {task: name for name, runner in leaving.items() for task in runner.stop()}
+        late = (await asyncio.wait(running, timeout=DRAIN_SECONDS))[1] if running else set()
+        for task in late:
+            task.cancel()
+            log.error("task_did_not_end", account=running[task], task=task.get_name())
         if self._stopping.is_set():
             return
         for name in leaving:
@@ -194,7 +198,7 @@ class Service:
         for runner in arriving:
             self.runners[runner.account.name] = runner
             self._schedule(runner)
-        await self._leadership.regroup([account.group for account in accounts], afresh=hung)
+        await self._leadership.regroup([account.group for account in accounts], afresh={running[task] for task in late})
         # Whoever is elected later begins by itself.
         for number, runner in enumerate(one for one in arriving if one.lease and not self._stopping.is_set()):
             runner.elected(after=number * _STAGGER_SECONDS)
@@ -264,18 +268,6 @@ class Service:
         place, poll, check = place_of(name), runner.trigger, runner.trigger_audit
         self._scheduler.every(settings.interval, settings.jitter, poll, f"poll {name}", place=place)
         self._scheduler.every(settings.audit_interval, settings.jitter, check, f"audit {name}", place=place)
-
-
-async def _ended(runners: Mapping[str, Runner]) -> set[str]:
-    """Stop these runners; give the accounts whose work did not end in time."""
-    running = {task: name for name, runner in runners.items() for task in runner.stop()}
-    if not running:
-        return set()
-    _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
-    for task in late:
-        task.cancel()
-        log.error("task_did_not_end", account=running[task], task=task.get_name())
-    return {running[task] for task in late}
 
 
 def _tell_crash(task: asyncio.Task[Any]) -> None:

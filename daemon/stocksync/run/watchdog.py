@@ -46,8 +46,25 @@ class Watchdog:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._make_overdue()
-            self._end_outlived()
+            now, triggers = asyncio.get_running_loop().time(), self._scheduler.triggers
+            late = {trigger.name: trigger for trigger in triggers if trigger.overdue(now) > GRACE_SECONDS}
+            # Seen twice: after a pause of the whole process everything is late, and the scheduler's turn comes first.
+            again = late.keys() & self._late
+            self._late = set(late) - again
+            for name in sorted(again):
+                log.warning("trigger_overdue", what=name, seconds=round(late[name].overdue(now), 1))
+                try:
+                    late[name].fire()
+                except Exception:  # what cannot be made is complained of; the others are still watched
+                    log.exception("trigger_failed", what=name)
+            if again:
+                self._scheduler.rebuild()
+                log.warning("scheduler_rebuilt", hint="it had stopped firing; has the clock been set back?")
+            hung = {name: tasks for tasks in self._tasks for name, over in tasks.outlived(now) if over > UNWIND_SECONDS}
+            for name in hung.keys() - self._cancelled:
+                log.error("deadline_outlived", what=name, done="cancelled it once more")
+                hung[name].cancel(name)
+            self._cancelled = set(hung)
             if not self.complaints():
                 self._progressing()
 
@@ -63,28 +80,3 @@ class Watchdog:
             if seconds > UNWIND_SECONDS + HELPLESS_SECONDS
         ]
         return [*owed, *hung]
-
-    def _make_overdue(self) -> None:
-        now = asyncio.get_running_loop().time()
-        late = {trigger.name: trigger for trigger in self._scheduler.triggers if trigger.overdue(now) > GRACE_SECONDS}
-        # Seen twice: after a pause of the whole process everything is late, and the scheduler's turn comes first.
-        again = late.keys() & self._late
-        self._late = set(late) - again
-        if not again:
-            return
-        for name in sorted(again):
-            log.warning("trigger_overdue", what=name, seconds=round(late[name].overdue(now), 1))
-            try:
-                late[name].fire()
-            except Exception:  # what cannot be made is complained of; the others are still watched
-                log.exception("trigger_failed", what=name)
-        self._scheduler.rebuild()
-        log.warning("scheduler_rebuilt", hint="it had stopped firing; has the clock been set back?")
-
-    def _end_outlived(self) -> None:
-        now = asyncio.get_running_loop().time()
-        hung = {name: tasks for tasks in self._tasks for name, late in tasks.outlived(now) if late > UNWIND_SECONDS}
-        for name in hung.keys() - self._cancelled:
-            log.error("deadline_outlived", what=name, done="cancelled it once more")
-            hung[name].cancel(name)
-        self._cancelled = set(hung)

@@ -143,9 +143,17 @@ class Writer:
             return
         if not self._intended:
             await self._intend(batch)
+
+        async def acknowledge_and_intend() -> None:
+            self._intended = ()
+            await self._acknowledge()
+            if following:
+                await self._intend(following)
+                self._intended = following
+
         write = self._account.target.write(self._untried(batch), self._fence, patient=False, cycle_id=self._cycle_id)
         # Neither is cut short by the other's error: a commit under way would be lost, and its connection with it.
-        written, failure = await asyncio.gather(write, self._acknowledge_and_intend(following), return_exceptions=True)
+        written, failure = await asyncio.gather(write, acknowledge_and_intend(), return_exceptions=True)
         if failure is not None:
             raise failure
         if isinstance(written, RowsRefused | RowsLocked):
@@ -154,13 +162,6 @@ class Writer:
             raise written
         else:
             self._unacknowledged = written
-
-    async def _acknowledge_and_intend(self, following: Sequence[Change]) -> None:
-        self._intended = ()
-        await self._acknowledge()
-        if following:
-            await self._intend(following)
-            self._intended = following
 
     async def _acknowledge(self) -> None:
         written, self._unacknowledged = self._unacknowledged, None

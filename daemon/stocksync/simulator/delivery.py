@@ -19,7 +19,13 @@ async def deliver(request: web.Request, answer: Answer, closing: asyncio.Event) 
     if answer.manner is Manner.SILENT:
         await closing.wait()
     if answer.manner in {Manner.SILENT, Manner.RESET}:
-        return _reset(request)
+        if request.transport is not None:
+            # Without lingering the kernel sends RST instead of an orderly FIN.
+            connection: socket.socket | None = request.transport.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.transport.abort()
+        return web.Response()
     return await _piecewise(request, answer, closing)
 
 
@@ -54,13 +60,3 @@ async def _wait(closing: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _reset(request: web.Request) -> web.Response:
-    if request.transport is not None:
-        # Without lingering the kernel sends RST instead of an orderly FIN.
-        connection: socket.socket | None = request.transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
-    return web.Response()
