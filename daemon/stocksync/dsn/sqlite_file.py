@@ -26,8 +26,13 @@ def obstacle(file: Path) -> str | None:
         reason = "is no folder" if folder.exists() else "does not exist"
         return f"the folder {folder} {reason}: mkdir -p {folder}, or name another"
     for barred, rights in ((folder, os.W_OK | os.X_OK), (file, os.R_OK | os.W_OK)):
-        if barred.exists() and not os.access(barred, rights, effective_ids=True):
-            return _barred(barred)
+        if not barred.exists() or os.access(barred, rights, effective_ids=True):
+            continue
+        kind = "folder" if barred is folder else "file"
+        owner, me = _name(barred.stat().st_uid), _name(os.geteuid())
+        if owner == me:
+            return f"the {kind} {barred} may not be written by its owner {me}: chmod u+rwX {barred}"
+        return f"the {kind} {barred} may not be written by user {me}: run as its owner {owner}, or chown {me} {barred}"
     return None if _may_be_sqlite(file) else f"{file} is not a database: name another file"
 
 
@@ -51,14 +56,6 @@ def _may_be_sqlite(file: Path) -> bool:
     except sqlite3.Error as error:
         return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
     return True
-
-
-def _barred(barred: Path) -> str:
-    kind = "folder" if barred.is_dir() else "file"
-    owner, me = _name(barred.stat().st_uid), _name(os.geteuid())
-    if owner == me:
-        return f"the {kind} {barred} may not be written by its owner {me}: chmod u+rwX {barred}"
-    return f"the {kind} {barred} may not be written by user {me}: run as its owner {owner}, or chown {me} {barred}"
 
 
 def _name(user: int) -> str:

@@ -1,6 +1,7 @@
 """The worker: takes polls and audits from Temporal until it is told to stop, and drains."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -39,7 +40,9 @@ async def connected(settings: TemporalSettings, identity: str, stopping: asyncio
             if not away:
                 log.warning("temporal_unavailable", error=str(error), again_every_seconds=_AGAIN_SECONDS)
             away = True
-            await _passed(stopping, _AGAIN_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_SECONDS):
+                    await stopping.wait()
         else:
             log.info("temporal_connected", address=settings.address, namespace=settings.namespace)
             return client
@@ -72,11 +75,3 @@ async def work(
         log.info("draining", tasks=len(activities.at_work), at_most_seconds=DRAIN_SECONDS)
         await worker.shutdown()
     await running
-
-
-async def _passed(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return

@@ -37,7 +37,13 @@ async def hold(
         decided = decided_cells.c.decision_id.in_(select(decisions.c.id).where(of_plan))
         await _end(connection, and_(decided_cells.c.account == account, decided), keys)
     if plan is not None:
-        plan = await _undecided(connection, plan)
+        of_cause = and_(decisions.c.id == decided_cells.c.decision_id, decisions.c.cause == plan.cause)
+        query = select(decided_cells.c.product_id, decided_cells.c.place, decided_cells.c.after)
+        query = query.join(decisions, of_cause).where(decided_cells.c.account == plan.account).with_for_update()
+        taken = {(Cell(row.product_id, row.place), row.after) for row in (await connection.execute(query)).all()}
+        if taken:
+            left = tuple(held for held in plan.changes if (held.change.cell, show(held.change.after)) not in taken)
+            plan = replace(plan, changes=left) if left else None
     if plan is not None and before is not None and plan.continues(_waiting(before)):
         plan = plan.as_episode_of(_waiting(before))
     stored = None if before is None else (before.plan_id, before.plan)
@@ -150,17 +156,6 @@ async def _record(connection: AsyncConnection, plan: HeldPlan) -> None:
         for held in plan.changes
     ]
     await execute_many(connection, insert(decided_cells), rows)
-
-
-async def _undecided(connection: AsyncConnection, plan: HeldPlan) -> HeldPlan | None:
-    of_cause = and_(decisions.c.id == decided_cells.c.decision_id, decisions.c.cause == plan.cause)
-    query = select(decided_cells.c.product_id, decided_cells.c.place, decided_cells.c.after).join(decisions, of_cause)
-    query = query.where(decided_cells.c.account == plan.account).with_for_update()
-    taken = {(Cell(row.product_id, row.place), row.after) for row in (await connection.execute(query)).all()}
-    if not taken:
-        return plan
-    left = tuple(held for held in plan.changes if (held.change.cell, show(held.change.after)) not in taken)
-    return replace(plan, changes=left) if left else None
 
 
 async def _decided(connection: AsyncConnection, account: str | None) -> list[tuple[int, HeldPlan]]:

@@ -463,19 +463,16 @@ async def open_state(
         if engine is None:
             await close_engine(opened)
         raise
+    in_memory = opened.dialect.name == "sqlite" and opened.url.database in {None, "", ":memory:"}
+    # Connections of their own for what must not wait until a cycle gives one back.
     brief, budget = (
-        Session(_engine_apart(url, opened, connections), min(patience, BRIEF_SECONDS))
+        Session(
+            opened if in_memory else open_engine(url, "state.url", connections=connections, wal=True, pinned=True),
+            min(patience, BRIEF_SECONDS),
+        )
         for connections in (_LEASE_CONNECTIONS, _BUDGET_CONNECTIONS)
     )
     return Database(Session(opened, patience), keep_ledger, brief, budget)
-
-
-def _engine_apart(url: str, engine: AsyncEngine, connections: int) -> AsyncEngine:
-    """Open connections of their own for what must not wait until a cycle gives one back."""
-    in_memory = engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
-    if in_memory:
-        return engine
-    return open_engine(url, "state.url", connections=connections, wal=True, pinned=True)
 
 
 async def _ready(engine: AsyncEngine) -> None:

@@ -68,7 +68,14 @@ async def acknowledge(
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
     await unsettle(connection, lease.account, {change.product_id for change in written.applied})
     if written.applied:
-        rows = _acked_rows(lease.account, written, now)
+        applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
+        each: Columns = {
+            "parts": [parts_text(change.parts) for change in applied],
+            "acked": [show(altered.get(change.cell, change.after)) for change in applied],
+            "sent": [show(change.after) if change.cell in altered else None for change in applied],
+            "sku": [change.sku for change in applied],
+        }
+        rows = cell_rows(lease.account, applied, each, acked_at=now)
         await insert_rows(connection, upsert(cells, connection, _acked), rows)
         await insert_rows(connection, insert(ledger), _entries(lease, cycle_id, written, now))
         await approvals.use_up(connection, lease.account, written.applied)
@@ -113,17 +120,6 @@ def _acked(new: Any) -> Assigned:  # noqa: ANN401
         ("intended_at", case((closed, null()), else_=cells.c.intended_at)),
         ("intent", case((closed, null()), else_=cells.c.intent)),
     ]
-
-
-def _acked_rows(account: str, written: BatchResult, now: datetime) -> Rows:
-    applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
-    each: Columns = {
-        "parts": [parts_text(change.parts) for change in applied],
-        "acked": [show(altered.get(change.cell, change.after)) for change in applied],
-        "sent": [show(change.after) if change.cell in altered else None for change in applied],
-        "sku": [change.sku for change in applied],
-    }
-    return cell_rows(account, applied, each, acked_at=now)
 
 
 def _entries(lease: Lease, cycle_id: str, written: BatchResult, now: datetime) -> Rows:

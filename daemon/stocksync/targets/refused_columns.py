@@ -26,7 +26,18 @@ class RefusedColumns:
 
     def spare(self, orders: list[RowChange]) -> list[RowChange]:
         """Leave out of each change what was refused of it lately; a new SKU is a new value."""
-        return [self._spared(order) for order in orders] if self._known else orders
+        if not self._known:
+            return orders
+        spared = []
+        for order in orders:
+            known = self._known.get(order.change.cell)
+            if known is not None and (known.sku != order.change.sku or time.monotonic() > known.until):
+                known = None
+                del self._known[order.change.cell]
+            left_out = {} if known is None else known.left_out
+            sets = {name: value for name, value in order.sets.items() if name not in left_out}
+            spared.append(order._replace(sets=sets, left_out={**order.left_out, **left_out}))
+        return spared
 
     def learn(self, orders: Iterable[RowChange]) -> None:
         """Note what orders that went in went in without."""
@@ -39,14 +50,3 @@ class RefusedColumns:
         """Let the next figures of these cells take everything along again."""
         for cell in cells:
             self._known.pop(cell, None)
-
-    def _spared(self, order: RowChange) -> RowChange:
-        known = self._known.get(order.change.cell)
-        if known is None:
-            return order
-        if known.sku != order.change.sku or time.monotonic() > known.until:
-            del self._known[order.change.cell]
-            return order
-        for name, words in known.left_out.items():
-            order = order.without((name,), words)
-        return order

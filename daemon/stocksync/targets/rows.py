@@ -153,11 +153,18 @@ async def page_after(
     there = [key.column.is_not(None) for key in layout.keys]
     statement = select(*_figures(layout)).where(*there, *layout.conditions)
     if after:
-        statement = statement.where(*_beyond(layout, after))
+        last = [
+            dialects.comparable(key, after[name], layout.dialect) for key, name in zip(layout.keys, KEYS, strict=False)
+        ]
+        beyond = [columns[0] > last[0]]
+        if layout.place is not None:
+            # Two plain conditions, because MariaDB finds no index range in a row comparison.
+            beyond = [columns[0] >= last[0], (columns[0] > last[0]) | (columns[1] > last[1])]
+        statement = statement.where(*beyond)
     rows: list[Any] = list(await connection.execute(statement.order_by(*columns).limit(size)))
     if len(rows) < size:
         return _page(layout, rows), {}
-    last = dict(zip(KEYS, rows[-1], strict=False))
+    end = dict(zip(KEYS, rows[-1], strict=False))
     if not layout.unique:
         # The page may end amid rows that the database holds to be equal: take all of those instead of some.
         values = [dialects.comparable(key, at, layout.dialect) for key, at in zip(layout.keys, rows[-1], strict=False)]
@@ -165,7 +172,7 @@ async def page_after(
         twins: list[Any] = list(await connection.execute(select(*_figures(layout)).where(*equal, *layout.conditions)))
         theirs = {_key(layout, row) for row in twins}
         rows = [row for row in rows if _key(layout, row) not in theirs] + twins
-    return _page(layout, rows), last
+    return _page(layout, rows), end
 
 
 def _page(layout: Layout, rows: Sequence[Any]) -> list[tuple[str, str, TargetRow]]:
@@ -202,14 +209,3 @@ def _exactly(layout: Layout) -> list[Any]:
         for key, name in zip(layout.keys, KEYS, strict=False)
     ]
     return [*same, *layout.conditions]
-
-
-def _beyond(layout: Layout, after: Row) -> list[Any]:
-    match = dialects.ordered(layout.match, layout.dialect)
-    last = dialects.comparable(layout.match, after["b_match"], layout.dialect)
-    if layout.place is None:
-        return [match > last]
-    place = dialects.ordered(layout.place, layout.dialect)
-    beyond = place > dialects.comparable(layout.place, after["b_place"], layout.dialect)
-    # Two plain conditions, because MariaDB finds no index range in a row comparison.
-    return [match >= last, (match > last) | beyond]
