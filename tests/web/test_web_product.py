@@ -16,10 +16,10 @@ async def shown(ex):
     """Show a product with one place."""
     async with ex.opened() as site:
 
-        async def show(place, **given):
+        async def show(place, language="en", **given):
             given = {"confirmed_at": ex.ago(seconds=10), "changed_at": ex.ago(minutes=7), **given}
             site.counter.answer = replace(ex.ANSWER, places=(place,), fresh=False, **given)
-            return await (await site.get("/stock?sku=BW-001")).text()
+            return await (await site.get(f"/stock?sku=BW-001&lang={language}")).text()
 
         yield show
 
@@ -27,6 +27,7 @@ async def shown(ex):
 async def test_when_it_was_confirmed_and_when_it_changed_stand_apart(ex, shown):
     page = await shown(replace(MAIN, confirmed_at=ex.ago(seconds=10), changed_at=ex.ago(minutes=7)))
     assert "10 s ago; last changed 7 min ago" in page
+    assert "\u0661\u0660 ث؛ تغيّر آخر مرة" in await shown(MAIN, "ar")
     assert '<td data-label="Confirmed">10 s ago</td><td data-label="Changed">7 min ago</td>' in page
     assert "Riyadh Outlet" in page
     assert "Qoyod has shown no figure of it" in await shown(MAIN, confirmed_at=None, changed_at=None)

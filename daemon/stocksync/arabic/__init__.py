@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 COMMA = "، "
 """Between the parts of an enumeration."""
+SEMICOLON = "؛ "
+"""Between sentences."""
 UNITS: Mapping[str, str] = {"days": "يوم", "d": "يوم", "h": "س", "min": "د", "s": "ث", "ms": "مث"}
 """Of a length of time, for those of `in_words`."""
 SIDES: Mapping[str, str] = {"source": "صف قيود", "target": "الهدف", "waiting": "ينتظر", "column": "عمود"}

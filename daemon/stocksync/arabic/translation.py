@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
-from stocksync.arabic import COMMA, FIGURE_WORDS, SIDES, UNITS
+from stocksync.arabic import COMMA, FIGURE_WORDS, SEMICOLON, SIDES, UNITS
 from stocksync.arabic.sentences import FIGURES, TECHNICAL, WITHIN, in_arabic
 
-_SEMICOLON = "؛ "
 # "…, which has no SKU" goes on with one product.
 _BETWEEN_CHOICES = re.compile(r", (?!which)| or ")
 
@@ -47,7 +46,7 @@ def translated(sentence: str, writer: Writer[Said]) -> Said | None:
     found = [(part, translated(part, writer)) for part in sentence.split("; ")] if "; " in sentence else []
     if not any(said for _, said in found):
         return None
-    return writer.joined(_SEMICOLON, (said or writer.foreign(part) for part, said in found))
+    return writer.joined(SEMICOLON, (said or writer.foreign(part) for part, said in found))
 
 
 def length_in_arabic(words: str) -> str:

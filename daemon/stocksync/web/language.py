@@ -9,7 +9,7 @@ from decimal import Decimal
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from stocksync.arabic import COMMA
+from stocksync.arabic import COMMA, SEMICOLON
 from stocksync.arabic.sentences import in_plain_english, of_a_row
 from stocksync.arabic.translation import length_in_arabic, translated
 from stocksync.core.health import in_words
@@ -91,6 +91,11 @@ class Language:
     def comma(self) -> str:
         """What stands between the parts of an enumeration."""
         return COMMA if self.code == "ar" else ", "
+
+    @property
+    def semicolon(self) -> str:
+        """What stands between sentences that belong together."""
+        return SEMICOLON if self.code == "ar" else "; "
 
     def text(self, key: str, **values: object) -> Markup:
         """Give a sentence with its values, which are escaped where they are no markup."""

@@ -71,7 +71,7 @@ def _times(found: StockAnswer, speak: Language, now: datetime) -> Markup:
     confirmed = speak.text("confirmed_at", time=speak.clock(found.confirmed_at), span=span)
     if found.changed_at is None:
         return confirmed
-    return confirmed + "; " + speak.text("last_changed", span=speak.span(now - found.changed_at))
+    return confirmed + speak.semicolon + speak.text("last_changed", span=speak.span(now - found.changed_at))
 
 
 def _row(place: LocationStock, speak: Language, now: datetime) -> PlaceRow:
