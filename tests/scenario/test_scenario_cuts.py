@@ -175,6 +175,7 @@ async def open_business(request: pytest.FixtureRequest, open_shop: Any) -> Async
     async with AsyncExitStack() as stack:
 
         async def open_(shared: bool) -> Business:
+            await stack.aclose()  # that before it: a server has a hundred connections, and a sweep many businesses
             proxy = CuttingProxy(server)
             await proxy.start()
             stack.push_async_callback(proxy.close)
@@ -196,6 +197,7 @@ async def open_business(request: pytest.FixtureRequest, open_shop: Any) -> Async
                 target={"url": url, "table": "stock", "create_table": False, "columns": columns, "batch_size": 3},
                 policy={"on_deleted": "delete", "negative": "hold"},
             )
+            stack.push_async_callback(shop.close)
             opened = Business(shop, proxy, engines[0], engines[state], shared)
             await opened.eventful(None)
             return opened
