@@ -185,19 +185,16 @@ class AwaitedState:
         except SchemaBehind:
             raise
         except StateError as error:
-            self._wait_for(error)
+            held = isinstance(error, StateInUse)
+            if not held and not isinstance(error, StateUnavailable) and self._config.state.dsn().startswith("sqlite"):
+                raise ConfigurationError(f"state.url: {error}") from error
+            now, what = self._now(), _HOLDER if held else "the state database"
+            same = self._waiting is not None and self._waiting.what == what
+            since = self._waiting.since if self._waiting is not None and same else now
+            self._waiting = Waiting(what, since, str(error), now + _AGAIN)
+            event = "standing_by" if held else "state_unavailable"
+            if self._reminder.is_due(event, now):
+                again = _AGAIN.total_seconds()
+                log.warning(event, error=str(error), since=since, again_every_seconds=again)
             return False
         return True
-
-    def _wait_for(self, error: StateError) -> None:
-        held = isinstance(error, StateInUse)
-        if not held and not isinstance(error, StateUnavailable) and self._config.state.dsn().startswith("sqlite"):
-            raise ConfigurationError(f"state.url: {error}") from error
-        now, what = self._now(), _HOLDER if held else "the state database"
-        same = self._waiting is not None and self._waiting.what == what
-        since = self._waiting.since if self._waiting is not None and same else now
-        self._waiting = Waiting(what, since, str(error), now + _AGAIN)
-        event = "standing_by" if held else "state_unavailable"
-        if self._reminder.is_due(event, now):
-            again = _AGAIN.total_seconds()
-            log.warning(event, error=str(error), since=since, again_every_seconds=again)

@@ -44,7 +44,12 @@ async def http_result(config: Config) -> CheckResult:
         _bind(host, port)
     except OSError as error:
         if (served := await _accounts_served(host, port)) is not None:
-            return _beside(address, served, config)
+            # Who runs has the address already, and a demo in another window may.
+            if not served or served & {one.name for one in config.accounts}:
+                return CheckResult("http", CheckState.WELL, f"{address} is served by a stocksync that runs")
+            what = f"{address} is served by a stocksync for other accounts: {', '.join(sorted(served)[:_NAMED])}"
+            cure = f"end that one, or choose another http.listen: {host}:{port + 1}"
+            return CheckResult("http", CheckState.WARNING, what, cure)
         holder = holder_of(port)
         what = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}{holder}"
         return CheckResult("http", CheckState.FAILED, what, "end that process, or choose another http.listen")
@@ -88,15 +93,6 @@ def _bind(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen(1)
-
-
-def _beside(address: str, served: set[str], config: Config) -> CheckResult:
-    """Judge a stocksync that has the address already: who runs has it, and a demo in another window may."""
-    if not served or served & {one.name for one in config.accounts}:
-        return CheckResult("http", CheckState.WELL, f"{address} is served by a stocksync that runs")
-    what = f"{address} is served by a stocksync for other accounts: {', '.join(sorted(served)[:_NAMED])}"
-    cure = f"end that one, or choose another http.listen: {config.http.address[0]}:{config.http.address[1] + 1}"
-    return CheckResult("http", CheckState.WARNING, what, cure)
 
 
 async def _accounts_served(host: str, port: int) -> set[str] | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from stocksync.core.answers import CheckResult, CheckState
 from stocksync.core.desired_state import parts_by_place
 from stocksync.core.model import Change, Product, Removal, show
-from stocksync.core.policy import LocationMap, OnRemoved, settle, total_of
+from stocksync.core.policy import OnRemoved, settle, total_of
 from stocksync.ports import MADE_UP, Capabilities, StateQueries, Trial
 from stocksync.run.account import Account
 
@@ -64,7 +64,10 @@ def sample(
     highest = max((product.id for product in products), default=0)
     made_up = Change(highest + 1, "", "0", None, Decimal(1), (), MADE_UP)
     fed = dict.fromkeys(change.place for change in real)
-    places = _places(account.rules.places, locations, [*fed])
+    # A row is made up for every place of the map, as a figure may come there at any time.
+    given = account.rules.places
+    as_is = [place for location in sorted(locations) if (place := given.of(location)) is not None]
+    places = [""] if given.summed else list(dict.fromkeys(given.map.values())) or [*fed][:1] or as_is[:1]
     # One of Qoyod's own products where there is any: what refers to a table of products must find it there.
     base = next((change for change in real if change.sku), made_up)
     for place in places:
@@ -86,11 +89,3 @@ def _of_products(account: Account, products: Sequence[Product]) -> Iterator[Chan
             settled = settle(total_of(parts), account.rules.policy)
             if not (settled.held or settled.refused):
                 yield Change(product.id, place, product.sku, None, settled.figure, parts)
-
-
-def _places(places: LocationMap, locations: Mapping[int, str], fed: Sequence[str]) -> list[str]:
-    """Choose what a row is made up for: every place of the map, as a figure may come there at any time."""
-    if places.summed:
-        return [""]
-    as_is = [place for location in sorted(locations) if (place := places.of(location)) is not None]
-    return list(dict.fromkeys(places.map.values())) or [*fed][:1] or as_is[:1]

@@ -50,22 +50,19 @@ async def once(
         StateInUse: a daemon is the writer.
 
     """
+    reports: list[CycleReport] = []
     async with open_runtime(config, _to_the_log()) as runtime:
         runtime.state.lock()
-        return [await _one_cycle(runtime, one, progress, full=full) for one in runtime.chosen(account)]
-
-
-async def _one_cycle(
-    runtime: Runtime, account: Account, progress: AccountProgress | None, *, full: bool
-) -> CycleReport:
-    async with lead(account, runtime.owner) as lease:
-        report = await Cycle(account, lease, _for(account, progress), full=full).run()
-    # A cycle is not well after which most of what was managed is unknown, as health says.
-    if report.outcome in {Outcome.DONE, Outcome.HELD} and not report.unwell:
-        (status,) = await runtime.state.status([report.account])
-        if lost := losses(status):
-            report.unwell, report.refusal = True, lost[0][1]
-    return report
+        for one in runtime.chosen(account):
+            async with lead(one, runtime.owner) as lease:
+                report = await Cycle(one, lease, _for(one, progress), full=full).run()
+            # A cycle is not well after which most of what was managed is unknown, as health says.
+            if report.outcome in {Outcome.DONE, Outcome.HELD} and not report.unwell:
+                (status,) = await runtime.state.status([report.account])
+                if lost := losses(status):
+                    report.unwell, report.refusal = True, lost[0][1]
+            reports.append(report)
+    return reports
 
 
 async def plan(

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,14 +17,13 @@ from stocksync.app.preflight import preflight
 from stocksync.app.products import Products
 from stocksync.app.supervision import Reload, supervise, tell_refused
 from stocksync.app.systemd import Systemd
-from stocksync.app.wiring import Runtime, open_runtime
+from stocksync.app.wiring import open_runtime
 from stocksync.config import Config, effective
 from stocksync.core.events import AccountRetired
 from stocksync.core.report import CycleReport
 from stocksync.observe import heartbeat
 from stocksync.observe.bus import Bus
 from stocksync.observe.event_log import EventLog
-from stocksync.ports import Publish
 from stocksync.run.service import Service as Loop
 from stocksync.state.database import Database
 from stocksync.web.access import is_loopback
@@ -144,27 +143,22 @@ async def _working(
         address = address_of(*endpoint.address)
         loop = Loop(list(runtime.accounts.values()), runtime.state, runtime.owner, progressing, address)
         if reload is not None:
-            reload.work_for = _follower(runtime, endpoint, loop, bus.publish)
+
+            async def follow(config: Config) -> None:
+                accounts, gone = runtime.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
+                endpoint.watch(config)
+                await loop.work_for(accounts)
+                for name in gone:
+                    bus.publish(AccountRetired(name))
+                await runtime.tidy()
+
+            reload.work_for = follow
         endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(asyncio.wait, [running])
         stack.callback(loop.stop)
         yield Service(loop, endpoint.address, running)
-
-
-def _follower(
-    runtime: Runtime, endpoint: Endpoint, loop: Loop, publish: Publish
-) -> Callable[[Config], Awaitable[None]]:
-    async def follow(config: Config) -> None:
-        accounts, gone = runtime.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
-        endpoint.watch(config)
-        await loop.work_for(accounts)
-        for name in gone:
-            publish(AccountRetired(name))
-        await runtime.tidy()
-
-    return follow
 
 
 def on_signals(stopping: asyncio.Event, systemd: Systemd) -> None:

@@ -46,19 +46,16 @@ class FleetProducts:
         silence: Unanswered | None = None
         for name in chosen:
             try:
-                return await self._look_up(name, query, fresh=fresh)
+                if not fresh:
+                    async with self.accounts.lend(name) as one:
+                        return await look_up(one, self.state, query, None, fresh=False)
+                async with self._leading(name) as (one, lease):
+                    return await look_up(one, self.state, query, lease)
             except Unanswered as error:  # another account may know it
                 silence = silence or error
             except NotFound:
                 continue
         raise silence or await nobody_knows(self.state, chosen, query, fresh=fresh)
-
-    async def _look_up(self, name: str, query: Query, *, fresh: bool) -> StockAnswer:
-        if not fresh:
-            async with self.accounts.lend(name) as account:
-                return await look_up(account, self.state, query, None, fresh=False)
-        async with self._leading(name) as (account, lease):
-            return await look_up(account, self.state, query, lease)
 
     async def story(self, account: str, product_id: int) -> Story:
         """Tell how a product's figures came about, and what was written of it."""

@@ -96,8 +96,14 @@ async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = No
         channels.append(Channel(name, send, endpoint.metrics))
     delivery = Delivery(channels)
     words = Words(config.notify.language, options_of(config))
+
+    async def statuses() -> list[AccountStatus]:
+        # Who only stands by tells nothing, as the other one does.
+        tells = not endpoint.state.stands_by and await sends.taken()
+        return await endpoint.view.get() if tells else []
+
     notices = Notices(
-        lambda: _statuses(endpoint, sends), lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
+        statuses, lambda: endpoint.accounts, endpoint.state, delivery.post, words=words,
         limit=MessageLimit(config.notify.at_most_per_hour), now=utc_now, host=socket.gethostname(),
         sends=lambda: sends.sends, read_at=lambda: endpoint.view.began,
     )  # fmt: skip
@@ -107,12 +113,6 @@ async def notifying(config: Config, endpoint: Endpoint, sends: Sends | None = No
         told.append(switch.run())
     async with running(*told):
         yield [notices.hear] if config.notify.urls else []
-
-
-async def _statuses(endpoint: Endpoint, sends: Sends) -> list[AccountStatus]:
-    """Give the accounts' status; none where this process only stands by, as the other one tells."""
-    tells = not endpoint.state.stands_by and await sends.taken()
-    return await endpoint.view.get() if tells else []
 
 
 async def _all_fresh(endpoint: Endpoint, sends: Sends) -> bool:

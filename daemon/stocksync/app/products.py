@@ -38,8 +38,14 @@ class Products:
         query, chosen = Query(sku, product_id), self.runtime.chosen(account)
         silence: Unanswered | None = None
         for one in chosen:
+            runner = self.loop.runners[one.name]
             try:
-                return await self._look_up(one.name, query, fresh=fresh)
+                if fresh and runner.lease is None and (writer := await writer_at(self.runtime, one.name)):
+                    told = await ask_at(writer, self.runtime.config, one.name, query)
+                    if told is not None:
+                        return told
+                asked, state = self.runtime.accounts[one.name], self.runtime.state
+                return await look_up(asked, state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
             except Unanswered as error:  # another account may know it
                 silence = silence or error
             except NotFound:
@@ -47,15 +53,6 @@ class Products:
         if silence is not None:
             raise silence
         raise await nobody_knows(self.runtime.state, [one.name for one in chosen], query, fresh=fresh)
-
-    async def _look_up(self, account: str, query: Query, *, fresh: bool) -> StockAnswer:
-        runner = self.loop.runners[account]
-        if fresh and runner.lease is None and (writer := await writer_at(self.runtime, account)):
-            told = await ask_at(writer, self.runtime.config, account, query)
-            if told is not None:
-                return told
-        one = self.runtime.accounts[account]
-        return await look_up(one, self.runtime.state, query, runner.lease, fresh=fresh, pushes=runner.pushes)
 
     async def story(self, account: str, product_id: int) -> Story:
         """Tell how a product's figures came about, and what was written of it."""

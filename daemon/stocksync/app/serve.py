@@ -66,7 +66,7 @@ async def run_serve(config: Config, relog: Callable[[Config], None] = lambda _: 
         log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")
         systemd.ready()
         sends = OneOfMany(endpoint.state, owner_name())
-        async with heartbeat.running(_feed(systemd)), notifying(config, endpoint, sends) as endpoint.listeners:
+        async with heartbeat.running(systemd.feeding()), notifying(config, endpoint, sends) as endpoint.listeners:
             state = await endpoint.state.open(stopping)
             if state is not None:
                 await _serve(config, endpoint, state, stopping, relog)
@@ -92,9 +92,3 @@ async def _serve(
         async with heartbeat.running(files.run(), leases.keep(), endpoint.view.run()):
             await stopping.wait()
         endpoint.state.forget()
-
-
-async def _feed(systemd: Systemd) -> None:
-    while True:
-        systemd.feed()
-        await asyncio.sleep(1)

@@ -1,9 +1,10 @@
 """What systemd is told of this process: sd_notify(3), datagrams to a socket and nothing else."""
 
+import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -57,6 +58,14 @@ class Systemd:
         """Keep the watchdog from killing this process."""
         if self._feeds:
             self._tell("WATCHDOG=1")
+
+    async def feeding(self, sentence: Callable[[], str] = str) -> None:
+        """Feed the watchdog, and tell people what `sentence` says where it says anything, until cancelled."""
+        while True:
+            self.feed()
+            if said := sentence():
+                self.status(said)
+            await asyncio.sleep(1)
 
     def _tell(self, message: str) -> None:
         if not self._address:

@@ -290,7 +290,21 @@ class Builder:
         return QoyodSource(settings, self.session, self._budgets[key], credential, self.publish, self.clock)
 
     def _target(self, plan: Plan) -> tuple[Target, bool]:
-        settings, where = _target_settings(plan.section), f"accounts.{plan.section.name}.target.url"
+        one, where = plan.section.target, f"accounts.{plan.section.name}.target.url"
+        own, given = None, one.statements
+        if given is not None:
+            own = Statements(given.write, given.read or None, given.deactivate or None, given.delete or None)
+        settings = TargetSettings(
+            account=plan.section.name,
+            table=one.table,
+            columns=Columns(**_values(one.mapping)),
+            match_by=MatchBy(one.match_by),
+            create_table=one.create_table,
+            missing=Missing(one.missing),
+            live=condition_of(one.live),
+            statements=own,
+            after_batch=one.after_batch.strip(),
+        )
         parsed = _absolute(parse(plan.url, where))
         if same_database(_absolute(self.state.engine.url), parsed):
             return open_target(settings, self.state.engine, owned=False), True
@@ -328,22 +342,6 @@ def _settings(one: AccountConfig, *, alone: bool) -> Settings:
         heal=one.drift.heal,
         owns_table=alone and not filtered,
         filter=f"{wanted.sku}/{wanted.category_id}" if filtered else "",
-    )
-
-
-def _target_settings(one: AccountConfig) -> TargetSettings:
-    target, given = one.target, one.target.statements
-    own = Statements(given.write, given.read or None, given.deactivate or None, given.delete or None) if given else None
-    return TargetSettings(
-        account=one.name,
-        table=target.table,
-        columns=Columns(**_values(target.mapping)),
-        match_by=MatchBy(target.match_by),
-        create_table=target.create_table,
-        missing=Missing(target.missing),
-        live=condition_of(target.live),
-        statements=own,
-        after_batch=target.after_batch.strip(),
     )
 
 

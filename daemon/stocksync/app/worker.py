@@ -75,7 +75,11 @@ class _Worker:
 
         watch = ConfigWatch(self.config, follow, lambda problem: self.endpoint.metrics.reloaded(well=not problem))
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.asked.set)
-        async with heartbeat.running(watch.run(), _tell(self.systemd, activities)), self._kept(leases):
+
+        def standing() -> str:
+            return f"{len(activities.at_work)} at work, {activities.done:,} done"
+
+        async with heartbeat.running(watch.run(), self.systemd.feeding(standing)), self._kept(leases):
             client = await connected(settings, owner, self.stopping)
             if client is not None:
                 self.systemd.ready()
@@ -93,10 +97,3 @@ class _Worker:
             await asyncio.wait([keeper])
         if not keeper.cancelled():
             keeper.result()
-
-
-async def _tell(systemd: Systemd, activities: Activities) -> None:
-    while True:
-        systemd.feed()
-        systemd.status(f"{len(activities.at_work)} at work, {activities.done:,} done")
-        await asyncio.sleep(1)

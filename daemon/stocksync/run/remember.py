@@ -84,7 +84,17 @@ async def remember_outcome(
 
 def outcome_of(prepared: CyclePlan, pushed: WriteResult, now: datetime) -> SnapshotUpdate:
     """Collect what a push changed in the quarantine, and what it left unrecorded; say what the target altered."""
-    _tell_of(prepared.snapshot, pushed)
+    if pushed.waiting:
+        examples = [f"{change}: {reason}" for change, reason in pushed.waiting[:_NAMED]]
+        log.warning("rows_held_by_others", cells=len(pushed.waiting), examples=examples)
+    before = prepared.snapshot.cells
+    news = [  # what the target makes another figure of is told once
+        f"{change}, the target made {show(pushed.altered[change.cell])} of it"
+        for change in pushed.applied
+        if change.cell in pushed.altered and (change.cell not in before or before[change.cell].sent is None)
+    ]
+    if news:
+        log.warning(Cause.ALTERED_BY_TARGET.value, cells=len(news), examples=news[:_NAMED])
     refused = list(_set_aside(pushed, prepared.snapshot, now))
     applied = (change.cell for change in pushed.applied if change.cell not in pushed.left_out)
     well = dict.fromkeys([*applied, *pushed.completed, *_settled(prepared)])
@@ -118,21 +128,6 @@ def _settled_products(prepared: CyclePlan, written: Mapping[Cell, Figure]) -> di
     managed = Counter(cell.product_id for cell, figure in held if isinstance(figure, Decimal))
     read = (product for key, product in products.items() if key not in open_)
     return settle(read, sorted(gone), prepared.desires, managed)
-
-
-def _tell_of(snapshot: Snapshot, pushed: WriteResult) -> None:
-    """Log what another transaction keeps from being written, and what the target makes another figure of: that once."""
-    if pushed.waiting:
-        examples = [f"{change}: {reason}" for change, reason in pushed.waiting[:_NAMED]]
-        log.warning("rows_held_by_others", cells=len(pushed.waiting), examples=examples)
-    cells = snapshot.cells
-    news = [
-        f"{change}, the target made {show(pushed.altered[change.cell])} of it"
-        for change in pushed.applied
-        if change.cell in pushed.altered and (change.cell not in cells or cells[change.cell].sent is None)
-    ]
-    if news:
-        log.warning(Cause.ALTERED_BY_TARGET.value, cells=len(news), examples=news[:_NAMED])
 
 
 def _set_aside(pushed: WriteResult, snapshot: Snapshot, now: datetime) -> Iterator[Quarantined]:
