@@ -1,7 +1,7 @@
 """Addresses of people, as apprise URLs: https://github.com/caronc/apprise/wiki lists what there is."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,9 +25,16 @@ def senders(text: str, key: str) -> list[Sender]:
         ConfigurationError: with every line that is no address, none of them shown, or apprise is not installed.
 
     """
-    apprise = _apprise(key)
+    try:
+        apprise: Any = import_module("apprise")
+    except ImportError as error:
+        raise ConfigurationError(f"{key}: apprise is not installed; type: pip install 'stocksync[notify]'") from error
     found, problems = [], []
-    for number, url in _lines(text):
+    for number, line in enumerate(text.splitlines(), 1):
+        url = line.strip()
+        if not url or url.startswith("#"):
+            continue
+        hide(url)
         scheme = _SCHEME.match(url)
         service = apprise.Apprise.instantiate(url, suppress_exceptions=True) if scheme else None
         if scheme is None or service is None:
@@ -38,21 +45,6 @@ def senders(text: str, key: str) -> list[Sender]:
     if problems or not found:
         raise ConfigurationError(problems or [f"{key}: the file names nobody: one apprise URL a line"])
     return found
-
-
-def _apprise(key: str) -> Any:  # noqa: ANN401  a module
-    try:
-        return import_module("apprise")
-    except ImportError as error:
-        raise ConfigurationError(f"{key}: apprise is not installed; type: pip install 'stocksync[notify]'") from error
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        url = line.strip()
-        if url and not url.startswith("#"):
-            hide(url)
-            yield number, url
 
 
 def _sending(apprise: Any, service: Any) -> Callable[[Message], bool]:  # noqa: ANN401  apprise's own types

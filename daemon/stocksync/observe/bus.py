@@ -25,11 +25,8 @@ class Bus:
             try:
                 listener(event)
             except Exception as error:  # noqa: BLE001  see the class
-                self._complain(listener, event, error)
-
-    def _complain(self, listener: Listener, event: Event, error: Exception) -> None:
-        failed = listener, type(event)
-        if failed not in self._complained:
-            self._complained.add(failed)
-            name = getattr(listener, "__qualname__", repr(listener))
-            log.warning("listener_failed", listener=name, about=type(event).__name__, error=repr(error))
+                failed = listener, type(event)
+                if failed not in self._complained:
+                    self._complained.add(failed)
+                    name = getattr(listener, "__qualname__", repr(listener))
+                    log.warning("listener_failed", listener=name, about=type(event).__name__, error=repr(error))

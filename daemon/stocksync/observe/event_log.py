@@ -38,9 +38,12 @@ def cycle_line(report: CycleReport) -> dict[str, Any]:
         "seconds": report.seconds,
         "phases": {phase: round(spent, 3) for phase, spent in report.phases.items()},
     }
+    reasons = [reason[:_REASON_LENGTH] for reason in report.reasons[:_REASONS]]
+    if (more := len(report.reasons) - len(reasons)) > 0:
+        reasons.append(f"and {more} more")
     orphaned = {place: show(units) for place, units in report.orphaned.items()}
     optional = {
-        "reasons": _short(report.reasons),
+        "reasons": reasons,
         "error": report.error,
         "plan": report.plan_id,
         "waits": report.effect,
@@ -48,12 +51,6 @@ def cycle_line(report: CycleReport) -> dict[str, Any]:
         "set_aside": report.refusal[:_REASON_LENGTH],
     }
     return line | {name: value for name, value in optional.items() if value}
-
-
-def _short(reasons: tuple[str, ...]) -> list[str]:
-    shown = [reason[:_REASON_LENGTH] for reason in reasons[:_REASONS]]
-    more = len(reasons) - len(shown)
-    return [*shown, f"and {more} more"] if more else shown
 
 
 class EventLog:
@@ -75,7 +72,10 @@ class EventLog:
             case LeaseChanged(account, epoch, ending):
                 self._lease(account, epoch, ending=ending)
             case RequestThrottled(account, seconds):
-                self._throttled(account, seconds)
+                # A cycle may meet hundreds: the 1st, 2nd, 4th, 8th … is said.
+                count = self._throttles[account] = self._throttles.get(account, 0) + 1
+                if _is_power_of_two(count):
+                    log.warning("throttled", account=account, wait_seconds=round(seconds, 1), count=count)
             case TriggerSkipped(account, reason):
                 log.debug("trigger_skipped", account=account, reason=reason)
             case RequestEnded(account, endpoint, code, seconds):
@@ -123,12 +123,6 @@ class EventLog:
             log.info("lease_given_back" if ending else "stands_by", account=account)
         else:
             log.info("became_writer", account=account, epoch=epoch)
-
-    def _throttled(self, account: str, seconds: float) -> None:
-        """Say at the 1st, 2nd, 4th, 8th … 429 of a cycle that Qoyod slows us down."""
-        count = self._throttles[account] = self._throttles.get(account, 0) + 1
-        if _is_power_of_two(count):
-            log.warning("throttled", account=account, wait_seconds=round(seconds, 1), count=count)
 
 
 def _is_power_of_two(number: int) -> bool:

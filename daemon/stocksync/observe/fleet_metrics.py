@@ -8,7 +8,7 @@ from itertools import islice
 from stocksync.core.health import Watched
 from stocksync.core.status import AccountStatus
 from stocksync.observe.declared import METRICS, PREFIX
-from stocksync.observe.metrics import Metrics, label
+from stocksync.observe.metrics import Metrics, instants, label
 from stocksync.observe.summed import SummedMetrics
 
 Sample = tuple[str, str, float]
@@ -63,20 +63,21 @@ class FleetMetrics(SummedMetrics):
         lines: dict[str, list[str]] = {name: [] for name in _OURS}
         sums: Counter[tuple[str, str]] = Counter()
         for watched in list(self._accounts.values()):
-            for name, labels, value in self._of(watched):
+            # What alerts look at comes first, and people's next; most of it is there only while something is wrong.
+            for name, labels, value in islice(self._all_of(watched), MOST_SERIES):
                 lines[name].append(f'{PREFIX}{name}{{account="{watched.name}"{labels}}} {value}\n')
             status = self._statuses.get(watched.name)
-            if status is not None:
-                sums.update(_summed(status))
+            counted = next((cycle for cycle in status.cycles if cycle.complete), None) if status else None
+            if counted is not None:
+                cells = ((state, n) for state, n in counted.cells.items() if state not in _OWN_CELLS)
+                sums.update({("cells", f'state="{state}"'): n for state, n in cells})
+                sums.update({("products", f'state="{state}"'): n for state, n in counted.products.items()})
+                sums["catalogue_products", ""] += counted.total or 0
         for (name, labels), total in sums.items():
             lines[name].append(f"{PREFIX}{name}{f'{{{labels}}}' if labels else ''} {float(total)}\n")
         for name, found in lines.items():
             yield f"# HELP {PREFIX}{name} {_HELP[name]}\n# TYPE {PREFIX}{name} gauge\n"
             yield from found
-
-    def _of(self, watched: Watched) -> Iterator[Sample]:
-        """Give what alerts look at, and people first; most of it is there only while something is wrong."""
-        return islice(self._all_of(watched), MOST_SERIES)
 
     def _all_of(self, watched: Watched) -> Iterator[Sample]:
         yield "poll_interval_seconds", "", watched.interval.total_seconds()
@@ -93,44 +94,14 @@ class FleetMetrics(SummedMetrics):
             yield "authorized", "", 0.0
         if (answers := status.target_answers) is not None:
             yield "target_answers", "", float(answers)
-        yield from _instants(status)
+        yield from ((name, "", at.timestamp()) for name, at in instants(status) if at is not None)
         lost = status.audit.lost if status.audit else 0
         if lost:
             yield "target_rows_lost", "", float(lost)
         drift = {cause: count for cause, count in (status.audit.cells if status.audit else {}).items() if count}
         if drift:
             yield "drift_cells", f',cause="{max(drift, key=drift.__getitem__)}"', float(sum(drift.values()))
-        for state, count in zip(_OWN_CELLS, _own_cells(status), strict=True):
+        held = len({cell for plan in status.waiting for cell in plan.cells})
+        for state, count in zip(_OWN_CELLS, (held, status.refused), strict=True):
             if count:
                 yield "cells", f',state="{state}"', float(count)
-
-
-def _instants(status: AccountStatus) -> Iterator[Sample]:
-    audit = status.audit.ended_at if status.audit and not status.audit.error else None
-    held = min((plan.created_at for plan in status.waiting), default=None)
-    for name, at in (
-        ("last_attempt_timestamp_seconds", status.last_attempt),
-        ("last_complete_cycle_timestamp_seconds", status.last_complete),
-        ("last_push_timestamp_seconds", status.last_push),
-        ("last_target_contact_timestamp_seconds", status.target_contact),
-        ("last_audit_timestamp_seconds", audit),
-        ("oldest_unpushed_timestamp_seconds", status.oldest_unpushed),
-        ("held_since_timestamp_seconds", held),
-        ("oldest_quarantined_timestamp_seconds", status.oldest_quarantined),
-        ("oldest_unknown_timestamp_seconds", status.oldest_unknown),
-    ):
-        if at is not None:
-            yield name, "", at.timestamp()
-
-
-def _own_cells(status: AccountStatus) -> tuple[int, int]:
-    return len({cell for plan in status.waiting for cell in plan.cells}), status.refused
-
-
-def _summed(status: AccountStatus) -> dict[tuple[str, str], int]:
-    counted = next((cycle for cycle in status.cycles if cycle.complete), None)
-    if counted is None:
-        return {}
-    cells = {("cells", f'state="{state}"'): n for state, n in counted.cells.items() if state not in _OWN_CELLS}
-    products = {("products", f'state="{state}"'): n for state, n in counted.products.items()}
-    return cells | products | {("catalogue_products", ""): counted.total or 0}

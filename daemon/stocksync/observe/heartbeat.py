@@ -100,7 +100,19 @@ class StateView:
 
     async def _refresh(self) -> None:
         began, asked = time.monotonic(), self._accounts
-        answer = await self._load()
+        asked_at, limit = self._now(), _STATE_SECONDS + len(asked) * _ACCOUNT_SECONDS
+        answer: list[AccountStatus] | StateError
+        try:
+            async with asyncio.timeout(limit):
+                answer = await self._register.status(asked, self._known())
+        except TimeoutError:
+            answer = StateUnavailable(f"the state database did not answer within {limit:.0f} s")
+        except StateError as error:
+            answer = error
+        else:
+            for status in answer:
+                self._metrics.remember(status, asked_at)
+                await asyncio.sleep(0)  # hundreds of accounts have tens of thousands of series
         if asked is not self._accounts:
             return  # another configuration came meanwhile: whoever asks next reads anew
         self._answer, self._read_at, self.began = answer, time.monotonic(), began
@@ -115,26 +127,16 @@ class StateView:
                     await self._refresh()
                 await self.get()
             except StateError as error:
-                self._say_away(str(error))
+                if not self._away:
+                    log.warning("state_unreadable", error=str(error))
+                self._away = True
             except Exception:  # a looker-on must outlive every surprise
                 log.exception("state_view_failed")
             else:
-                self._say_back()
+                if self._away:
+                    log.info("state_readable_again")
+                self._away = False
             await asyncio.sleep(period)
-
-    async def _load(self) -> list[AccountStatus] | StateError:
-        asked_at, limit = self._now(), _STATE_SECONDS + len(self._accounts) * _ACCOUNT_SECONDS
-        try:
-            async with asyncio.timeout(limit):
-                statuses = await self._register.status(self._accounts, self._known())
-        except TimeoutError:
-            return StateUnavailable(f"the state database did not answer within {limit:.0f} s")
-        except StateError as error:
-            return error
-        for status in statuses:
-            self._metrics.remember(status, asked_at)
-            await asyncio.sleep(0)  # hundreds of accounts have tens of thousands of series
-        return statuses
 
     def _known(self) -> dict[str, AccountStatus]:
         """Give the last answer, but for those whose turn it is."""
@@ -143,16 +145,6 @@ class StateView:
         turns = max(1, -(-len(self._accounts) // _COUNTED_EACH_TIME))
         turn = next(self._turns) % turns
         return {one.account: one for number, one in enumerate(self._answer) if number % turns != turn}
-
-    def _say_away(self, error: str) -> None:
-        if not self._away:
-            log.warning("state_unreadable", error=error)
-        self._away = True
-
-    def _say_back(self) -> None:
-        if self._away:
-            log.info("state_readable_again")
-        self._away = False
 
 
 @asynccontextmanager

@@ -152,7 +152,9 @@ def logged() -> dict[str, Logged]:
     found = {event: Logged(set(levels)) for event, levels in IN_A_VARIABLE.items()}
     for path in sorted(_CODE.rglob("*.py")):
         for call in _calls(ast.parse(path.read_text(encoding="utf-8"))):
-            for event in _events(call.args[0]):
+            constants = (node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant))
+            # A call may name one event or the other; those in a variable stand in IN_A_VARIABLE.
+            for event in (value for value in constants if isinstance(value, str)):
                 one = found.setdefault(event, Logged())
                 one.levels.add(call.func.attr)  # type: ignore[attr-defined]  # _calls gives no others
                 one.fields += [each.arg for each in call.keywords if each.arg and each.arg not in one.fields]
@@ -168,24 +170,15 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
             yield node
 
 
-def _events(argument: ast.expr) -> Iterator[str]:
-    """Give the events that a call may name; those in a variable stand in IN_A_VARIABLE."""
-    for node in ast.walk(argument):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-
-
 def render() -> str:
     """Give the page as Markdown."""
-    found = logged()
-    return _HEAD + "".join(_row(event, found[event]) for event in sorted(MEANINGS))
-
-
-def _row(event: str, one: Logged) -> str:
-    again = " ↻" if event in REPEATING else ""
-    levels = ", ".join(level if level != "exception" else "error" for level in _LEVELS if level in one.levels)
-    fields = ", ".join(f"`{name}`" for name in one.fields if name != "exc_info")
-    return f"| `{event}`{again} | {levels} | {fields} | {MEANINGS[event]} |\n"
+    found, rows = logged(), []
+    for event, meaning in sorted(MEANINGS.items()):
+        one, again = found[event], " ↻" if event in REPEATING else ""
+        levels = ", ".join("error" if level == "exception" else level for level in _LEVELS if level in one.levels)
+        fields = ", ".join(f"`{name}`" for name in one.fields if name != "exc_info")
+        rows.append(f"| `{event}`{again} | {levels} | {fields} | {meaning} |\n")
+    return _HEAD + "".join(rows)
 
 
 if __name__ == "__main__":

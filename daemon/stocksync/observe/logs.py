@@ -40,8 +40,18 @@ def configure(format: Format = "auto", level: str = "info") -> None:  # noqa: A0
         raise ConfigurationError(f"log.level: one of {', '.join(_LEVELS)} (got {level!r})")
     if format not in {"auto", "console", "json"}:
         raise ConfigurationError(f"log.format: one of auto, console, json (got {format!r})")
-    _configure_structlog()
-    _configure_stdlib(_formatter(console=not speaks_json(format)), level.upper())
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared(),
+            _repeats,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    _configure_stdlib(level.upper(), console=not speaks_json(format))
 
 
 def speaks_json(format: Format) -> bool:  # noqa: A002  as above
@@ -60,21 +70,7 @@ def _shared() -> list[Any]:
     ]
 
 
-def _configure_structlog() -> None:
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_shared(),
-            _repeats,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
-
-
-def _formatter(*, console: bool) -> structlog.stdlib.ProcessorFormatter:
+def _configure_stdlib(level: str, *, console: bool) -> None:
     last: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
@@ -82,18 +78,12 @@ def _formatter(*, console: bool) -> structlog.stdlib.ProcessorFormatter:
         masking.defuse,
     ]
     if console:
-        colors = sys.stderr.isatty()
-        plain = structlog.dev.plain_traceback
-        last.append(_for_people)
-        last.append(structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain))
+        colors, plain = sys.stderr.isatty(), structlog.dev.plain_traceback
+        last += [_for_people, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     else:
         last.append(structlog.processors.JSONRenderer(serializer=_serialise))
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=last)
-
-
-def _configure_stdlib(formatter: logging.Formatter, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=last))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -111,17 +101,15 @@ def _for_people(_logger: object, _method: str, event: MutableMapping[str, Any]) 
     """Leave out what only machines read: the module a line of ours comes from, and tables of tables."""
     if str(event.get("logger", "")).startswith("stocksync"):
         del event["logger"]
-    return {name: _flat(value) for name, value in event.items() if not _is_deep(value)}
-
-
-def _is_deep(value: object) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(inner, Mapping | list) for inner in value.values())
-
-
-def _flat(value: Any) -> Any:  # noqa: ANN401  any value of a log line
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    shown: dict[str, Any] = {}
+    for name, value in event.items():
+        if isinstance(value, list):
+            shown[name] = ", ".join(map(str, value))
+        elif not isinstance(value, Mapping):
+            shown[name] = value
+        elif not any(isinstance(inner, Mapping | list) for inner in value.values()):
+            shown[name] = ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return shown
 
 
 def _serialise(event: dict[str, Any], **_: object) -> str:
@@ -129,12 +117,9 @@ def _serialise(event: dict[str, Any], **_: object) -> str:
     try:
         return dumps(event).decode()
     except TypeError:  # somebody logged an object: a line with its repr is better than none
-        return dumps({key: _plain(value) for key, value in event.items()}).decode()
-
-
-def _plain(value: object) -> object:
-    try:
-        dumps(value)
-    except TypeError:
-        return masking.masked_text(repr(value))
-    return value
+        for key, value in event.items():
+            try:
+                dumps(value)
+            except TypeError:
+                event[key] = masking.masked_text(repr(value))
+        return dumps(event).decode()

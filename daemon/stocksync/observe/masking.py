@@ -35,14 +35,13 @@ def masked(value: Any, key: str = "") -> Any:  # noqa: ANN401  whatever a log li
         return [masked(item) for item in value]
     if isinstance(value, str | BaseException):
         return masked_text(str(value))
-    return value if value is None or isinstance(value, _PLAIN) else _masked_object(value)
-
-
-def _masked_object(value: object) -> Any:  # noqa: ANN401  as above
+    if value is None or isinstance(value, _PLAIN):
+        return value
     try:
-        return masked(jsonable(value))
+        plain = jsonable(value)
     except TypeError:
-        return masked_text(repr(value))
+        plain = repr(value)
+    return masked(plain)
 
 
 def masked_text(text: str) -> str:
@@ -60,12 +59,9 @@ def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 def defuse(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Escape control and direction characters, which a SKU or a server may hold (a structlog processor)."""
-    return {name: _defused(value, name) for name, value in event.items()}
-
-
-def _defused(value: Any, name: str) -> Any:  # noqa: ANN401
-    if not isinstance(value, str):
-        return value
-    if name != "exception":
-        value = value.replace("\n", "\\n").replace("\t", "\\t")
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+    safe = dict(event)
+    for name, value in event.items():
+        if isinstance(value, str):
+            line = value if name == "exception" else value.replace("\n", "\\n").replace("\t", "\\t")
+            safe[name] = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
+    return safe

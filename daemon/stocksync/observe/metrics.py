@@ -1,7 +1,7 @@
 """What happens, as Prometheus metrics on a registry of our own."""
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +34,11 @@ from stocksync.core.health import FAULTS, Watched, clock_skew
 from stocksync.core.held_plan import by_guard
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus
-from stocksync.observe.declared import METRICS, Declared
+from stocksync.observe.declared import METRICS
 
 _MOST_WORDS = 60
 """Values one label of one metric may take in this process; what comes later is counted as `other`."""
+_KINDS: Mapping[str, Any] = {"counter": Counter, "histogram": Histogram}
 _CROSS_CHECKS = ("same", "moved", "different", "inconclusive")
 
 
@@ -47,7 +48,13 @@ class Metrics:
     def __init__(self, accounts: Iterable[Watched] = (), lines_dropped: Callable[[], int] = int) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double every series, and no rule reads them
         self.registry = CollectorRegistry()
-        self._made = {metric.name: _make(metric, self.registry) for metric in METRICS}
+        self._made: dict[str, Any] = {}
+        for metric in METRICS:
+            options = {"buckets": metric.buckets} if metric.buckets else {}
+            made = _KINDS.get(metric.kind, Gauge)(
+                metric.full_name, metric.help, metric.labels, registry=self.registry, **options
+            )
+            self._made[metric.name] = made
         self._words: dict[tuple[str, str], set[str]] = {}
         self._accounts: dict[str, Watched] = {}
         self._lines_dropped, self._lines_counted = lines_dropped, 0
@@ -79,7 +86,9 @@ class Metrics:
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Give what is scraped, and its content type, as the `Accept` header asks."""
-        self._count_dropped_lines()
+        # Not told by the log itself: it must wait for nobody, and nobody for it.
+        before, self._lines_counted = self._lines_counted, self._lines_dropped()
+        self._made["log_lines_dropped_total"].inc(self._lines_counted - before)
         try:
             encode, content_type = choose_encoder(accept)
             return encode(self.registry), content_type
@@ -135,7 +144,6 @@ class Metrics:
         if report.error or report.ended_at is None:
             return
         none: dict[str, float] = {cause.value: 0 for cause in Cause}
-        self._instant("last_audit_timestamp_seconds", report.account, report.ended_at)
         self._fill("drift_cells", report.account, none | report.cells)
         self._set("target_rows_lost", report.lost, report.account)
         self._fill("drift_units", report.account, none | {key: float(units) for key, units in report.units.items()})
@@ -144,21 +152,20 @@ class Metrics:
         """Take over what the state knows, so that a restart or a stand-by forgets nothing; `at`: when it was read."""
         account = status.account
         self._made["state_read_timestamp_seconds"].set(at.timestamp())
-        self._instant("last_attempt_timestamp_seconds", account, status.last_attempt)
-        self._instant("last_complete_cycle_timestamp_seconds", account, status.last_complete)
-        self._instant("last_push_timestamp_seconds", account, status.last_push)
-        self._instant_or_none("oldest_unpushed_timestamp_seconds", account, status.oldest_unpushed)
-        self._instant_or_none("oldest_unknown_timestamp_seconds", account, status.oldest_unknown)
-        waits = min((plan.created_at for plan in status.waiting), default=None)
-        self._instant_or_none("held_since_timestamp_seconds", account, waits)
-        self._instant_or_none("oldest_quarantined_timestamp_seconds", account, status.oldest_quarantined)
+        for name, instant in instants(status):
+            # When something happened last stays; since when something waits ends with the waiting.
+            if instant is None and not name.startswith("last_"):
+                self._made[name].remove_by_labels({"account": account})
+            self._instant(name, account, instant)
         self._set("consecutive_failures", status.consecutive_failures, account)
-        self._instant("last_target_contact_timestamp_seconds", account, status.target_contact)
         if (answers := status.target_answers) is not None:
             self._set("target_answers", int(answers), account)
         self._fill("products", account, status.catalogue)
         self._fill("cells", account, _cells(status))
-        self._fill("account_unwell", account, self._faults(status, at))
+        watched = self._accounts.get(account)
+        faults = watched.faults(status, at) if watched else []
+        well = dict.fromkeys(map(label, FAULTS), 0)
+        self._fill("account_unwell", account, well | {label(word): 1 for word, _ in faults})
         if (total := next((cycle.total for cycle in status.cycles if cycle.total is not None), None)) is not None:
             self._set("catalogue_products", total, account)
         if (skew := clock_skew(status)) is not None:
@@ -170,11 +177,6 @@ class Metrics:
         self._fill("guard_open", account, guards)
         if status.audit is not None:
             self._drift(status.audit)
-
-    def _faults(self, status: AccountStatus, at: datetime) -> dict[str, int]:
-        watched = self._accounts.get(status.account)
-        faults = watched.faults(status, at) if watched else []
-        return dict.fromkeys(map(label, FAULTS), 0) | {label(word): 1 for word, _ in faults}
 
     def noticed(self, by: str, result: str) -> None:
         """Count what became of a message to people."""
@@ -189,11 +191,6 @@ class Metrics:
         self._made["heartbeat_timestamp_seconds"].set(at.timestamp())
         self._made["event_loop_lag_seconds"].observe(late)
 
-    def _count_dropped_lines(self) -> None:
-        # Not told by the log itself: it must wait for nobody, and nobody for it.
-        before, self._lines_counted = self._lines_counted, self._lines_dropped()
-        self._made["log_lines_dropped_total"].inc(self._lines_counted - before)
-
     def retire(self, account: str) -> None:
         """Forget an account; what still ends for it later is not counted."""
         self._accounts.pop(account, None)
@@ -202,15 +199,13 @@ class Metrics:
                 self._made[metric.name].remove_by_labels({"account": account})
 
     def _series(self, name: str, account: str, words: tuple[str, ...]) -> Any:  # noqa: ANN401  the client's own types
-        bounded = [self._word(name, position, word) for position, word in enumerate(words)]
+        bounded = []
+        for position, word in enumerate(words):
+            seen = self._words.setdefault((name, str(position)), set())
+            if len(seen) < _MOST_WORDS:
+                seen.add(word)
+            bounded.append(word if word in seen else "other")
         return self._made[name].labels(account, *bounded)
-
-    def _word(self, name: str, position: int, word: str) -> str:
-        seen = self._words.setdefault((name, str(position)), set())
-        if word not in seen and len(seen) >= _MOST_WORDS:
-            return "other"
-        seen.add(word)
-        return word
 
     def _set(self, name: str, value: float, account: str, *words: str) -> None:
         if account in self._accounts:
@@ -228,16 +223,24 @@ class Metrics:
         if at is not None:
             self._set(name, at.timestamp(), account)
 
-    def _instant_or_none(self, name: str, account: str, at: datetime | None) -> None:
-        if at is None:
-            self._made[name].remove_by_labels({"account": account})
-        self._instant(name, account, at)
-
     def _fill(self, name: str, account: str, counts: Mapping[str, float]) -> None:
         """Set what was counted, and 0 for every word counted before and not now."""
         before = self._words.get((name, "0"), set())
         for word in before | set(counts):
             self._set(name, counts.get(word, 0), account, word)
+
+
+def instants(status: AccountStatus) -> Iterator[tuple[str, datetime | None]]:
+    """Give when what happened last, and since when what waits; None where it never did, or nothing does."""
+    yield "last_attempt_timestamp_seconds", status.last_attempt
+    yield "last_complete_cycle_timestamp_seconds", status.last_complete
+    yield "last_push_timestamp_seconds", status.last_push
+    yield "last_target_contact_timestamp_seconds", status.target_contact
+    yield "last_audit_timestamp_seconds", status.audit.ended_at if status.audit and not status.audit.error else None
+    yield "oldest_unpushed_timestamp_seconds", status.oldest_unpushed
+    yield "held_since_timestamp_seconds", min((plan.created_at for plan in status.waiting), default=None)
+    yield "oldest_quarantined_timestamp_seconds", status.oldest_quarantined
+    yield "oldest_unknown_timestamp_seconds", status.oldest_unknown
 
 
 def _cells(status: AccountStatus) -> dict[str, int]:
@@ -255,11 +258,3 @@ def _cells(status: AccountStatus) -> dict[str, int]:
 def label(word: str) -> str:
     """Give a word for people as the value of a label."""
     return word.replace(" ", "_")
-
-
-def _make(metric: Declared, registry: CollectorRegistry) -> Any:  # noqa: ANN401  one of three unrelated types
-    if metric.kind == "counter":
-        return Counter(metric.full_name, metric.help, metric.labels, registry=registry)
-    if metric.kind == "histogram":
-        return Histogram(metric.full_name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
-    return Gauge(metric.full_name, metric.help, metric.labels, registry=registry)

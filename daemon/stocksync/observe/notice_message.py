@@ -9,7 +9,7 @@ from stocksync.arabic import COMMA
 from stocksync.arabic.sentences import in_plain_english, of_a_row
 from stocksync.arabic.translation import length_in_arabic, translated
 from stocksync.core.health import Watched, in_words
-from stocksync.core.held_plan import HeldChange, HeldPlan, extent_of, worst_rows
+from stocksync.core.held_plan import HeldPlan, extent_of, worst_rows
 from stocksync.core.model import show
 from stocksync.core.notice import Notice, Trouble, drifted
 from stocksync.core.status import AccountStatus
@@ -56,7 +56,13 @@ class Words:
         """Say what has changed for an account: what has begun with its figures and what to type, then what is over."""
         lines: list[str] = []
         for trouble in notice.begun:
-            lines += [*_about(self, trouble, status, watched, now), *self._to_type(trouble, status)]
+            lines += _about(self, trouble, status, watched, now)
+            if trouble is not Trouble.HELD:
+                lines += self._commands(trouble, status.account)
+                continue
+            for plan in status.waiting:
+                decide = [self._typed(f"stocksync {verb}", plan.plan_id) for verb in ("approve", "reject")]
+                lines += [*self._commands(trouble), *decide]
         return self._message(notice, self.foreign(watched.title or notice.account), lines)
 
     def process(self, notice: Notice, host: str, error: str) -> Message:
@@ -85,14 +91,6 @@ class Words:
     def _named(self, troubles: Iterable[Trouble]) -> str:
         comma = COMMA if self.language == "ar" else ", "
         return comma.join(self.text(trouble.value) for trouble in troubles)
-
-    def _to_type(self, trouble: Trouble, status: AccountStatus) -> Iterator[str]:
-        if trouble is not Trouble.HELD:
-            yield from self._commands(trouble, status.account)
-        for plan in status.waiting if trouble is Trouble.HELD else ():
-            yield from self._commands(trouble)
-            yield self._typed("stocksync approve", plan.plan_id)
-            yield self._typed("stocksync reject", plan.plan_id)
 
     def _commands(self, trouble: Trouble, account: str = "") -> Iterator[str]:
         # Each on a line of its own: it can be copied, and reads from left to right in any text.
@@ -210,15 +208,12 @@ def _plan(words: Words, plan: HeldPlan, watched: Watched, status: AccountStatus)
         units=f"{(extent.units + extent.removed_units).normalize():,f}",
     )  # fmt: skip
     places = watched.places.names(status.locations)
-    yield from (_row(words, held, places) for held in worst_rows(plan, _ROWS))
+    for held in worst_rows(plan, _ROWS):
+        change = held.change
+        yield words.text(
+            "row" if held.name else "row_unnamed", sku=words.foreign(change.sku or str(change.product_id)),
+            name=words.foreign(held.name), place=words.foreign(places.get(change.place, "") or change.place),
+            before=show(change.before) or words.text("none"), after=show(change.after),
+        )  # fmt: skip
     if (more := len(plan.changes) - _ROWS) > 0:
         yield words.text("more", count=f"{more:,}")
-
-
-def _row(words: Words, held: HeldChange, places: Mapping[str, str]) -> str:
-    change = held.change
-    return words.text(
-        "row" if held.name else "row_unnamed", sku=words.foreign(change.sku or str(change.product_id)),
-        name=words.foreign(held.name), place=words.foreign(places.get(change.place, "") or change.place),
-        before=show(change.before) or words.text("none"), after=show(change.after),
-    )  # fmt: skip

@@ -94,7 +94,9 @@ class Notices:
         """Compare how all accounts stand with what was told, and post the difference."""
         try:
             statuses = await self._statuses()
-            self._state_is_back()
+            if self._away_told:
+                self._send(self._words.process(Notice("", (), (Trouble.STATE_AWAY,)), self._host, ""))
+            self._away_since, self._away_told = None, False
             if not statuses:
                 # Whoever tells meanwhile notes what this process would not know when its turn comes.
                 self._told = None
@@ -104,9 +106,16 @@ class Notices:
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)  # a fleet has thousands
                 await self._compare(status)
-            await self._tell_kept_back(statuses)
+            if count := self._limit.overdue(self._now()):
+                known = self._told or {}
+                standing = {one.account: list(marks_of(known.get(one.account, ""))) for one in statuses}
+                self._post(self._words.kept_back(count, standing))
         except StateError as error:
-            self._state_is_away(str(error))
+            now = self._now()
+            self._away_since = self._away_since or now
+            if not self._away_told and self._sends() and (now - self._away_since).total_seconds() >= self._patience:
+                self._away_told = True
+                self._send(self._words.process(Notice("", (Trouble.STATE_AWAY,)), self._host, str(error)))
 
     async def _compare(self, status: AccountStatus) -> None:
         watched, told = self._accounts().get(status.account), self._told or {}
@@ -141,21 +150,3 @@ class Notices:
     def _send(self, message: Message) -> None:
         if self._limit.admits(self._now()):
             self._post(message)
-
-    async def _tell_kept_back(self, statuses: Iterable[AccountStatus]) -> None:
-        if count := self._limit.overdue(self._now()):
-            known = self._told or {}
-            standing = {one.account: list(marks_of(known.get(one.account, ""))) for one in statuses}
-            self._post(self._words.kept_back(count, standing))
-
-    def _state_is_away(self, error: str) -> None:
-        now = self._now()
-        self._away_since = self._away_since or now
-        if not self._away_told and self._sends() and (now - self._away_since).total_seconds() >= self._patience:
-            self._away_told = True
-            self._send(self._words.process(Notice("", (Trouble.STATE_AWAY,)), self._host, error))
-
-    def _state_is_back(self) -> None:
-        if self._away_told:
-            self._send(self._words.process(Notice("", (), (Trouble.STATE_AWAY,)), self._host, ""))
-        self._away_since, self._away_told = None, False

@@ -2,7 +2,7 @@
 
 import sys
 
-from stocksync.observe.declared import METRICS, Declared
+from stocksync.observe.declared import METRICS
 
 _HEAD = """\
 # Metrics
@@ -22,23 +22,15 @@ stand-by too; aggregate with `max by (account)`. What to do when one looks wrong
 """
 
 
-def _row(metric: Declared) -> str:
-    labels = ", ".join(f"`{label}`" for label in metric.labels)
-    return f"| `{metric.full_name}` | {metric.kind} | {labels} | {metric.help} |\n"
-
-
-def _buckets() -> str:
-    lines = (
-        f"- `{metric.full_name}`: {', '.join(f'{bound:g}' for bound in metric.buckets)}\n"
-        for metric in METRICS
-        if metric.buckets
-    )
-    return "\n## Buckets (seconds)\n\n" + "".join(lines)
-
-
 def render() -> str:
     """Give the page as Markdown."""
-    return _HEAD + "".join(map(_row, METRICS)) + _buckets()
+    rows, buckets = "", ""
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows += f"| `{metric.full_name}` | {metric.kind} | {labels} | {metric.help} |\n"
+        if metric.buckets:
+            buckets += f"- `{metric.full_name}`: {', '.join(f'{bound:g}' for bound in metric.buckets)}\n"
+    return f"{_HEAD}{rows}\n## Buckets (seconds)\n\n{buckets}"
 
 
 if __name__ == "__main__":
