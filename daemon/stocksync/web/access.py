@@ -46,7 +46,9 @@ class Access:
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """Give the answer that refuses a request, or None where it may pass."""
-        if not self.tokens and is_loopback(self.host) and not is_loopback(_host_of(request)):
+        host = request.headers.get("Host", "")
+        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        if not self.tokens and is_loopback(self.host) and not is_loopback(name):
             # A web page may make its own name lead to 127.0.0.1 and read us through the visitor's browser.
             return problem(403, "this name is not served; use 127.0.0.1, or set http.token_env to use a proxy")
         if self.is_open(request.path):
@@ -54,31 +56,28 @@ class Access:
         if not self.tokens and not is_loopback(self.host):
             shown = ", ".join(sorted(HEALTH if self.metrics_need_token else OPEN_PATHS))
             return problem(403, f"set http.token_env to see more than {shown} from elsewhere")
-        known = self._known(request.headers.get("Authorization", "")) if self.tokens else Token("")
-        if known is None:
+        given = _given(request.headers.get("Authorization", "")).encode("utf-8", "replace")
+        # Each is compared, in the same time whatever was given.
+        known = [token for token in self.tokens if given and hmac.compare_digest(given, token.value.encode())]
+        if self.tokens and not known:
             words = "the token is missing or wrong: give one of [http] as the password, with any user"
             return problem(401, words, _CHALLENGE)
-        return self._refusal_to_ask(request, known) if request.method == "POST" else None
+        refreshes = not self.tokens or any(token.refreshes for token in known)
+        return self._refusal_to_ask(request, refreshes=refreshes) if request.method == "POST" else None
 
     def is_open(self, path: str) -> bool:
         """Whether a path is served to everybody."""
         return path in HEALTH or (path == METRICS and not self.metrics_need_token)
 
     @staticmethod
-    def _refusal_to_ask(request: web.Request, known: Token) -> web.Response | None:
+    def _refusal_to_ask(request: web.Request, *, refreshes: bool) -> web.Response | None:
         """Refuse who may only look, and what a page of another site makes a visitor's browser send."""
-        if not known.refreshes:
+        if not refreshes:
             return problem(403, 'this token may look and no more; to have Qoyod asked takes one with role = "refresh"')
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
         # Where a browser tells what it is about, that counts: a proxy may have changed Host.
         ours = site in _OURSELVES if site else not origin or urlsplit(origin).netloc == request.headers.get("Host")
         return None if ours else problem(403, "another site may not spend the request budget")
-
-    def _known(self, header: str) -> Token | None:
-        """Find the token of a request; each is compared, in the same time whatever was given."""
-        given = _given(header).encode("utf-8", "replace")
-        known = [token for token in self.tokens if given and hmac.compare_digest(given, token.value.encode())]
-        return max(known, key=lambda token: token.refreshes, default=None)
 
 
 def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -90,11 +89,6 @@ def answer(value: object, status: int = 200, headers: dict[str, str] | None = No
     """Give any report as JSON."""
     body = dumps(value, indent=1) + b"\n"
     return web.Response(body=body, status=status, content_type="application/json", charset="utf-8", headers=headers)
-
-
-def _host_of(request: web.Request) -> str:
-    host = request.headers.get("Host", "")
-    return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
 def _given(header: str) -> str:

@@ -48,7 +48,8 @@ def day_chart(day: Day, said: str) -> Markup:
 
 def history_chart(rows: Sequence[LedgerRow]) -> Line | None:
     """Draw the figures of one place over time, oldest first, each until the next; None where there is no line."""
-    told = [(row.at.timestamp(), figure) for row in rows if isinstance(figure := _stands(row), Decimal)]
+    stood = ((row.at.timestamp(), row.change.after if row.read_back is None else row.read_back) for row in rows)
+    told = [(at, figure) for at, figure in stood if isinstance(figure, Decimal)]
     if len(told) < 2:  # noqa: PLR2004  one point makes no line
         return None
     begins, ends = told[0][0], told[-1][0]
@@ -63,7 +64,3 @@ def history_chart(rows: Sequence[LedgerRow]) -> Line | None:
         points.append(f"{x:.1f},{y:.1f}")
         before = y
     return Line(" ".join(points), low, high)
-
-
-def _stands(row: LedgerRow) -> object:
-    return row.change.after if row.read_back is None else row.read_back

@@ -87,7 +87,9 @@ class Connections:
                 if not self._make_room():
                     await asyncio.sleep(_AGAIN_SECONDS)
                 continue
-            if self._count() >= self.most and not self._make_room():
+            if len(self._since) >= self.most:
+                self._forget_closed()
+            if len(self._since) >= self.most and not self._make_room():
                 accepted.close()
                 continue
             try:
@@ -108,11 +110,6 @@ class Connections:
                     self._abort(transport)
             if self._full and len(self._since) <= self.most // 2:
                 self._full = False
-
-    def _count(self) -> int:
-        if len(self._since) >= self.most:
-            self._forget_closed()
-        return len(self._since)
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle longest; False where all are busy."""

@@ -53,19 +53,16 @@ class Feed:
         return answer({"account": asked.account, "changes": rows, "next": rows[-1].id if rows else asked.after})
 
     async def _rows(self, asked: _Question) -> list[LedgerRow]:
-        until = asyncio.get_running_loop().time() + asked.wait
-        while True:
-            rows = await self.read(asked.account, asked.after, asked.limit)
-            left = until - asyncio.get_running_loop().time()
-            if rows or left <= 0:
-                return await self._named(asked.account, rows)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + asked.wait
+        rows = await self.read(asked.account, asked.after, asked.limit)
+        while not rows and (left := until - loop.time()) > 0:
             await asyncio.sleep(min(_LOOK_SECONDS, left))
-
-    async def _named(self, account: str, rows: list[LedgerRow]) -> list[LedgerRow]:
-        watched = self.accounts().get(account)
+            rows = await self.read(asked.account, asked.after, asked.limit)
+        watched = self.accounts().get(asked.account)
         if not rows or watched is None:
             return rows
-        status = next((one for one in await self.statuses() if one.account == account), None)
+        status = next((one for one in await self.statuses() if one.account == asked.account), None)
         names = watched.places.names(status.locations) if status else {}
         return [replace(row, location=names.get(row.change.place, "")) for row in rows]
 

@@ -180,13 +180,10 @@ def spoken(request: web.Request) -> Language:
 
 def choose(asked: str, kept: str, accepted: str) -> Language:
     """Choose by what the switch asks for, what was chosen before, and what the browser accepts; English at last."""
-    for code in (asked, kept, *_by_preference(accepted)):
+    found = [match for part in accepted[:500].split(",") if (match := _PREFERENCE.fullmatch(part))]
+    weighed = [(float(match.group(2) or 1), str(match.group(1)).lower()) for match in found]
+    preferred = [code for weight, code in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
+    for code in (asked, kept, *preferred):
         if code in LANGUAGES:
             return LANGUAGES[code]
     return ENGLISH
-
-
-def _by_preference(header: str) -> Iterable[str]:
-    found = [match for part in header[:500].split(",") if (match := _PREFERENCE.fullmatch(part))]
-    weighed = [(float(match.group(2) or 1), str(match.group(1)).lower()) for match in found]
-    return [code for weight, code in sorted(weighed, key=lambda one: -one[0]) if weight > 0]

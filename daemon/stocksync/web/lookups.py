@@ -194,21 +194,15 @@ def _asked(request: web.Request, accounts: Collection[str]) -> tuple[str | None,
     query = request.query
     known = ("sku", "id", "account") if request.path.startswith("/api/") else ("sku", "id", "account", "lang")
     refuse_unknown(query, *known)
-    sku, number = query.get("sku") or None, query.get("id") or None
-    if (sku is None) == (number is None):
+    sku, given = query.get("sku") or None, query.get("id") or None
+    if (sku is None) == (given is None):
         raise ConfigurationError("give either sku or id")
     if sku is not None and len(sku) > _LONGEST_SKU:
         raise ConfigurationError(f"sku: at most {_LONGEST_SKU} characters")
     account = query.get("account") or None
     if account is not None and account not in accounts:
         raise ConfigurationError(f"account: there are {', '.join(sorted(accounts))} (got {account!r})")
-    return account, sku, _number(number)
-
-
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    number = whole_number(text)
-    if not number:
-        raise ConfigurationError(f"id: a positive number (got {text[:40]!r})")
-    return number
+    number = None if given is None else whole_number(given)
+    if given is not None and not number:
+        raise ConfigurationError(f"id: a positive number (got {given[:40]!r})")
+    return account, sku, number

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,15 @@ def status(shown: Sequence[Shown], frame: Frame, notice: str = "") -> str:
     """Give the status of a few accounts, those in trouble first; `notice` says what this process waits for."""
     ordered = worst_first([(one.status, one.health) for one in shown])
     by_name = {one.status.account: one for one in shown}
-    cards = [_card(by_name[one.account], frame) for one, _ in ordered]
+    cards = []
+    for stands, health in ordered:
+        one = by_name[stands.account]
+        cards.append({
+            "status": stands, "health": health, "overview": one.overview, "pill": pill(stands, health, frame.speak),
+            "reasons": reasons(stands, health, one.watched, frame.speak, frame.now),
+            "next_poll": stands.last_attempt + one.watched.interval if stands.last_attempt else None,
+            "writes": bool(stands.owner and stands.leased_until and stands.leased_until >= frame.now),
+        })  # fmt: skip
     return _rendered("accounts.html", frame, **_judged(ordered, frame), cards=cards, notice=notice)
 
 
@@ -219,17 +228,6 @@ def _rendered(template: str, frame: Frame, **context: Any) -> str:  # noqa: ANN4
     return _COMMAND.sub(lambda found: f"{found[0]} {escape(frame.options)}", shown) if frame.options else shown
 
 
-def _card(one: Shown, frame: Frame) -> Mapping[str, Any]:
-    speak, status = frame.speak, one.status
-    attempt = status.last_attempt
-    return {
-        "status": status, "health": one.health, "overview": one.overview, "pill": pill(status, one.health, speak),
-        "reasons": reasons(status, one.health, one.watched, speak, frame.now),
-        "next_poll": attempt + one.watched.interval if attempt else None,
-        "writes": bool(status.owner and status.leased_until and status.leased_until >= frame.now),
-    }  # fmt: skip
-
-
 def _judged(judged: Sequence[tuple[AccountStatus, Health]], frame: Frame) -> dict[str, Any]:
     """Give title and headline: whether all is well, and what waits for a person; the worst stands first."""
     speak = frame.speak
@@ -252,14 +250,9 @@ def _judged(judged: Sequence[tuple[AccountStatus, Health]], frame: Frame) -> dic
     return {"headline": said, "title": title, "well": not ill, "refresh": True}
 
 
-def _lag(pair: tuple[AccountStatus, Health]) -> float:
-    lag = pair[1].lag
-    return float("inf") if lag is None else lag.total_seconds()
-
-
 _ORDERS: Mapping[str, Any] = {
     "account": lambda pair: pair[0].account,
-    "lag": _lag,
+    "lag": lambda pair: math.inf if pair[1].lag is None else pair[1].lag.total_seconds(),
     "held": lambda pair: sum(len(plan.changes) for plan in pair[0].waiting),
     "quarantine": lambda pair: pair[0].quarantined,
     "drift": lambda pair: pair[0].audit.drifted + pair[0].audit.strange if pair[0].audit else -1,

@@ -32,7 +32,15 @@ def pill(status: AccountStatus, health: Health, speak: Language) -> Markup:
 
 def reasons(status: AccountStatus, health: Health, watched: Watched, speak: Language, now: datetime) -> list[Markup]:
     """Give all that is to be known, the weightiest first; what health judges is told as it judges."""
-    return [*_faults(status, health, watched, speak, now), *_remarks(status, speak)]
+    told: list[Markup] = []
+    seen: set[str] = set()
+    for word, _ in watched.faults(status, now):
+        section = "StocksyncNotPolling" if word in seen else _SECTIONS[word]
+        said = _fault(word, status, health, speak, now, again=word in seen)
+        if said is not None:
+            told.append(said + " " + runbook(section, speak))
+        seen.add(word)
+    return [*told, *_remarks(status, speak)]
 
 
 def runbook(alert: str, speak: Language) -> Markup:
@@ -58,18 +66,6 @@ def effect(plan: HeldPlan, speak: Language) -> Markup:
 def changes(count: int, speak: Language) -> Markup:
     """Count changes."""
     return speak.text("one_change") if count == 1 else speak.text("many_changes", count=speak.number(count))
-
-
-def _faults(
-    status: AccountStatus, health: Health, watched: Watched, speak: Language, now: datetime
-) -> Iterator[Markup]:
-    seen: set[str] = set()
-    for word, _ in watched.faults(status, now):
-        section = "StocksyncNotPolling" if word in seen else _SECTIONS[word]
-        said = _fault(word, status, health, speak, now, again=word in seen)
-        if said is not None:
-            yield said + " " + runbook(section, speak)
-        seen.add(word)
 
 
 def _fault(

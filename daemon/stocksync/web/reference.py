@@ -180,21 +180,20 @@ What is not known is `null`, never 0. Text may hold any character that Qoyod hol
 
 def render() -> str:
     """Give the page as Markdown."""
-    return _HEAD + "".join(f"\n{_table(record)}" for record in RECORDS)
+    page = _HEAD
+    for record in RECORDS:
+        notes, hints = _notes(record), get_type_hints(record)
+        rows = [(name, _kind(hints[name], name), notes.get(name, "")) for name in _names(record)]
+        rows += [(name, kind, note) for name, (kind, note) in ADDED.get(record, {}).items()]
+        about = " ".join((record.__doc__ or "").split())
+        page += f"\n## `{record.__name__}`\n\n{about}\n\n| key | value | |\n|---|---|---|\n"
+        page += "".join(f"| `{name}` | {kind} | {note} |\n" for name, kind, note in rows)
+    return page
 
 
 def keys_of(record: type) -> set[str]:
     """Give the keys that a record has in JSON."""
     return {*_names(record), *ADDED.get(record, {})}
-
-
-def _table(record: type) -> str:
-    notes, hints = _notes(record), get_type_hints(record)
-    rows = [(name, _kind(hints[name], name), notes.get(name, "")) for name in _names(record)]
-    rows += [(name, kind, note) for name, (kind, note) in ADDED.get(record, {}).items()]
-    about = " ".join((record.__doc__ or "").split())
-    lines = (f"| `{name}` | {kind} | {note} |" for name, kind, note in rows)
-    return f"## `{record.__name__}`\n\n{about}\n\n| key | value | |\n|---|---|---|\n" + "\n".join(lines) + "\n"
 
 
 def _names(record: Any) -> list[str]:  # noqa: ANN401  a dataclass or a named tuple

@@ -4,9 +4,8 @@ It is written in the few forms of Markdown that are read here: headings, paragra
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 
 from markupsafe import Markup, escape
@@ -23,14 +22,11 @@ _SPANS = (
 @cache
 def sections() -> Markup:
     """Give the whole of it; an alert's section bears its name in small letters."""
-    # The file is ours, and escaped before it is marked up.
-    return Markup("\n".join(_blocks(_file().read_text(encoding="utf-8"))))  # noqa: S704
-
-
-def _file() -> Path:
     package = Path(__file__).parents[1]
     shipped = package / "runbook.md"
-    return shipped if shipped.is_file() else package.parents[1] / "docs/runbook.md"
+    file = shipped if shipped.is_file() else package.parents[1] / "docs/runbook.md"
+    # The file is ours, and escaped before it is marked up.
+    return Markup("\n".join(_blocks(file.read_text(encoding="utf-8"))))  # noqa: S704
 
 
 def _blocks(text: str) -> Iterator[str]:
@@ -40,23 +36,12 @@ def _blocks(text: str) -> Iterator[str]:
             level, name = len(heading[1]), heading[2]
             yield f'<h{level} id="{escape(name.lower().replace(" ", "-"))}">{_inline(name)}</h{level}>'
         elif block.startswith("- "):
-            yield f"<ul>{''.join(f'<li>{_inline(item)}</li>' for item in _items(lines))}</ul>"
+            items = (" ".join(item.split()) for item in re.split(r"^- ", block, flags=re.MULTILINE)[1:])
+            yield f"<ul>{''.join(f'<li>{_inline(item)}</li>' for item in items)}</ul>"
         elif block.startswith("|"):
             yield _table([[cell.strip() for cell in line.strip("|").split("|")] for line in lines])
         else:
             yield f"<p>{_inline(' '.join(lines))}</p>"
-
-
-def _items(lines: Iterable[str]) -> Iterator[str]:
-    number = 0
-
-    def item(line: str) -> int:
-        nonlocal number
-        number += line.startswith("- ")
-        return number
-
-    for _, group in groupby(lines, item):
-        yield " ".join(line[2:] for line in group)
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -214,8 +214,9 @@ class Web:
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             response = problem(405, f"{request.path[:100]} is asked by {allowed} alone", {"Allow": allowed})
+        reads_html = "text/html" in request.headers.get("Accept", "")
         is_page = request.path not in OPEN_PATHS and not request.path.startswith("/api/")
-        if not is_page or response.content_type != "application/json" or not _readshtml(request):
+        if not is_page or response.content_type != "application/json" or not reads_html:
             return response
         sentence = json.loads(response.text or "{}")["error"] if isinstance(response, web.Response) else ""
         shown = html(request, page.refused(sentence, frame_of(request, self._now())), response.status)
@@ -270,10 +271,6 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _readshtml(request: web.Request) -> bool:
-    return "text/html" in request.headers.get("Accept", "")
 
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from stocksync.core.answers import Health
-from stocksync.core.held_plan import HeldPlan, headline
+from stocksync.core.held_plan import headline
 from stocksync.core.jsonable import jsonable
 from stocksync.core.model import whole_number
 from stocksync.core.status import AccountStatus
@@ -88,11 +88,9 @@ def readiness_json(judged: Judged, awaited: dict[str, Any]) -> web.Response:
 
 def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
     record: dict[str, Any] = jsonable(replace(status, held=None, held_too=()))
-    plans = [_plan(plan, status.places) for plan in status.plans]
+    plans: list[dict[str, Any]] = []
+    for plan in status.plans:
+        first = replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(status.places)
+        plans.append(jsonable(first) | {"changes_total": len(plan.changes), "effect": headline(plan)})
     record |= {"held": plans[0] if plans else None, "held_too": plans[1:]}
     return record | {"health": jsonable(health)}
-
-
-def _plan(plan: HeldPlan, places: Mapping[str, str]) -> dict[str, Any]:
-    record: dict[str, Any] = jsonable(replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(places))
-    return record | {"changes_total": len(plan.changes), "effect": headline(plan)}
