@@ -160,8 +160,15 @@ class Ledger:
     day: Day = field(default_factory=lambda: Day(()))
     budget: BudgetRow | None = None
 
+    places: dict[int, str] | StocksyncError = field(default_factory=dict)
+
     async def in_full(self, _account):
         return None
+
+    async def locations(self, _account):
+        if isinstance(self.places, StocksyncError):
+            raise self.places
+        return self.places
 
     async def newest_changes(self, accounts, limit):
         return [row for row in self.newest if row.account in accounts][:limit]

@@ -83,13 +83,16 @@ async def test_stock_at_an_instant_is_what_stood_then(state, write):
     assert await stock(state, before) == {13: Decimal(9)}
     assert await stock(state, one) == {11: Decimal(5), 12: Decimal(7), 13: Decimal(9)}
     assert await stock(state, two) == {11: Decimal(4), 12: Removal.DEACTIVATED, 13: Decimal(9)}
-    assert await stock(state, three) == {12: Removal.DEACTIVATED, 13: Decimal(8)}
+    assert await stock(state, three) == await stock(state, None) == {12: Removal.DEACTIVATED, 13: Decimal(8)}
     (level,) = (one_ for one_ in await state.levels_at("main", one) if one_.product_id == 11)
     assert (level.sku, level.place, level.since is not None) == ("SKU-11", "MAIN", True)
 
 
 async def test_before_the_ledger_begins_nothing_is_made_up(state, write, url):
     written = await write(11, None, 5)
+    for at in (None, written):
+        with pytest.raises(BeyondLedger, match="nowhere: no cycle has run yet"):
+            await state.levels_at("nowhere", at)
     report = CycleReport("main", "c9", datetime.now(UTC))
     await state.begin(write.lease, report)
     await state.end(write.lease, report)  # deletes what is older than 90 days

@@ -27,13 +27,16 @@ async def told(site, query=""):
 
 async def test_changes_come_with_the_next_cursor(ex):
     async with ex.opened(watched=(replace(ex.MAIN, places=LocationMap()),)) as site:
-        site.shelf.statuses["main"] = ex.status(locations={3: "Riyadh Outlet"})
+        site.ledger.places = {3: "Riyadh Outlet"}
         site.ledger.rows = [row(number) for number in (4, 5, 9)]
         status, document = await told(site, "?account=main&after=4&limit=1")
         at_its_end = await told(site, "?after=9")
+        site.ledger.places = StateUnavailable("it went away")
+        _, nameless = await told(site, "?after=5")
     assert (status, document["account"], document["next"]) == (200, "main", 5)
     told_ = [(one["id"], one["change"]["after"], one["location"]) for one in document["changes"]]
     assert told_ == [(5, "2", "Riyadh Outlet")]
+    assert [(one["id"], one["location"]) for one in nameless["changes"]] == [(9, "")]
     assert at_its_end == (200, {"account": "main", "changes": [], "next": 9})
 
 

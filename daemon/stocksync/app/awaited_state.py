@@ -67,6 +67,15 @@ class AwaitedState:
         """
         return await self.opened().changes_after(account, after, limit)
 
+    async def locations(self, account: str) -> Mapping[int, str]:
+        """Give Qoyod's locations of an account, id to name.
+
+        Raises:
+            StateUnavailable: as for `status`.
+
+        """
+        return (await self.opened().snapshot(account, [])).locations
+
     async def told(self, accounts: Iterable[str]) -> Mapping[str, str]:
         """Give what people were told of each account.
 

@@ -16,6 +16,7 @@ from stocksync.web.access import is_loopback
 
 _ASK_SECONDS = 2.0
 _NAMED = 5
+_LAST_PORT = 65_535
 _WORLD = 0o007
 _LISTENING = "0A"
 
@@ -48,7 +49,8 @@ async def http_result(config: Config) -> CheckResult:
             if not served or served & {one.name for one in config.accounts}:
                 return CheckResult("http", CheckState.WELL, f"{address} is served by a stocksync that runs")
             what = f"{address} is served by a stocksync for other accounts: {', '.join(sorted(served)[:_NAMED])}"
-            cure = f"end that one, or choose another http.listen: {host}:{port + 1}"
+            other = f": {address.rpartition(':')[0]}:{port + 1}" if port < _LAST_PORT else ""
+            cure = f"end that one, or choose another http.listen{other}"
             return CheckResult("http", CheckState.WARNING, what, cure)
         holder = holder_of(port)
         what = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}{holder}"

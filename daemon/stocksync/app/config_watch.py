@@ -15,7 +15,8 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 5.0
 _AGAIN_SECONDS, _AGAIN_AT_MOST = 300.0, 3600.0
 """Between two readings of what is faulty; each time twice as long, as ten thousand accounts take seconds."""
-_MEND = "mend it, which is seen by itself (a secret alone: at once on SIGHUP); what was in force stays so"
+SEEN_BY_ITSELF = "mend it, which is seen by itself (a secret alone: at once on SIGHUP); what was in force stays so"
+"""What to do about a faulty file where files are watched."""
 
 Fingerprint = frozenset[tuple[str, int, int]]
 """Path, time of change and size of each file."""
@@ -63,7 +64,7 @@ class ConfigWatch:
         except ConfigurationError as error:
             problems = list(error.problems)
             if not again or problems != self._faulty:
-                log.error("reload_refused", problems=problems, todo=_MEND)  # noqa: TRY400  a person's mistake
+                log.error("reload_refused", problems=problems, todo=SEEN_BY_ITSELF)  # noqa: TRY400  a person's mistake
             self._faulty = problems
             self._told(problems[0])
             return
@@ -77,7 +78,7 @@ class ConfigWatch:
         added, gone = sorted(names[1] - names[0]), sorted(names[0] - names[1])
         log.info("reloaded", file=str(config.file or ""), accounts=len(config.accounts), added=added, removed=gone)
         self._faulty = _refused(config)
-        self._told(tell_refused(config))
+        self._told(tell_refused(config, SEEN_BY_ITSELF))
 
 
 def _refused(config: Config) -> list[str]:

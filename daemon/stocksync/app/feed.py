@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
 from stocksync.app.wiring import accounts_of, names_of_places
 from stocksync.config import AccountConfig, Config
-from stocksync.errors import ConfigurationError, StateUnavailable
+from stocksync.errors import BeyondLedger, ConfigurationError, StateUnavailable
 from stocksync.ports import LedgerRow, Level
 from stocksync.state.database import Database, open_state
 
@@ -52,18 +52,25 @@ async def levels(config: Config, account: str | None, at: datetime | None) -> li
     """Give what stood in the targets at an instant (None: now), each with its location's name.
 
     Raises:
-        BeyondLedger: the ledger does not reach back so far.
+        BeyondLedger: of one of them nobody knows; the message names each such account.
 
     """
-    state = await open_state(config.state.dsn(), config.state.keep_ledger)
+    state, chosen = await open_state(config.state.dsn(), config.state.keep_ledger), accounts_of(config, account)
     found: list[tuple[Level, str]] = []
+    refused: list[str] = []
     try:
-        for one in accounts_of(config, account):
+        for one in chosen:
             names = await names_of_places(state, one)
-            stood = await state.levels_at(one.name, at or datetime.now(UTC))
-            found += [(level, names.get(level.place, "")) for level in stood]
+            try:
+                found += [(level, names.get(level.place, "")) for level in await state.levels_at(one.name, at)]
+            except BeyondLedger as error:
+                refused.append(str(error))
     finally:
         await state.close()
+    if refused:
+        # A sheet without one of the accounts would pass for all stock there is.
+        others = "\nthe other accounts are known: name one with --account" if len(refused) < len(chosen) else ""
+        raise BeyondLedger("\n".join(refused) + others)
     return found
 
 

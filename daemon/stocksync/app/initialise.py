@@ -158,7 +158,12 @@ def write_secret(path: Path, value: str) -> None:
 
 def _create(path: Path, text: str, mode: int) -> None:
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-            file.write(text)
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8")
+        try:
+            with file:
+                file.write(text)
+        except OSError:  # a full disk: half a file would stand in the way of the next try
+            path.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error

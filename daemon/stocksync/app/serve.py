@@ -8,7 +8,7 @@ import structlog
 
 from stocksync import __version__
 from stocksync.app.awaited_state import AwaitedState
-from stocksync.app.config_watch import ConfigWatch
+from stocksync.app.config_watch import SEEN_BY_ITSELF, ConfigWatch
 from stocksync.app.daemon import on_signals
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.fleet_products import FleetProducts
@@ -60,7 +60,7 @@ async def run_serve(config: Config, relog: Callable[[Config], None] = lambda _: 
     refuse_private_state(config)
     log.info("starting", version=__version__, file=str(config.file or ""), accounts=len(config.accounts))
     metrics = FleetMetrics(map(watch, config.accounts), standard_error.dropped)
-    metrics.reloaded(well=not tell_refused(config))
+    metrics.reloaded(well=not tell_refused(config, SEEN_BY_ITSELF))
     async with serving(config, metrics, SummarisedState(config, heartbeat.utc_now, writes=False)) as endpoint:
         host, port = endpoint.address
         log.info("serving", page=f"http://{host}:{port}/", metrics=f"http://{host}:{port}/metrics")

@@ -73,10 +73,10 @@ class Reload:
         return config
 
 
-def tell_refused(config: Config) -> str:
-    """Log which files of accounts_dir are faulty; give the first problem, "" where there is none."""
+def tell_refused(config: Config, todo: str = _MEND) -> str:
+    """Log which files of accounts_dir are faulty, and what to do; give the first problem, "" where there is none."""
     for one in config.refused:
-        log.error("account_file_refused", file=str(one.path), problems=list(one.problems), todo=_MEND)
+        log.error("account_file_refused", file=str(one.path), problems=list(one.problems), todo=todo)
     return next((text for one in config.refused for text in one.problems), "")
 
 

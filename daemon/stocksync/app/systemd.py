@@ -59,7 +59,7 @@ class Systemd:
         if self._feeds:
             self._tell("WATCHDOG=1")
 
-    async def feeding(self, sentence: Callable[[], str] = str) -> None:
+    async def feeding(self, sentence: Callable[[], str] = lambda: "") -> None:
         """Feed the watchdog, and tell people what `sentence` says where it says anything, until cancelled."""
         while True:
             self.feed()

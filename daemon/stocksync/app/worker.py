@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from stocksync import __version__
-from stocksync.app.config_watch import ConfigWatch
+from stocksync.app.config_watch import SEEN_BY_ITSELF, ConfigWatch
 from stocksync.app.daemon import on_signals
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.fleet import settings_of
@@ -42,7 +42,7 @@ async def run_worker(config: Config, relog: Callable[[Config], None] = lambda _:
     settings_of(config.fleet)
     refuse_private_state(config)
     log.info("starting", version=__version__, file=str(config.file or ""), accounts=len(config.accounts))
-    tell_refused(config)
+    tell_refused(config, SEEN_BY_ITSELF)
     bare = config.model_copy(update={"accounts": ()})
     async with serving(bare, SummedMetrics((), standard_error.dropped)) as endpoint:
         host, port = endpoint.address

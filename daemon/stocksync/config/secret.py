@@ -43,7 +43,7 @@ class SecretRef:
 
         """
         value = self.environ.get(self.env, "").strip().strip("\ufeff").strip() if self.env else self._content()
-        if not value:
+        if not value:  # a file without content was refused by now
             state = "empty" if self.env in self.environ else "not set"
             raise ConfigurationError(f"{self.key}: the environment variable {self.env} is {state}; export it first")
         if "\n" in value or "\r" in value or "\0" in value:

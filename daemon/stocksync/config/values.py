@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, St
 from stocksync.known_secrets import remember
 
 _LONGEST_TITLE = 100
+_SPELLING = "\u200c\u200d\u200e\u200f\u061c"
+"""Signs nobody sees that are part of how a word is written: of Persian, of emoji, of text in two directions."""
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
@@ -129,8 +131,11 @@ def _check_variable(value: str) -> str:
 
 
 def _check_title(value: str) -> str:
-    if len(value) > _LONGEST_TITLE or any(unicodedata.category(sign)[0] == "C" for sign in value):
+    if len(value) > _LONGEST_TITLE or "\n" in value:
         raise ValueError(f"must be one line of at most {_LONGEST_TITLE} characters")
+    for sign in value:
+        if unicodedata.category(sign)[0] == "C" and sign not in _SPELLING:
+            raise ValueError(f"must not hold U+{ord(sign):04X}, which nobody sees: remove it")
     return value.strip()
 
 

@@ -302,11 +302,11 @@ class StateQueries(Protocol):
 
         """
 
-    async def levels_at(self, account: str, at: datetime) -> list[Level]:
-        """Give what stood in the target at an instant, in key order.
+    async def levels_at(self, account: str, at: datetime | None) -> list[Level]:
+        """Give what stood in the target at an instant (None: what stands there now), in key order.
 
         Raises:
-            BeyondLedger: the ledger does not reach back so far; the message says how far it does.
+            BeyondLedger: no cycle has run, or the ledger does not reach back so far; the message says how far it does.
 
         """
 

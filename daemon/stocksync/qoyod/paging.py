@@ -1,7 +1,7 @@
 """Reading the whole list: which pages, in which order, and what is read once more.
 
 Each worker walks its stretch of pages from the last to the first, so that a row that moves up while we read
-is met twice rather than never; why that matters stands in core/verdict.py.
+is met twice rather than never; why that matters stands in core/completeness.py.
 """
 
 import asyncio

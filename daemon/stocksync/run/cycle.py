@@ -46,6 +46,9 @@ class Cycle:
         self.phase = "begin"
         """What it does now: begin, read, prepare, remember or write."""
         self._unrecorded = SnapshotUpdate()
+        self._rows = 0
+        self._large: list[object] = []
+        """What a cycle of so many rows was made of: to let go of a million cells would hold up the loop."""
 
     async def run(self) -> CycleReport:
         """Run to the end or to the deadline; every failure but cancellation ends in the report.
@@ -82,6 +85,7 @@ class Cycle:
                 except StateError as error:
                     log.warning("cycle_not_recorded", error=str(error))
                 account.publish(CycleEnded(report))
+            await off_loop(self._rows, self._large.clear)
         return report
 
     def _failed(self, error: StocksyncError) -> None:
@@ -115,9 +119,7 @@ class Cycle:
                 await off_loop(prepared.size, describe, report, prepared, account.limits)
             await self._carry_out(prepared, answered=answered)
         report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
-        rows, large = prepared.size, [catalogue, settled, reading, focus, prepared]
-        del catalogue, settled, reading, focus, prepared
-        await off_loop(rows, large.clear)  # to let go of a million cells takes a while, too
+        self._rows, self._large = prepared.size, [catalogue, settled, reading, focus, prepared]
 
     def _share(self, share: float) -> float:
         """Give the instant, by the monotonic clock, at which so much of the deadline is over."""

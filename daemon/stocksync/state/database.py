@@ -359,8 +359,8 @@ class Database:
         """Find products by SKU, id or a part of SKU or name."""
         return await self._session.read(lambda connection: overview.search(connection, accounts, text, limit))
 
-    async def levels_at(self, account: str, at: datetime) -> list[Level]:
-        """Give what stood in the target at an instant."""
+    async def levels_at(self, account: str, at: datetime | None) -> list[Level]:
+        """Give what stood in the target at an instant; None: what stands there now."""
         return await self._session.read(lambda connection: feed.levels_at(connection, account, at))
 
     async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:

@@ -4,7 +4,7 @@ One cursor an account is enough: ids are given out before a commit, but all comm
 so they follow one another. One cursor over several accounts would skip rows.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, Table, func, select
@@ -36,20 +36,23 @@ async def changes_after(connection: AsyncConnection, account: str, after: int, l
     return [ledger_row(row) for row in (await connection.execute(query)).all()]
 
 
-async def levels_at(connection: AsyncConnection, account: str, at: datetime) -> list[Level]:
-    """Give what stood in the target at an instant, in key order.
+async def levels_at(connection: AsyncConnection, account: str, at: datetime | None) -> list[Level]:
+    """Give what stood in the target at an instant (None: what stands there now), in key order.
 
     Raises:
         BeyondLedger: the account was not known then, or what changed since was deleted, as it outlived `keep_ledger`.
 
     """
     mine = ledger.c.account == account
-    begins = (await connection.execute(select(accounts.c.ledger_from).where(accounts.c.account == account))).scalar()
-    if begins is not None and at < begins:
+    known = (await connection.execute(select(accounts.c.ledger_from).where(accounts.c.account == account))).first()
+    if known is None:
+        raise BeyondLedger(f"{account}: no cycle has run yet, so nobody knows what stands in its target")
+    if at is not None and known.ledger_from is not None and at < known.ledger_from:
         raise BeyondLedger(
-            f"{account}: the ledger reaches back to {begins:%Y-%m-%d %H:%M:%S} UTC: it begins with the account's first"
-            " cycle, and state.keep_ledger says how long it is kept"
+            f"{account}: the ledger reaches back to {known.ledger_from:%Y-%m-%d %H:%M:%S} UTC: it begins with the"
+            " account's first cycle, and state.keep_ledger says how long it is kept"
         )
+    at = at or datetime.max.replace(tzinfo=UTC)
     found: dict[Cell, Level | None] = {}
     now = select(*_of(cells), cells.c.acked, cells.c.acked_at).where(
         cells.c.account == account, cells.c.acked.is_not(None), cells.c.acked_at <= at

@@ -88,10 +88,9 @@ async def _last_cycles(connection: AsyncConnection, failing: Sequence[str]) -> d
     newest = cycles.alias("newest")
     ended = (newest.c.account == cycles.c.account) & newest.c.ended_at.is_not(None)
     latest = select(func.max(newest.c.started_at)).where(ended).correlate(cycles).scalar_subquery()
-    query = select(cycles.c.report).where(cycles.c.started_at == latest)
+    query = select(cycles.c.account, cycles.c.report).where(cycles.c.started_at == latest)
     found = [await connection.execute(query.where(cycles.c.account.in_(chunk))) for chunk in chunks(failing)]
-    reports = [report_of(row.report) for result in found for row in result]
-    return {report.account: report for report in reports}
+    return {row.account: report_of(row.report) for result in found for row in result}
 
 
 def _query() -> Any:  # noqa: ANN401  SQLAlchemy's own type

@@ -1,14 +1,13 @@
 """`/api/changes`: what was written, for those downstream, from a cursor on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from stocksync.core.health import Watched
 from stocksync.core.model import whole_number
-from stocksync.core.status import AccountStatus
 from stocksync.errors import ConfigurationError, CursorLost, StateError
 from stocksync.ports import LedgerRow
 from stocksync.web.access import answer, problem
@@ -37,7 +36,8 @@ class Feed:
 
     read: ChangesAfter
     accounts: Callable[[], Mapping[str, Watched]]
-    statuses: Callable[[], Awaitable[Iterable[AccountStatus]]]
+    locations: Callable[[str], Awaitable[Mapping[int, str]]]
+    """Qoyod's locations of an account, id to name; may raise StateError."""
 
     async def changes(self, request: web.Request) -> web.Response:
         """Give the applied changes behind a cursor, and the next cursor; wait for one where that is asked."""
@@ -62,8 +62,10 @@ class Feed:
         watched = self.accounts().get(asked.account)
         if not rows or watched is None:
             return rows
-        status = next((one for one in await self.statuses() if one.account == asked.account), None)
-        names = watched.places.names(status.locations) if status else {}
+        try:
+            names = watched.places.names(await self.locations(asked.account))
+        except StateError:  # what is read by now is told without them
+            return rows
         return [replace(row, location=names.get(row.change.place, "")) for row in rows]
 
 

@@ -27,6 +27,9 @@ class Register(Protocol):
     async def in_full(self, account: str) -> AccountStatus | None:
         """Give an account's status with its rows, where `statuses` only sums it up; None where that has all."""
 
+    async def locations(self, account: str) -> Mapping[int, str]:
+        """Give Qoyod's locations of an account, id to name."""
+
     async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
         """Give the changes that were applied last, the newest first."""
 

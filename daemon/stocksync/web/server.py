@@ -79,7 +79,7 @@ class Web:
         self._statuses, self._now = statuses, now
         self._loop_age, self._render, self._options = loop_age, render, options
         self._complaints, self._waiting = complaints, waiting
-        self._feed = Feed(changes, lambda: self._accounts, statuses)
+        self._feed = Feed(changes, lambda: self._accounts, register.locations)
         self._gathering = Gathering(register, now)
         self._lookups = Lookups(products, lambda: self._accounts, now, self._gathering.search, self._away)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
