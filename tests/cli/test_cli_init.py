@@ -158,7 +158,8 @@ class Conversation:
                     self._news.clear()
                     await self._news.wait()
         assert words in self.text[self._seen :], self.text
-        self._seen = len(self.text)
+        # Not to the end of the text: the next question may have come with it.
+        self._seen = self.text.index(words, self._seen) + len(words)
 
     async def answer(self, question, words):
         # The blank behind a question comes when the terminal no longer echoes; what is typed before is thrown away.

@@ -4,8 +4,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,25 +42,18 @@ def check(
         loaded = settings(config, debug=debug)
     except ConfigurationError as error:
         results = [CheckResult("configuration", CheckState.FAILED, problem) for problem in error.problems]
-        results[-1] = replace(results[-1], todo=_file(config))
-        _tell(results, as_json=as_json)
+        # Name the file that is to be corrected, where there is one.
+        with contextlib.suppress(ConfigurationError, OSError):
+            if (file := find(config, os.environ)) is not None and file.exists():
+                results[-1] = replace(results[-1], todo=f"correct {file.absolute()}")
+        for each in [] if as_json else results:
+            out.print(finding(each), crop=False)
+        _conclude(results, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     name = known(loaded, account)
     results = wait_for(try_parts(loaded, name, timeout, as_json=as_json))
-    if as_json:
-        print_json([_plain(each) for each in results])
-    else:
-        out.print()
-        out.print(verdict(results))
+    _conclude(results, as_json=as_json)
     raise typer.Exit(0 if all(each.well for each in results) else 1)
-
-
-def _file(given: Path | None) -> str:
-    """Name the file that is to be corrected, where there is one."""
-    with contextlib.suppress(ConfigurationError, OSError):
-        if (found := find(given, os.environ)) is not None and found.exists():
-            return f"correct {found.absolute()}"
-    return ""
 
 
 async def try_parts(
@@ -79,15 +71,10 @@ async def try_parts(
     return found
 
 
-def _tell(results: Sequence[CheckResult], *, as_json: bool) -> None:
+def _conclude(results: Sequence[CheckResult], *, as_json: bool) -> None:
     if as_json:
-        print_json([_plain(each) for each in results])
-        return
-    for each in results:
-        out.print(finding(each), crop=False)
-    out.print()
-    out.print(verdict(results))
-
-
-def _plain(each: CheckResult) -> dict[str, Any]:
-    return {"part": each.part, "state": each.state, "well": each.well, "what": each.what, "todo": each.todo}
+        keys = ("part", "state", "well", "what", "todo")
+        print_json([{key: getattr(each, key) for key in keys} for each in results])
+    else:
+        out.print()
+        out.print(verdict(results))

@@ -48,15 +48,9 @@ def _rows(ctx: typer.Context, query: str, beginning: str) -> Iterator[Any]:
     narrowed = query.format("AND account = ?" if account else "")
     values = (len(beginning), beginning, *([account] if account else []))
     with suppress(ConfigurationError, OSError, sqlite3.Error):
-        file = _state_file(ctx.params.get("config"))
-        if file is not None:
-            uri = f"{file.absolute().as_uri()}?mode=ro"
+        url = state_of(ctx.params.get("config"), os.environ).dsn()
+        file = url.removeprefix("sqlite:///").partition("?")[0]
+        if file and file != url:  # else it is a database on a server
+            uri = f"{Path(file).absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS)) as connection:
                 yield from connection.execute(f"{narrowed} LIMIT {_MOST}", values).fetchall()
-
-
-def _state_file(config: Path | None) -> Path | None:
-    """Give the file of the state; None where it is a database on a server."""
-    url = state_of(config, os.environ).dsn()
-    path = url.removeprefix("sqlite:///").partition("?")[0]
-    return Path(path) if path and path != url else None

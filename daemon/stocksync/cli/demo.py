@@ -93,10 +93,6 @@ async def _daemon(config: Config, simulator: "Simulator", wish: _Wish) -> bool:
             await watching
         waiting.cancel()
         ended.cancel()
-    return _sum_up(config, simulator, seen, last)
-
-
-def _sum_up(config: Config, simulator: "Simulator", seen: SeenCycles, last: CycleReport | None) -> bool:
     if last is None:
         out.print(summary(seen, None, 0))
         return True

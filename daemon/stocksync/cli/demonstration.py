@@ -97,7 +97,13 @@ def prepare(directory: Path, base_url: str, key: str) -> Config:
     """
     directory = directory.resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear(directory)
+    lock = LockFile(directory / "state.db.lock")
+    lock.acquire()
+    try:
+        for name in _FILES:
+            (directory / name).unlink(missing_ok=True)
+    finally:
+        lock.release()
     (directory / "key").touch(mode=0o600)
     (directory / "key").write_text(key, encoding="utf-8")
     text = _TOML.format(directory=directory.as_posix(), port=_free_port(), account=ACCOUNT, base_url=base_url)
@@ -106,19 +112,12 @@ def prepare(directory: Path, base_url: str, key: str) -> Config:
     return load(file, {})
 
 
-def _clear(directory: Path) -> None:
-    lock = LockFile(directory / "state.db.lock")
-    lock.acquire()
-    try:
-        for name in _FILES:
-            (directory / name).unlink(missing_ok=True)
-    finally:
-        lock.release()
-
-
 def panel(config: Config, directory: Path, simulator: "Simulator") -> Panel:
     """Say where to look."""
     page = f"http://{config.http.listen}"
+    # What a person types: where it stands when it is not on the PATH, as after `make demo`.
+    installed = Path(sys.executable).with_name("stocksync")
+    command = "stocksync" if shutil.which("stocksync") or not installed.exists() else str(installed)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=FAINT)
     grid.add_column(overflow="fold")
@@ -127,20 +126,22 @@ def panel(config: Config, directory: Path, simulator: "Simulator") -> Panel:
     grid.add_row("target", f"{directory / 'target.db'}, table stock_levels")
     grid.add_row("qoyod", f"{simulator.url}  (simulated; {count(len(simulator.catalogue))} products)")
     grid.add_row("", "")
-    grid.add_row("try", f"{_command()} status --config {directory / 'config.toml'}")
+    grid.add_row("try", f"{command} status --config {directory / 'config.toml'}")
     grid.add_row("end", "Ctrl-C")
     return Panel(grid, title="stocksync demo", expand=False, border_style="green", padding=(1, 2))
 
 
-def _command() -> str:
-    """Name what a person types: `stocksync`, or where it stands when it is not on the PATH, as after `make demo`."""
-    installed = Path(sys.executable).with_name("stocksync")
-    return "stocksync" if shutil.which("stocksync") or not installed.exists() else str(installed)
-
-
 def differences(config: Config, truth: Truth) -> list[str]:
     """Compare every cell of the target with Qoyod's figure, both ways."""
-    held = _target(config)
+    file = config.accounts[0].target.dsn().removeprefix("sqlite:///")
+    held: dict[tuple[int, str], Decimal | None] = {}
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT product_id, location_id, quantity FROM stock_levels")
+        for product, place, quantity in rows:
+            try:
+                held[int(product), str(place)] = Decimal(str(quantity))
+            except InvalidOperation:
+                held[int(product), str(place)] = None
     expected = {(product, str(place)): figure for (product, place), figure in truth.items()}
     lines = []
     for cell in sorted(expected.keys() | held.keys()):
@@ -162,20 +163,6 @@ def summary(seen: SeenCycles, found: Sequence[str] | None, cells: int) -> Render
         return Group(done, same, after)
     shown = (Text(f"  {line}", style=BAD) for line in found[:_EXAMPLES])
     return Group(done, Text(f"{FAILS} {count(len(found))} of {count(cells)} cells differ", style=f"bold {BAD}"), *shown)
-
-
-def _target(config: Config) -> dict[tuple[int, str], Decimal | None]:
-    file = config.accounts[0].target.dsn().removeprefix("sqlite:///")
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT product_id, location_id, quantity FROM stock_levels")
-        return {(int(product), str(place)): _decimal(quantity) for product, place, quantity in rows}
-
-
-def _decimal(value: object) -> Decimal | None:
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        return None
 
 
 def _free_port() -> int:

@@ -67,7 +67,16 @@ class Draft:
         self.proposal = self._table(proposals, table)
         chosen = app.sections_for(self.proposal)
         self.account |= chosen | {"target": section | chosen["target"]}
-        self._show()
+        if self.proposal is None:
+            out.print(Text(f"✓  figures go to {_OWN_TABLE}, which the first cycle makes", style="green"))
+            return
+        out.print(Text(f"✓  figures go to the table {clean(self.proposal.table)}", style="green"))
+        rows = Table.grid(padding=(0, 2))
+        for name, column in self.proposal.columns.items():
+            rows.add_row(Text(f"   {name}"), Text(clean(column)))
+        out.print(rows)
+        if not self.proposal.insert:
+            out.print(Text('   rows that it lacks are reported, not made: missing = "insert" makes them'))
 
     def _address(self, url: str, file: Path | None) -> dict[str, str]:
         if file is not None:
@@ -79,17 +88,14 @@ class Draft:
         else:
             question = "The target's URL, such as postgresql://user:password@host/db (not shown; Enter: a SQLite file)"
             self.url = url or self.questions.secret(question, "sqlite:///stock.db")
-            section = self._kept()
+            section = {"url": self.url}
+            if parse(self.url, "the target's URL").password is not None:
+                kept = self._new("target-url", "--target-file")
+                self._keep(kept, self.url)
+                note(f"the URL is in {kept}, which only you may read")
+                section = {"url_file": str(kept.absolute())}
         out.print(Text(f"✓  the target is {shown(self.url)}", style="green"))
         return section
-
-    def _kept(self) -> dict[str, str]:
-        if parse(self.url, "the target's URL").password is None:
-            return {"url": self.url}
-        file = self._new("target-url", "--target-file")
-        self._keep(file, self.url)
-        note(f"the URL is in {file}, which only you may read")
-        return {"url_file": str(file.absolute())}
 
     def _table(self, proposals: list[Proposal], wanted: str) -> Proposal | None:
         if wanted:
@@ -110,28 +116,16 @@ class Draft:
         if not self.questions.asking:
             return proposal
         note(f"its columns: {', '.join(map(clean, proposal.there))}")
-        asked = {name: self._column(name, proposal) for name in ColumnsConfig.model_fields}
-        columns = {name: column for name, column in asked.items() if column != "-"}
+        columns: dict[str, str] = {}
+        for name in ColumnsConfig.model_fields:
+            while True:
+                column = self.questions.text(f"Column of {name} ('-': none)", proposal.columns.get(name, "-"))
+                if column in {"-", *proposal.there}:
+                    break
+                note(f"{proposal.table} has no column {clean(column)}")
+            if column != "-":
+                columns[name] = column
         return replace(proposal, columns=columns, match_by="product_id" if "product_id" in columns else "sku")
-
-    def _column(self, name: str, proposal: Proposal) -> str:
-        while True:
-            column = self.questions.text(f"Column of {name} ('-': none)", proposal.columns.get(name, "-"))
-            if column in {"-", *proposal.there}:
-                return column
-            note(f"{proposal.table} has no column {clean(column)}")
-
-    def _show(self) -> None:
-        if self.proposal is None:
-            out.print(Text(f"✓  figures go to {_OWN_TABLE}, which the first cycle makes", style="green"))
-            return
-        out.print(Text(f"✓  figures go to the table {clean(self.proposal.table)}", style="green"))
-        rows = Table.grid(padding=(0, 2))
-        for name, column in self.proposal.columns.items():
-            rows.add_row(Text(f"   {name}"), Text(clean(column)))
-        out.print(rows)
-        if not self.proposal.insert:
-            out.print(Text('   rows that it lacks are reported, not made: missing = "insert" makes them'))
 
     def locations(self, given: Mapping[int, str]) -> None:
         """Choose a value of the location column for each of Qoyod's locations."""
@@ -139,7 +133,14 @@ class Draft:
             return
         found = self.found or {}
         proposed, values = wait_for(app.map_for(self.url, self.proposal, found))
-        chosen = dict(given) or self._asked(found, proposed, values)
+        chosen = dict(given) or proposed
+        if not given and values and self.questions.asking:
+            note(f"values that stand there: {', '.join(map(clean, values[:20]))}")
+            chosen = {}
+            for location, label in sorted(found.items()):
+                question = f"Value of {location} {clean(label)} ('-': none)"
+                answer = self.questions.text(question, proposed.get(location, "-"))
+                chosen |= {location: answer} if answer != "-" else {}
         if values and not chosen:
             note("no location of Qoyod's could be matched with a value there: give --map, such as --map 1=MAIN")
         if chosen:
@@ -147,16 +148,6 @@ class Draft:
             self.account["locations"] = {"map": chosen, "unmapped": "ignore"}
             for location, value in chosen.items():
                 out.print(Text(f"   {location:>4}  {clean(found.get(location, ''))} → {clean(value)}"))
-
-    def _asked(self, found: Mapping[int, str], proposed: dict[int, str], values: list[str]) -> dict[int, str]:
-        if not self.questions.asking or not values:
-            return proposed
-        note(f"values that stand there: {', '.join(map(clean, values[:20]))}")
-        answers: dict[int, str] = {}
-        for location, label in sorted(found.items()):
-            question = f"Value of {location} {clean(label)} ('-': none)"
-            answers[location] = self.questions.text(question, proposed.get(location, "-"))
-        return {location: value for location, value in answers.items() if value != "-"}
 
     def _new(self, name: str, option: str) -> Path:
         file = self.path.parent / name

@@ -72,10 +72,7 @@ def end_of(error: Exception) -> int:
     if debugging():
         sys.stderr.write(hidden("".join(traceback.format_exception(error))))
     if not expected or isinstance(error, InvariantBroken):
-        complain(_how_to_report())
+        again = "" if debugging() else "run it again with --debug and "
+        todo = f"please {again}open an issue with the output and `stocksync --version`"
+        complain(f"this is a mistake in stocksync: {todo}")
     return code
-
-
-def _how_to_report() -> str:
-    again = "" if debugging() else "run it again with --debug and "
-    return f"this is a mistake in stocksync: please {again}open an issue with the output and `stocksync --version`"

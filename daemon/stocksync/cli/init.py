@@ -1,7 +1,6 @@
 """`init`: a first configuration, from a few questions and a look at both sides."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +57,13 @@ def init(
     $ QOYOD_API_KEY=… stocksync init --yes
     $ stocksync init --target-file /run/secrets/target --table shop.stock --map 1=MAIN --map 3=OUTLET --yes
     """
-    path, given = config or Path("config.toml"), _pairs(mapped or ())
+    given: dict[int, str] = {}
+    for pair in mapped or ():
+        location, equals, value = pair.partition("=")
+        if not (equals and value and location.strip().isdecimal()):
+            raise typer.BadParameter(f"{pair!r} is not ID=VALUE, such as 1=MAIN", param_hint="--map")
+        given[int(location)] = value.strip()
+    path = config or Path("config.toml")
     if path.exists():
         raise ConfigurationError(f"{path} is there already, and init overwrites nothing: give --config another name")
     log_for_a_person(debug=debug)
@@ -88,13 +93,3 @@ def _try_out(path: Path, *, debug: bool) -> None:
         previews = wait_for(app.plan(loaded, None, report))
     note(f"nothing was written yet. next: stocksync run --config {path}")
     show_previews(previews, as_json=False)
-
-
-def _pairs(given: Sequence[str]) -> dict[int, str]:
-    chosen: dict[int, str] = {}
-    for pair in given:
-        location, equals, value = pair.partition("=")
-        if not (equals and value and location.strip().isdecimal()):
-            raise typer.BadParameter(f"{pair!r} is not ID=VALUE, such as 1=MAIN", param_hint="--map")
-        chosen[int(location)] = value.strip()
-    return chosen

@@ -1,6 +1,5 @@
 """Commands that look: status, stock, explain, history."""
 
-from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -21,7 +20,6 @@ from stocksync.cli.program import (
     wait_for,
 )
 from stocksync.cli.terminal import note, out, print_csv, print_json
-from stocksync.core.answers import StockAnswers
 from stocksync.core.held_plan import HeldPlan
 from stocksync.ports import LedgerRow
 
@@ -90,7 +88,14 @@ def stock(
     if skus and len(skus) > 1:
         found = wait_for(app.stock_of_many(loaded, chosen, skus))
         answers = [answer for one in found for answer in one.stock]
-        missing, code = _missing(skus, found)
+        answered = {answer.sku for answer in answers}
+        silent = {sku: why for one in found for sku, why in one.unanswered.items() if sku not in answered}
+        unknown = [sku for sku in dict.fromkeys(skus) if sku not in answered and sku not in silent]
+        missing = [f"{sku}: {why}" for sku, why in silent.items()]
+        if unknown:
+            missing.append(f"Qoyod knows no product with the SKU {', '.join(map(repr, unknown))}")
+        # 4 is not found, and 1 that nobody could say.
+        code = 1 if silent else 4 if unknown else 0
     else:
         answers = wait_for(app.stock(loaded, chosen, skus[0] if skus else None, product_id))
     if as_csv:
@@ -103,17 +108,6 @@ def stock(
         note(sentence)
     if code:
         raise typer.Exit(code)
-
-
-def _missing(skus: Sequence[str], found: Sequence[StockAnswers]) -> tuple[list[str], int]:
-    """Say which SKUs no account has answered, and what the command ends with: 4 not found, 1 nobody knows."""
-    answered = {answer.sku for one in found for answer in one.stock}
-    silent = {sku: why for one in found for sku, why in one.unanswered.items() if sku not in answered}
-    unknown = [sku for sku in dict.fromkeys(skus) if sku not in answered and sku not in silent]
-    sentences = [f"{sku}: {why}" for sku, why in silent.items()]
-    if unknown:
-        sentences.append(f"Qoyod knows no product with the SKU {', '.join(map(repr, unknown))}")
-    return sentences, (1 if silent else 4 if unknown else 0)
 
 
 def explain(
@@ -166,21 +160,20 @@ def history(
     rows = wait_for(app.history(loaded, name, sku, limit))
     decisions = wait_for(app.decisions(loaded, name, sku))
     if as_json or as_csv:
-        every = sorted([*rows, *_as_rows(decisions)], key=lambda row: row.at, reverse=True)[:limit]
+        # Beside the changes that were applied, a row for each that a person decided on.
+        decided = [
+            LedgerRow(
+                plan.decided_at or plan.created_at, "", 0, held.change, location=held.location,
+                decision=plan.decision.value, decided_by=plan.decided_by, plan_id=plan.plan_id,
+            )
+            for plan in decisions
+            for held in plan.changes
+        ]  # fmt: skip
+        every = sorted([*rows, *decided], key=lambda row: row.at, reverse=True)[:limit]
         print_csv(csv_rows.ledger(every)) if as_csv else print_json(every)
         return
     _print_history(rows, sku)
     _print_decisions(decisions)
-
-
-def _as_rows(decisions: Iterable[HeldPlan]) -> Iterator[LedgerRow]:
-    """Give a row for each change that a person decided on, beside those of the changes that were applied."""
-    for plan in decisions:
-        for held in plan.changes:
-            yield LedgerRow(
-                plan.decided_at or plan.created_at, "", 0, held.change, location=held.location,
-                decision=plan.decision.value, decided_by=plan.decided_by, plan_id=plan.plan_id,
-            )  # fmt: skip
 
 
 def _print_history(rows: list[LedgerRow], sku: str) -> None:

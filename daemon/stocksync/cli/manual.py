@@ -46,7 +46,15 @@ def manual() -> str:
         *_section("SYNOPSIS", [".B stocksync", "\\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]"]),
         *_section("DESCRIPTION", _text(about)),
         ".SH COMMANDS",
-        *(line for name, command in _named(whole) for line in _command(name, command)),
+    ]
+    for name, command in _named(whole):
+        arguments = [each.metavar or each.name.upper() for each in command.params if each.param_type_name == "argument"]
+        lines += (f".SS stocksync {' '.join([name, *map(_plain, arguments)])}", *_text(_paragraphs(command.help)))
+        for each in command.params:
+            if each.param_type_name == "option" and not each.hidden:
+                value = "" if each.is_flag or each.metavar == "" else f" {each.metavar or each.name.upper()}"
+                lines += _terms([(", ".join(each.opts) + value, each.help or "")])
+    lines += [
         *_section("EXIT STATUS", _terms((str(code), meaning) for code, meaning in _EXIT_CODES)),
         *_section("ENVIRONMENT", _terms(_ENVIRONMENT)),
         *_section("FILES", _terms(_FILES)),
@@ -65,19 +73,6 @@ def _named(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:  # noqa: 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     yield f".SH {title}"
     yield from lines
-
-
-def _command(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401  Typer's own Click is untyped
-    arguments = [each.metavar or each.name.upper() for each in command.params if each.param_type_name == "argument"]
-    yield f".SS stocksync {' '.join([name, *map(_plain, arguments)])}"
-    yield from _text(_paragraphs(command.help))
-    options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
-    yield from _terms((_option(each), each.help or "") for each in options)
-
-
-def _option(option: Any) -> str:  # noqa: ANN401  as above
-    value = "" if option.is_flag or option.metavar == "" else f" {option.metavar or option.name.upper()}"
-    return ", ".join(option.opts) + value
 
 
 def _paragraphs(text: str | None) -> list[str]:

@@ -27,7 +27,6 @@ from stocksync.cli.program import (
 from stocksync.cli.terminal import err, out, print_csv, print_json, progress
 from stocksync.config import Config
 from stocksync.core.answers import Preview
-from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, plan_for
 from stocksync.core.report import Outcome
@@ -151,7 +150,13 @@ def _decide(
         (err if as_json else out).print(rendered_plan.summary(shown))
     if asks:
         typer.confirm(f"{'Approve' if decision is Decision.APPROVED else 'Reject'} this?", abort=True, err=True)
-    decided = wait_for(app.decide(config, shown, decision, by or _who(), guard))
+    if not by:
+        try:
+            user = getpass.getuser()
+        except (OSError, KeyError):  # a container's user id may have no name
+            user = "somebody"
+        by = f"{user}@{socket.gethostname()}"
+    decided = wait_for(app.decide(config, shown, decision, by, guard))
     if as_json:
         print_json(rendered_plan.decided_record(decided))
     else:
@@ -185,7 +190,11 @@ def drift(
         print_json(reports)
     for report in [] if as_json or as_csv else reports:
         out.print(rendered.audit(report, limit))
-    raise typer.Exit(_drift_code(reports))
+    if any(report.error for report in reports):
+        raise typer.Exit(1)
+    if any(report.held for report in reports):
+        raise typer.Exit(3)
+    raise typer.Exit(1 if any(report.unmended for report in reports) else 0)
 
 
 def retry(
@@ -212,19 +221,3 @@ def retry(
         print_json(rows)
     for name, number in {} if as_json else rows.items():
         out.print(f"{name}: the next poll tries {many(number, 'row')} again")
-
-
-def _drift_code(reports: Sequence[AuditReport]) -> int:
-    if any(report.error for report in reports):
-        return 1
-    if any(report.held for report in reports):
-        return 3
-    return 1 if any(report.unmended for report in reports) else 0
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container's user id may have no name
-        user = "somebody"
-    return f"{user}@{socket.gethostname()}"

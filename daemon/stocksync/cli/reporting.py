@@ -1,7 +1,7 @@
 """Commands for those downstream: changes and levels."""
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime, time, timedelta
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from stocksync.cli.program import Account, AsCsv, AsJson, ConfigFile, Debug, kno
 from stocksync.cli.stream import as_json as encodable
 from stocksync.cli.terminal import note, out, print_csv, print_json, print_raw
 from stocksync.core.jsonable import dumps
-from stocksync.ports import LedgerRow, Level
+from stocksync.ports import LedgerRow
 
 _DAY = len("2026-11-01")
 
@@ -40,10 +40,7 @@ def changes(
     """
     loaded = settings(config, debug=debug)
     found = app.changes(loaded, known(loaded, account), after, follow=follow)
-    if as_csv:
-        wait_for(_print_csv_lines(found))
-        return
-    wait_for(_print_lines(found) if as_json else _print_rows(found, follow=follow))
+    wait_for(_print_changes(found, follow=follow, as_csv=as_csv, as_json=as_json))
 
 
 def levels(
@@ -66,56 +63,43 @@ def levels(
     $ stocksync levels --at 2026-11-01T14:30 --account main
     """
     loaded = settings(config, debug=debug)
-    found = wait_for(app.levels(loaded, known(loaded, account), _instant(at)))
+    moment = None
+    if at is not None:
+        try:
+            moment = datetime.fromisoformat(at)
+        except ValueError as error:
+            raise typer.BadParameter("write it as 2026-11-01 or 2026-11-01T14:30", param_hint="--at") from error
+        if len(at) == _DAY:
+            moment = datetime.combine(moment.date() + timedelta(days=1), time())
+        moment = moment.astimezone()
+    found = wait_for(app.levels(loaded, known(loaded, account), moment))
     if as_csv:
         print_csv(csv_rows.levels(found))
     elif as_json:
         print_json([{"level": level, "location": name} for level, name in found])
     else:
-        _print_levels(found)
+        made = table("account", "SKU", "location", "quantity", f"written ({zone()})", right=("quantity",))
+        for level, name in found:
+            since = Text("before the ledger" if level.since is None else clock(level.since))
+            where, quantity = located(level.place, name), figure(level.quantity)
+            made.add_row(Text(level.account), Text(clean(level.sku)), where, quantity, since)
+        out.print(made)
+        note(many(len(found), "figure"))
 
 
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("write it as 2026-11-01 or 2026-11-01T14:30", param_hint="--at") from error
-    if len(text) == _DAY:
-        moment = datetime.combine(moment.date() + timedelta(days=1), time())
-    return moment.astimezone()
-
-
-async def _print_lines(rows: AsyncIterator[LedgerRow]) -> None:
-    async for row in rows:
-        print_raw(encodable(dumps(row).decode("utf-8"), sys.stdout.encoding) + "\n")
-
-
-async def _print_csv_lines(rows: AsyncIterator[LedgerRow]) -> None:
-    print_csv(csv_rows.ledger([]))
-    async for row in rows:
-        print_csv(csv_rows.Sheet((), [csv_rows.ledger_row(row)]))
-
-
-async def _print_rows(rows: AsyncIterator[LedgerRow], *, follow: bool) -> None:
-    if not follow:
+async def _print_changes(rows: AsyncIterator[LedgerRow], *, follow: bool, as_csv: bool, as_json: bool) -> None:
+    if not (follow or as_csv or as_json):
         out.print(product.history([row async for row in rows], out.width))
         return
+    if as_csv:
+        print_csv(csv_rows.ledger([]))
     async for row in rows:
-        where = located(row.change.place, row.location)
-        before, now = figure(row.change.before), figure(row.change.after)
-        out.print(
-            Text.assemble(f"{row.id}  {clock(row.at)}  {clean(row.change.sku)}  ", where, "  ", before, " → ", now)
-        )
-
-
-def _print_levels(found: Sequence[tuple[Level, str]]) -> None:
-    made = table("account", "SKU", "location", "quantity", f"written ({zone()})", right=("quantity",))
-    for level, name in found:
-        since = "before the ledger" if level.since is None else clock(level.since)
-        made.add_row(
-            Text(level.account), Text(clean(level.sku)), located(level.place, name), figure(level.quantity), Text(since)
-        )
-    out.print(made)
-    note(many(len(found), "figure"))
+        if as_csv:
+            print_csv(csv_rows.Sheet((), [csv_rows.ledger_row(row)]))
+        elif as_json:
+            print_raw(encodable(dumps(row).decode("utf-8"), sys.stdout.encoding) + "\n")
+        else:
+            title = f"{row.id}  {clock(row.at)}  {clean(row.change.sku)}  "
+            before, now = figure(row.change.before), figure(row.change.after)
+            where = located(row.change.place, row.location)
+            out.print(Text.assemble(title, where, "  ", before, " → ", now))

@@ -80,8 +80,10 @@ def once(
         show_previews(previews, as_json=as_json)
     elif as_json:
         print_json(reports)
-    else:
-        _print_reports(reports)
+    for index, cycle_report in enumerate([] if dry_run or as_json else reports):
+        if index:
+            out.print()
+        out.print(cycle.report(cycle_report))
     if not dry_run:
         raise typer.Exit(exit_code(reports))
 
@@ -165,21 +167,11 @@ def simulator(
 
 def exit_code(reports: Sequence[CycleReport]) -> int:
     """Give what `once` ends with: 1 before 3 before 0."""
-    if any(_failed(report) for report in reports):
-        return 1
+    for report in reports:
+        read_badly = report.outcome is not Outcome.EMPTY and report.verdict is not Verdict.COMPLETE
+        if report.outcome not in WELL or read_badly or report.unwell:
+            return 1
     return 3 if any(report.outcome is Outcome.HELD for report in reports) else 0
-
-
-def _failed(report: CycleReport) -> bool:
-    read_badly = report.outcome is not Outcome.EMPTY and report.verdict is not Verdict.COMPLETE
-    return report.outcome not in WELL or read_badly or report.unwell
-
-
-def _print_reports(reports: Sequence[CycleReport]) -> None:
-    for index, report in enumerate(reports):
-        if index:
-            out.print()
-        out.print(cycle.report(report))
 
 
 def _announce(started: "Simulator") -> None:

@@ -38,7 +38,7 @@ from stocksync.core.health import in_words, worst_first
 from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.core.model import show
 from stocksync.core.report import CycleReport
-from stocksync.ports import AccountStatus, Quarantined
+from stocksync.ports import AccountStatus
 
 _RECENT = 5
 _OLDEST = 5
@@ -66,39 +66,40 @@ def _account(value: AccountStatus, health: Health, now: datetime) -> RenderableT
     parts: list[RenderableType] = [title, *(Text(f"  {clean(why)}", style=worry) for why in health.reasons)]
     parts.append(_facts(value, now))
     if value.cycles:
-        parts += [Text(), _cycles(value.cycles[:_RECENT]), *_errors(value.cycles[:_RECENT])]
+        parts += [Text(), *_cycles(value.cycles[:_RECENT])]
     if value.quarantine:
-        parts += [Text(), *_quarantine(value.quarantine[:_OLDEST], value.quarantined, now)]
+        parts += [Text(), Text("  set aside, the oldest first", style="bold")]
+    for one in value.quarantine[:_OLDEST]:
+        product = one.sku or (f"product {one.product_id}" if one.product_id else "a row without an id")
+        where = f" @ {located(one.place, one.location)}" if one.place else ""
+        tried = f"  {one.side}, tried {many(one.attempts, 'time')}, for {in_words(now - one.first_at)}"
+        parts.append(Text.assemble((f"  {clean(product)}{where}", "bold"), (tried, FAINT)))
+        parts.append(Text(f"    {clean(one.reason)}", style=WARN))
+    more = value.quarantined - min(_OLDEST, len(value.quarantine))
+    if value.quarantine and more > 0:
+        parts.append(Text(f"  … and {count(more)} more; --json shows a hundred", style=FAINT))
     return Group(*parts)
 
 
 def _facts(value: AccountStatus, now: datetime) -> Table:
     failures = value.consecutive_failures
+    stock = Text(f"{count(value.cells)} in {many(value.products, 'product')}")
+    if value.unknown:
+        stock.append(f", {count(value.unknown)} unknown (oldest {ago(value.oldest_unknown, now)})", style=WARN)
+    if value.quarantined:
+        stock.append(f", {count(value.quarantined)} quarantined", style=WARN)
     return facts(
         ("attempted", ago(value.last_attempt, now)),
         ("complete", ago(value.last_complete, now)),
         ("written", ago(value.last_push, now)),
-        ("cells", _cells(value, now)),
+        ("cells", stock),
         ("unpushed", Text(f"oldest {ago(value.oldest_unpushed, now)}" if value.oldest_unpushed else "", style=WARN)),
         ("failures", Text(f"{failures} in a row" if failures else "", style=BAD)),
-        ("held", _held(value, now)),
+        ("held", Text("\n").join(_held_plan(plan, now) for plan in value.plans)),
         ("left over", orphaned(value.orphaned)),
         ("drift", _drift(value.audit, now)),
         ("writer", Text(_writer(value, now), style=FAINT)),
     )
-
-
-def _cells(value: AccountStatus, now: datetime) -> Text:
-    text = Text(f"{count(value.cells)} in {many(value.products, 'product')}")
-    if value.unknown:
-        text.append(f", {count(value.unknown)} unknown (oldest {ago(value.oldest_unknown, now)})", style=WARN)
-    if value.quarantined:
-        text.append(f", {count(value.quarantined)} quarantined", style=WARN)
-    return text
-
-
-def _held(value: AccountStatus, now: datetime) -> Text:
-    return Text("\n").join(_held_plan(plan, now) for plan in value.plans)
 
 
 def _held_plan(plan: HeldPlan, now: datetime) -> Text:
@@ -132,7 +133,7 @@ def _writer(value: AccountStatus, now: datetime) -> str:
     return f"{clean(value.owner)}, epoch {value.epoch}{until}"
 
 
-def _cycles(values: Sequence[CycleReport]) -> Table:
+def _cycles(values: Sequence[CycleReport]) -> Iterator[RenderableType]:
     right = ("read", "applied", "held", "set aside")
     made = table(f"  last cycles ({zone()})", "", *right, right=right)
     for value in values:
@@ -140,26 +141,11 @@ def _cycles(values: Sequence[CycleReport]) -> Table:
         figures = (count(number) for number in (counts.read, counts.applied, counts.held, counts.quarantined))
         said = cycle_format.headline(value, named=False)
         made.add_row(Text(f"  {clock(value.started_at)}", no_wrap=True), said, *figures)
-    return made
-
-
-def _errors(values: Sequence[CycleReport]) -> Iterator[Text]:
-    """Give each error once, below the table: five polls that fail alike say it five times."""
+    yield made
+    # Each error once, below the table: five polls that fail alike would say it five times.
     errors = Counter(clean(value.error) for value in values if value.error)
     for error, times in errors.items():
         yield Text.assemble((f"  {error}", BAD), (f"  ({times} times)" if times > 1 else "", FAINT))
-
-
-def _quarantine(values: Sequence[Quarantined], total: int, now: datetime) -> Iterator[RenderableType]:
-    yield Text("  set aside, the oldest first", style="bold")
-    for value in values:
-        product = value.sku or (f"product {value.product_id}" if value.product_id else "a row without an id")
-        where = f" @ {located(value.place, value.location)}" if value.place else ""
-        tried = f"  {value.side}, tried {many(value.attempts, 'time')}, for {in_words(now - value.first_at)}"
-        yield Text.assemble((f"  {clean(product)}{where}", "bold"), (tried, FAINT))
-        yield Text(f"    {clean(value.reason)}", style=WARN)
-    if total > len(values):
-        yield Text(f"  … and {count(total - len(values))} more; --json shows a hundred", style=FAINT)
 
 
 def audit(value: AuditReport, limit: int = _EXAMPLES) -> RenderableType:

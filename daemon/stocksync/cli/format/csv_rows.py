@@ -1,6 +1,6 @@
 """What commands print as tables, as rows for spreadsheets: one heading a column, one record a line."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stocksync.core.answers import Explanation, Health, Preview, StockAnswer
@@ -38,17 +38,16 @@ def statuses(found: Sequence[tuple[AccountStatus, Health]]) -> Sheet:
         "account", "well", "state", "lag_seconds", "limit_seconds", "last_complete", "last_push", "cells", "products",
         "held", "quarantined", "unknown", "drift", "consecutive_failures", "reasons",
     )  # fmt: skip
-    return Sheet(head, (_status(status, health) for status, health in found))
-
-
-def _status(status: AccountStatus, health: Health) -> Cells:
-    held = sum(len(plan.changes) for plan in status.waiting)
-    drift = status.audit.drifted + status.audit.strange if status.audit else None
-    return (
-        status.account, health.well, health.word, health.lag, health.limit, status.last_complete, status.last_push,
-        status.cells, status.products, held, status.quarantined, status.unknown, drift, status.consecutive_failures,
-        health.reasons,
-    )  # fmt: skip
+    rows: list[Cells] = []
+    for status, health in found:
+        held = sum(len(plan.changes) for plan in status.waiting)
+        drift = status.audit.drifted + status.audit.strange if status.audit else None
+        rows.append((
+            status.account, health.well, health.word, health.lag, health.limit, status.last_complete, status.last_push,
+            status.cells, status.products, held, status.quarantined, status.unknown, drift, status.consecutive_failures,
+            health.reasons,
+        ))  # fmt: skip
+    return Sheet(head, rows)
 
 
 def stock(answers: Sequence[StockAnswer]) -> Sheet:
@@ -57,16 +56,16 @@ def stock(answers: Sequence[StockAnswer]) -> Sheet:
         "account", "product_id", "sku", "name", "tracked", "fresh", "location", "location_name", "qoyod", "should_be",
         "written", "target", "in_target", "confirmed_at", "changed_at", "remark", "note",
     )  # fmt: skip
-    return Sheet(head, (row for answer in answers for row in _places(answer)))
-
-
-def _places(answer: StockAnswer) -> Iterator[Cells]:
-    product = (answer.account, answer.product_id, answer.sku, answer.name, answer.tracked, answer.fresh)
-    for place in answer.places:
-        written = place.snapshot if place.sent is None else place.sent
-        figures = (place.source, place.desired, written, place.target, place.in_target)
-        names = " + ".join(name for name in place.locations.values() if name)
-        yield (*product, place.place, names, *figures, place.confirmed_at, place.changed_at, place.remark, answer.note)
+    rows: list[Cells] = []
+    for answer in answers:
+        product = (answer.account, answer.product_id, answer.sku, answer.name, answer.tracked, answer.fresh)
+        for place in answer.places:
+            names = " + ".join(name for name in place.locations.values() if name)
+            written = place.snapshot if place.sent is None else place.sent
+            figures = (place.source, place.desired, written, place.target, place.in_target)
+            since = (place.confirmed_at, place.changed_at)
+            rows.append((*product, place.place, names, *figures, *since, place.remark, answer.note))
+    return Sheet(head, rows)
 
 
 def explained(values: Sequence[Explanation]) -> Sheet:
@@ -100,21 +99,19 @@ def ledger(rows: Iterable[LedgerRow]) -> Sheet:
 def previews(found: Sequence[Preview]) -> Sheet:
     """Give every change that would be written or held."""
     head = ("account", "would_be", "name", *_CHANGE, "guards", "plan_id")
-    return Sheet(head, (row for preview in found for row in _preview(preview)))
-
-
-def _preview(preview: Preview) -> Iterator[Cells]:
-    account = preview.report.account
-    for change in preview.apply:
-        name = preview.names.get(change.product_id, "")
-        yield (account, "written", name, *_change(change, preview.places.get(change.place, "")), (), "")
-    plans = [plan for plan in (preview.held, preview.healing, *preview.decided) if plan is not None]
-    for plan in plans:
-        state = "held" if plan.decision is Decision.WAITING else plan.decision.value
-        for held in plan.changes:
-            change, name = held.change, held.name or preview.names.get(held.change.product_id, "")
-            where = held.location or preview.places.get(change.place, "")
-            yield (account, state, name, *_change(change, where), held.guards, plan.plan_id)
+    rows: list[Cells] = []
+    for preview in found:
+        account = preview.report.account
+        for change in preview.apply:
+            name, where = preview.names.get(change.product_id, ""), preview.places.get(change.place, "")
+            rows.append((account, "written", name, *_change(change, where), (), ""))
+        plans = [plan for plan in (preview.held, preview.healing, *preview.decided) if plan is not None]
+        for plan, held in ((one, each) for one in plans for each in one.changes):
+            state = "held" if plan.decision is Decision.WAITING else plan.decision.value
+            name = held.name or preview.names.get(held.change.product_id, "")
+            where = held.location or preview.places.get(held.change.place, "")
+            rows.append((account, state, name, *_change(held.change, where), held.guards, plan.plan_id))
+    return Sheet(head, rows)
 
 
 def audits(reports: Sequence[AuditReport]) -> Sheet:

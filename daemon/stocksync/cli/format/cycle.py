@@ -28,7 +28,7 @@ from stocksync.cli.format.held_plan import changes, decided_line, extent_of_chan
 from stocksync.core.answers import Preview
 from stocksync.core.health import NEW_KEY
 from stocksync.core.model import Verdict
-from stocksync.core.report import Counts, CycleReport, Outcome
+from stocksync.core.report import CycleReport, Outcome
 
 _WORDS: Mapping[Outcome, tuple[str, str, str]] = {
     Outcome.DONE: (WELL, GOOD, "done"),
@@ -45,8 +45,24 @@ def report(value: CycleReport) -> RenderableType:
     """Show how one cycle went."""
     if value.outcome is Outcome.UNAUTHORIZED:
         return Group(headline(value), Text(f"  → {NEW_KEY}", style="bold"), _details(value))
-    counts: list[RenderableType] = [Text(), _counts(value.counts), Text()] if value.counts.read else []
-    return Group(headline(value), *counts, _details(value))
+    if not value.counts.read:
+        return Group(headline(value), _details(value))
+    counts = value.counts
+    parts = (
+        ("read", counts.read, "bold"),
+        ("= unchanged", counts.unchanged, ""),
+        ("+ applied", counts.applied, GOOD),
+        ("+ held", counts.held, WARN),
+        ("+ quarantined", counts.quarantined, WARN),
+        ("+ ignored", counts.ignored, ""),
+        ("+ unpushed", counts.unpushed, BAD),
+    )
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for _ in parts:
+        grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(*(Text(f"  {title}" if title == "read" else title, style=FAINT) for title, _, _ in parts))
+    grid.add_row(*(Text(count(number), style=style if number else FAINT) for _, number, style in parts))
+    return Group(headline(value), Text(), grid, Text(), _details(value))
 
 
 def headline(value: CycleReport, *, named: bool = True) -> Text:
@@ -102,25 +118,10 @@ def _verdict_line(value: Preview) -> Text:
     return line
 
 
-def _counts(value: Counts) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    parts = (
-        ("read", value.read, "bold"),
-        ("= unchanged", value.unchanged, ""),
-        ("+ applied", value.applied, GOOD),
-        ("+ held", value.held, WARN),
-        ("+ quarantined", value.quarantined, WARN),
-        ("+ ignored", value.ignored, ""),
-        ("+ unpushed", value.unpushed, BAD),
-    )
-    for _ in parts:
-        grid.add_column(justify="right", no_wrap=True)
-    grid.add_row(*(Text(f"  {title}" if title == "read" else title, style=FAINT) for title, _, _ in parts))
-    grid.add_row(*(Text(count(number), style=style if number else FAINT) for _, number, style in parts))
-    return grid
-
-
 def _details(value: CycleReport) -> RenderableType:
+    held = listed(value.guards, FAINT)
+    if value.plan_id:
+        held = Text.assemble((f"{value.effect}\n", WARN), about_a_held_plan(value.plan_id))
     catalogue = f"{many(value.total, 'product')}, " if value.total is not None else ""
     phases = ", ".join(f"{clean(phase)} {seconds(taken)}" for phase, taken in value.phases.items())
     return facts(
@@ -128,7 +129,7 @@ def _details(value: CycleReport) -> RenderableType:
         ("reading", f"{value.verdict or 'none'}: {catalogue}{many(value.pages, 'page')}"),
         ("because", Text(clean("; ".join(value.reasons)), style=WARN)),
         ("written", listed(value.changes)),
-        ("held", _held(value)),
+        ("held", held),
         ("set aside", Text("" if value.unwell else clean(value.refusal), style=WARN)),
         ("left over", orphaned(value.orphaned)),
         ("ignored", _plain(value.ignored)),
@@ -143,9 +144,3 @@ def _details(value: CycleReport) -> RenderableType:
 def _plain(counts: Mapping[str, int]) -> Text:
     """List counts by names that are no labels of a metric here."""
     return listed({name.replace("_", " "): number for name, number in counts.items()})
-
-
-def _held(value: CycleReport) -> Text:
-    if not value.plan_id:
-        return listed(value.guards, FAINT)
-    return Text.assemble((f"{value.effect}\n", WARN), about_a_held_plan(value.plan_id))

@@ -19,6 +19,7 @@ WELL, WAITS, FAILS = "✓", "!", "✗"
 
 _JOINERS_AND_MARKS = "\u200c\u200d\u200e\u200f\u061c"
 """Arabic, Persian and emoji are spelled with these; unlike the other direction characters they turn nothing around."""
+_HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co"})
 
 
 def clean(text: str) -> str:
@@ -26,13 +27,9 @@ def clean(text: str) -> str:
 
     Lines stay lines, indented, so that none can pass for one of ours.
     """
-    lines = hidden(text).replace("\t", " ").splitlines()
-    return "\n    ".join("".join(map(_clean, line)) for line in lines)
-
-
-def _clean(sign: str) -> str:
-    harmful = unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"} and sign not in _JOINERS_AND_MARKS
-    return "�" if harmful else sign
+    text = "\n    ".join(hidden(text).replace("\t", " ").splitlines())
+    harmful = {sign for sign in set(text) - {"\n", *_JOINERS_AND_MARKS} if unicodedata.category(sign) in _HARMFUL}
+    return "".join("�" if sign in harmful else sign for sign in text)
 
 
 def count(number: int) -> str:

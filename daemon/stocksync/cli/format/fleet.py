@@ -1,13 +1,13 @@
 """Schedules and workers, for people."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from stocksync.cli.format.elements import BAD, FAILS, FAINT, GOOD, WAITS, WARN, WELL, ago, clean, listed, many, table
-from stocksync.core.fleet_status import FleetStatus, ScheduleStatus, ScheduleStep, Verb
+from stocksync.core.fleet_status import FleetStatus, ScheduleStep, Verb
 from stocksync.core.health import in_words
 
 _SHOWN = 200
@@ -22,9 +22,14 @@ def steps(found: Sequence[ScheduleStep]) -> RenderableType:
     """Show what `fleet apply` does, a line a schedule; of thousands the first ones."""
     if not found:
         return Text("the schedules are as the configuration wants them")
-    more = len(found) - _SHOWN
-    rest = [Text(f"… and {many(more, 'more schedule')}", style=FAINT)] if more > 0 else []
-    return Group(*map(_step, found[:_SHOWN]), *rest, Text(), in_short(found))
+    lines = []
+    for one in found[:_SHOWN]:
+        sign, style = _VERBS[one.verb]
+        what = f"  {one.kind:<5}  {clean(one.account)}  "
+        lines.append(Text.assemble((f"{sign} {one.verb:<6}", style), what, (one.why, FAINT)))
+    if (more := len(found) - _SHOWN) > 0:
+        lines.append(Text(f"… and {many(more, 'more schedule')}", style=FAINT))
+    return Group(*lines, Text(), in_short(found))
 
 
 def in_short(found: Sequence[ScheduleStep]) -> Text:
@@ -32,48 +37,29 @@ def in_short(found: Sequence[ScheduleStep]) -> Text:
     return listed(Counter(str(one.verb) for one in found))
 
 
-def _step(one: ScheduleStep) -> Text:
-    sign, style = _VERBS[one.verb]
-    return Text.assemble((f"{sign} {one.verb:<6}", style), f"  {one.kind:<5}  {clean(one.account)}  ", (one.why, FAINT))
-
-
 def status(found: FleetStatus) -> RenderableType:
     """Show the workers, and every schedule that is not simply waiting for its time."""
-    return Group(*_workers(found), Text(), *_schedules(found))
-
-
-def _workers(found: FleetStatus) -> Iterator[RenderableType]:
-    if not found.workers:
-        yield Text(f"{FAILS} no worker lives: stocksync worker", style=BAD)
-        return
-    rows = table("worker", "asked for work")
-    for one in found.workers:
-        rows.add_row(clean(one.identity), ago(one.last_asked, found.at))
-    yield rows
-
-
-def _schedules(found: FleetStatus) -> Iterator[RenderableType]:
+    workers = table("worker", "asked for work")
+    for worker in found.workers:
+        workers.add_row(clean(worker.identity), ago(worker.last_asked, found.at))
+    nobody = Text(f"{FAILS} no worker lives: stocksync worker", style=BAD)
+    parts: list[RenderableType] = [workers if found.workers else nobody, Text()]
     states = Counter(one.state for one in found.schedules)
     well = Text(f"{many(len(found.schedules), 'schedule')}: ")
-    yield well.append_text(listed(states))
+    parts.append(well.append_text(listed(states)))
     odd = [one for one in found.schedules if one.state != "waits"]
     if odd:
         rows = table("", "account", "", "every", "last started", "")
         for one in odd[:_SHOWN]:
             mark, style = _STATES[one.state]
             last = ago(one.last, found.at)
-            rows.add_row(Text(mark, style=style), clean(one.account), one.kind, in_words(one.every), last, _why(one))
-        yield rows
+            state = f"{one.state}: {clean(one.note)}" if one.note else one.state
+            why = f"late by {in_words(one.late_by)}" if one.late_by else state
+            rows.add_row(Text(mark, style=style), clean(one.account), one.kind, in_words(one.every), last, why)
+        parts.append(rows)
     if len(odd) > _SHOWN:
-        yield Text(f"… and {many(len(odd) - _SHOWN, 'more schedule')}; --json shows all", style=FAINT)
+        parts.append(Text(f"… and {many(len(odd) - _SHOWN, 'more schedule')}; --json shows all", style=FAINT))
     if any(one.state == "missing" for one in odd) or found.strays:
         strays = f"{many(len(found.strays), 'schedule')} of accounts that are not configured; " if found.strays else ""
-        yield Text(f"{strays}make them equal: stocksync fleet apply", style=WARN)
-
-
-def _why(one: ScheduleStatus) -> str:
-    return (
-        f"late by {in_words(one.late_by)}"
-        if one.late_by
-        else f"{one.state}{f': {clean(one.note)}' if one.note else ''}"
-    )
+        parts.append(Text(f"{strays}make them equal: stocksync fleet apply", style=WARN))
+    return Group(*parts)

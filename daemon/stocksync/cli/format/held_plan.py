@@ -42,7 +42,18 @@ _KINDS = {Kind.ZERO: WARN, Kind.DEACTIVATE: BAD, Kind.DELETE: BAD, Kind.INSERT: 
 def held_plan(plan: HeldPlan, limit: int) -> RenderableType:
     """Show what waits for a person or was decided, row by row, the largest falls first."""
     shown = _held_changes(worst_rows(plan, limit), guards=True)
-    return Group(*_head(plan), shown, *_and_more(len(plan.changes), limit), *_what_to_type(plan))
+    parts: list[RenderableType] = [*_head(plan), shown, *_and_more(len(plan.changes), limit)]
+    if plan.decision is not Decision.WAITING:
+        said = f"  {plan.decision} by {clean(plan.decided_by)}; {_follows(plan)}"
+        parts.append(Text(said, style=FAINT))
+    elif not plan.plan_id:
+        said = "  only shown, not kept: `stocksync plan` keeps it, under an id to approve or reject"
+        parts.append(Text(said, style=FAINT))
+    else:
+        parts.append(Text(f"  waits since {clock(plan.created_at)} {zone()}"))
+        parts.append(Text.assemble("  right?  ", (f"stocksync approve {plan.plan_id}", "bold")))
+        parts.append(Text.assemble("  wrong?  ", (f"stocksync reject {plan.plan_id}", "bold")))
+    return Group(*parts)
 
 
 def decided_line(plan: HeldPlan) -> Text:
@@ -97,7 +108,13 @@ def decisions(plans: Sequence[HeldPlan]) -> RenderableType:
         style = GOOD if plan.decision is Decision.APPROVED else ""
         parts.append(Text.assemble(f"  {when}  ", (plan.decision.value, style), f" by {clean(plan.decided_by)}"))
         parts.append(Text(f"    plan {plan.plan_id}, which waited since {clock(plan.created_at)}", style=FAINT))
-        parts += [Text("    ").append_text(_one_line(held)) for held in plan.changes[:_FALLS]]
+        for held in plan.changes[:_FALLS]:
+            change = held.change
+            what = Text.assemble("    ", clean(change.sku) or f"id {change.product_id}")
+            if change.place:
+                what.append(" @ ").append_text(located(change.place, held.location))
+            before = "nothing" if change.before is None else show(change.before)
+            parts.append(what.append(f": {before} → {show(change.after)}"))
         more = len(plan.changes) - _FALLS
         parts += [Text(f"    … and {count(more)} more", style=FAINT)] if more > 0 else []
     return Group(*parts)
@@ -124,30 +141,12 @@ def _and_more(number: int, limit: int) -> Iterator[Text]:
         yield Text(f"  … and {count(number - limit)} more; --limit {number} shows all, --json too", style=FAINT)
 
 
-def _one_line(held: HeldChange) -> Text:
-    change = held.change
-    where = Text.assemble(" @ ", located(change.place, held.location)) if change.place else Text()
-    before = "nothing" if change.before is None else show(change.before)
-    return Text.assemble(clean(change.sku) or f"id {change.product_id}", where, f": {before} → {show(change.after)}")
-
-
 def _head(plan: HeldPlan) -> Iterator[RenderableType]:
     yield Text.assemble((f"{WAITS} ", WARN), (f"held in {clean(plan.account)}: {headline(plan)}", "bold yellow"))
     if plan.cause == "heal":
         yield Text("  what was edited in the target would be put back", style=WARN)
     for guard, sentence in plan.reasons.items():
         yield Text(f"  {guard}: {clean(sentence)}", style=WARN)
-
-
-def _what_to_type(plan: HeldPlan) -> Iterator[Text]:
-    if plan.decision is not Decision.WAITING:
-        yield Text(f"  {plan.decision} by {clean(plan.decided_by)}; {_follows(plan)}", style=FAINT)
-    elif not plan.plan_id:
-        yield Text("  only shown, not kept: `stocksync plan` keeps it, under an id to approve or reject", style=FAINT)
-    else:
-        yield Text(f"  waits since {clock(plan.created_at)} {zone()}")
-        yield Text.assemble("  right?  ", (f"stocksync approve {plan.plan_id}", "bold"))
-        yield Text.assemble("  wrong?  ", (f"stocksync reject {plan.plan_id}", "bold"))
 
 
 def _follows(plan: HeldPlan) -> str:

@@ -43,7 +43,9 @@ def stock(value: StockAnswer, now: datetime) -> RenderableType:
         "  location", "Qoyod", "should be", "written", "target", "", right=("Qoyod", "should be", "written", "target")
     )
     for place in value.places:
-        made.add_row(*_place(place))
+        title = Text("  ").append_text(located(place.place, _names(place.locations)))
+        figures = (place.source, place.desired, place.snapshot if place.sent is None else place.sent, place.target)
+        made.add_row(title, *(figure(each) for each in figures), _compared(place))
     parts.append(made if value.places else Text("  no stock is known", style=WARN))
     remarked = [place for place in value.places if place.remark]
     parts += [
@@ -66,7 +68,16 @@ def explanation(value: Explanation, now: datetime) -> RenderableType:
     if value.remark:
         parts.append(Text(f"  {clean(value.remark)}", style=WARN))
     for cell in value.cells:
-        parts += [Text(), *_cell(cell, now)]
+        times = _times(cell.confirmed_at, cell.changed_at, now)
+        name = str(_named(cell.place, cell.locations))
+        ends = facts(
+            ("  should be", figure(cell.desired)),
+            ("  about to be", figure(cell.intent, "")),
+            ("  written", figure(cell.acked if cell.sent is None else cell.sent, "never")),
+            ("  target", _live(cell)),
+            ("  remark", Text(clean(cell.remark), style=WARN)),
+        )
+        parts += [Text(), Text.assemble("  ", (name, "bold"), (f"  {times}", FAINT)), *_steps(cell), ends]
     return Group(*parts)
 
 
@@ -80,19 +91,21 @@ def history(rows: Sequence[LedgerRow], width: int = 120) -> RenderableType:
     for row in rows:
         ids = (Text(row.cycle_id, style=FAINT, no_wrap=True),) if cycle else ()
         skus = (Text(clean(row.change.sku)),) if sku else ()
-        made.add_row(Text(clock(row.at), no_wrap=True), *skus, *_ledger(row), *ids)
+        change = row.change
+        before = Text("nothing", style=FAINT) if change.before is None else Text(show(change.before))
+        after, cause = figure(change.after), Text(clean(change.cause))
+        if row.read_back is not None:
+            after.append(f", became {show(row.read_back)}", style=WARN)
+        if change.kind is not Kind.UPDATE:
+            cause.append(f" ({change.kind})", style=WARN if change.kind.destructive else FAINT)
+        where = located(change.place, row.location)
+        made.add_row(Text(clock(row.at), no_wrap=True), *skus, where, before, after, cause, *ids)
     return made
 
 
 def _title(account: str, product_id: int, sku: str, name: str, aside: tuple[str, str]) -> Text:
     who = f"  {clean(name)}  (id {product_id}, {clean(account)})"
     return Text.assemble((clean(sku) or "no SKU", "bold"), who, "  ", aside)
-
-
-def _place(value: LocationStock) -> tuple[Text | str, ...]:
-    title = Text("  ").append_text(located(value.place, _names(value.locations)))
-    figures = (value.source, value.desired, value.snapshot if value.sent is None else value.sent, value.target)
-    return (title, *(figure(each) for each in figures), _compared(value))
 
 
 def _compared(value: LocationStock) -> Text:
@@ -117,20 +130,6 @@ def _names(locations: Mapping[int, str]) -> str:
 
 def _named(place: str, locations: Mapping[int, str]) -> Text:
     return located(place or "all locations", _names(locations))
-
-
-def _cell(value: CellExplanation, now: datetime) -> list[RenderableType]:
-    times = _times(value.confirmed_at, value.changed_at, now)
-    name = _named(value.place, value.locations)
-    title = Text.assemble("  ", Text(str(name), style="bold"), (f"  {times}", FAINT))
-    ends = facts(
-        ("  should be", figure(value.desired)),
-        ("  about to be", figure(value.intent, "")),
-        ("  written", figure(value.acked if value.sent is None else value.sent, "never")),
-        ("  target", _live(value)),
-        ("  remark", Text(clean(value.remark), style=WARN)),
-    )
-    return [title, *_steps(value), ends]
 
 
 def _steps(value: CellExplanation) -> list[RenderableType]:
@@ -160,16 +159,3 @@ def _live(value: CellExplanation) -> Text:
         text.append("  active" if live.active else "  not active", style=FAINT)
     same = value.desired is not None and live.holds(value.desired)
     return text.append(f"  {WELL}" if same else "  differs", style=GOOD if same else WARN)
-
-
-def _ledger(row: LedgerRow) -> tuple[Text | str, ...]:
-    change = row.change
-    before = Text("nothing", style=FAINT) if change.before is None else Text(show(change.before))
-    where = located(change.place, row.location)
-    after = figure(change.after)
-    if row.read_back is not None:
-        after.append(f", became {show(row.read_back)}", style=WARN)
-    cause = Text(clean(change.cause))
-    if change.kind is not Kind.UPDATE:
-        cause.append(f" ({change.kind})", style=WARN if change.kind.destructive else FAINT)
-    return (where, before, after, cause)

@@ -24,27 +24,18 @@ class Hanging:
         """Render for the width there is."""
         width = options.max_width
         indent = self._indent if width - self._indent >= _NARROWEST else 2
-        for line in _lines(self._text, width, indent):
-            yield from console.render(line, options.update(no_wrap=True, overflow="ignore"))
-
-
-def _lines(text: Text, width: int, indent: int) -> Iterator[Text]:
-    line, used = Text(), 0
-    for piece in _pieces(text):
-        size = cell_len(piece.plain.rstrip())
-        if used and used + size > width and line.plain.strip():
+        lines, used = [Text()], 0
+        for piece in _pieces(self._text):
+            size, skipped = cell_len(piece.plain.rstrip()), 0
+            if used and used + size > width and lines[-1].plain.strip():
+                lines.append(Text(" " * indent))
+                # The space before it ends with the line.
+                used, skipped = indent, len(piece.plain) - len(piece.plain.lstrip())
+            lines[-1].append_text(piece[skipped:])
+            used += cell_len(piece.plain[skipped:])
+        for line in lines:
             line.rstrip()
-            yield line
-            line, used = Text(" " * indent), indent
-            piece = _stripped(piece)  # noqa: PLW2901  the space before it ended with the line
-        line.append_text(piece)
-        used += cell_len(piece.plain)
-    line.rstrip()
-    yield line
-
-
-def _stripped(piece: Text) -> Text:
-    return piece[len(piece.plain) - len(piece.plain.lstrip()) :]
+            yield from console.render(line, options.update(no_wrap=True, overflow="ignore"))
 
 
 def _pieces(text: Text) -> Iterator[Text]:
