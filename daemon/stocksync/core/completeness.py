@@ -85,7 +85,10 @@ def judge(pages: Iterable[Evidence], limit: int = 10_000) -> Judgement:
         return Judgement(Verdict.PARTIAL, _failures(failed), total=total)
     doubts = [*_alone(standing), *_span(found, newest, limit), *_together(standing, newest)]
     doubtful = sorted({page for doubt in doubts for page in doubt.pages if 1 <= page <= limit})
-    seams = tuple(a.page for a, b in pairwise(standing) if b.page == a.page + 1 and not _tight(a, b))
+    # Not tight: page a was neither asked for nor confirmed after page b had arrived.
+    seams = tuple(
+        a.page for a, b in pairwise(standing) if b.page == a.page + 1 and max(a.sent, a.confirmed) <= b.received
+    )
     reasons = [doubt.reason for doubt in doubts]
     if seams and not reasons:
         reasons = [f"{_pages(seams)} read before the one after it and not confirmed since"]
@@ -169,25 +172,20 @@ def _together(standing: Sequence[Evidence], newest: Evidence) -> Iterator[_Doubt
     if other:
         seen = sorted({e.total for e in standing if e.total is not None})
         yield _Doubt(f"{_pages(other)} of another list than the newest (totals {seen[:_NAMED]})", other)
-    yield from _sizes(standing, newest)
+    (total, last), size = newest.says, newest.per_page
+    if total is not None and last is not None:
+        if size is not None and max(1, -(-total // max(1, size))) != max(1, last):
+            yield _Doubt(f"{last} pages of {size} do not fit {total} products")
+        rows = sum(len(e.ids) for e in standing)
+        if rows != total:
+            # Every page is full, but the last one that holds the rest.
+            odd = [
+                e.page
+                for e in standing
+                if size is not None and len(e.ids) != max(0, min(size, total - size * (e.page - 1)))
+            ]
+            yield _Doubt(f"{rows} rows read of {total}", tuple(odd))
     yield from _order(standing)
-
-
-def _sizes(standing: Sequence[Evidence], newest: Evidence) -> Iterator[_Doubt]:
-    total, last = newest.says
-    if total is None or last is None:
-        return
-    size = newest.per_page
-    if size is not None and max(1, -(-total // max(1, size))) != max(1, last):
-        yield _Doubt(f"{last} pages of {size} do not fit {total} products")
-    rows = sum(len(e.ids) for e in standing)
-    if rows != total:
-        odd = [e.page for e in standing if size is not None and len(e.ids) != _expected(e.page, size, total)]
-        yield _Doubt(f"{rows} rows read of {total}", tuple(odd))
-
-
-def _expected(page: int, size: int, total: int) -> int:
-    return max(0, min(size, total - size * (page - 1)))
 
 
 def _order(standing: Sequence[Evidence]) -> Iterator[_Doubt]:
@@ -199,20 +197,13 @@ def _order(standing: Sequence[Evidence]) -> Iterator[_Doubt]:
         ids = [id_ for id_ in evidence.ids if id_ is not None]
         if any(map(ge, [highest, *ids], ids)):
             broken.append(evidence.page)
-            doubtful |= _stale(standing, holder or evidence, evidence)
+            before = holder or evidence
+            seen = max(before.received, evidence.received)
+            doubtful |= {evidence.page} | {e.page for e in standing if e.page >= before.page and e.received < seen}
         if (last := max(ids, default=0)) > highest:
             highest, holder = last, evidence
     if broken:
         yield _Doubt(f"{_pages(broken)} with ids that do not ascend", tuple(sorted(doubtful)))
-
-
-def _stale(standing: Sequence[Evidence], before: Evidence, broken: Evidence) -> set[int]:
-    seen = max(before.received, broken.received)
-    return {broken.page} | {e.page for e in standing if e.page >= before.page and e.received < seen}
-
-
-def _tight(page: Evidence, following: Evidence) -> bool:
-    return max(page.sent, page.confirmed) > following.received
 
 
 def _pages(pages: Sequence[int]) -> str:

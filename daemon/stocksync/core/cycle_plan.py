@@ -1,6 +1,6 @@
 """A change set after the guards: what is applied, what waits, and what a person's decisions do to both."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
@@ -106,23 +106,20 @@ class _Planning:
 
     def _undecidable(self, changes: Sequence[Change]) -> list[HeldChange]:
         """Keep what this reading must not touch: a doubted one, or one that lacks pages and so shows guards less."""
-        if self._facts.complete and not self._facts.distrusted:
+        partial, distrusted = not self._facts.complete, bool(self._facts.distrusted)
+        if not partial and not distrusted:
             return []
         still: list[HeldChange] = []
-        waiting = {held.change.cell: held for held in self._waiting.changes} if self._waiting else {}
+        waiting = {held.change.cell: held for held in self._waiting.changes} if partial and self._waiting else {}
         for change in changes:
-            found = self._approval(change)
-            held = self._postponed(found[1]) if found else self._if_partial(waiting.get(change.cell))
+            held = waiting.get(change.cell)
+            if found := self._approval(change):
+                # Who approved what the cross-check held has seen the doubt; any other approval waits for its end.
+                doubted = distrusted and Guard.CROSS_CHECK not in found[1].guards
+                held = found[1] if doubted or (partial and not found[1].one_by_one) else None
             if held is not None:
                 still.append(replace(held, change=change))
         return still
-
-    def _postponed(self, approved: HeldChange) -> HeldChange | None:
-        doubted = bool(self._facts.distrusted) and Guard.CROSS_CHECK not in approved.guards
-        return approved if doubted or (self._if_partial(approved) and not approved.one_by_one) else None
-
-    def _if_partial(self, held: HeldChange | None) -> HeldChange | None:
-        return None if self._facts.complete else held
 
     def _judge(self, changes: Sequence[Change], left_out: int) -> tuple[list[HeldChange], list[Change]]:
         """Weigh a change set; those that the negative rule holds count only among themselves and the others."""
@@ -151,17 +148,23 @@ class _Planning:
         self, held: list[HeldChange], apply: list[Change], rejected: list[HeldChange], still: list[HeldChange]
     ) -> Plan:
         approvals = {change.cell: found[0] for change in apply if (found := self._approval(change))}
-        marked = [_marked(change, approvals.get(change.cell)) for change in apply]
+        marked = [
+            replace(change, cause=approval_of(approvals[change.cell])) if change.cell in approvals else change
+            for change in apply
+        ]
         pending = {one.change.cell for one in still if self._approval(one.change)}
         silent = frozenset(pending | {one.change.cell for one in rejected})
-        certain = self._facts.complete and not self._facts.distrusted
-        lapsed = self._lapsed(approvals.keys() | silent) if certain else ()
+        lapsed: list[HeldPlan] = []
+        if self._facts.complete and not self._facts.distrusted:
+            lasting = approvals.keys() | silent | self._facts.set_aside
+            decided = [plan for plan in self._plans if plan.decision is not Decision.WAITING]
+            lapsed = [cut for plan in decided if (cut := plan.only(plan.cells - lasting)).changes]
         return Plan(
             tuple(sorted(marked, key=attrgetter("cell"))),
             self._to_hold(held),
             tuple(sorted((*held, *rejected, *still), key=lambda one: one.change.cell)),
             silent,
-            lapsed,
+            tuple(lapsed),
             frozenset(approvals),
         )
 
@@ -174,11 +177,6 @@ class _Planning:
         earlier.sort(key=lambda plan: plan.decision is not Decision.WAITING)
         facts = self._facts
         return open_plan(facts.account, held, self._reasons, cause=facts.cause, now=facts.now, earlier=earlier)
-
-    def _lapsed(self, lasting: Collection[Cell]) -> tuple[HeldPlan, ...]:
-        decided = [plan for plan in self._plans if plan.decision is not Decision.WAITING]
-        cut = [plan.only(plan.cells - set(lasting) - self._facts.set_aside) for plan in decided]
-        return tuple(plan for plan in cut if plan.changes)
 
 
 def _decided(
@@ -201,7 +199,3 @@ def _other_than(changes: Iterable[Change], held: Iterable[HeldChange]) -> list[C
     if not cells:
         return list(changes)
     return [change for change in changes if change.cell not in cells]
-
-
-def _marked(change: Change, approval: HeldPlan | None) -> Change:
-    return change if approval is None else replace(change, cause=approval_of(approval))
