@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from stocksync.core.model import Cell, Figure, Product, Removal, SnapshotCell, SnapshotProduct, SourceFigures
-from stocksync.core.policy import LocationMap, OnRemoved, Policy, PolicyResult, settle, total_of
+from stocksync.core.policy import LocationMap, OnRemoved, Policy, settle, total_of
 
 
 class DesiredCell(NamedTuple):
@@ -124,10 +124,11 @@ def desires_of(products: Iterable[Product], memory: SnapshotCells, rules: Rules)
     remembered = cells_by_product(memory)
     for product in products:
         known = remembered.get(product.id, ())
-        if not product.tracked:
-            _untracked(product, known, memory, rules, desires)
-        else:
+        if product.tracked:
             _tracked(product, known, memory, rules, desires)
+            continue
+        for cell in known:
+            _want_removed(cell, product.sku, memory[cell], (rules.policy.on_untracked, "untracked"), desires)
     return desires
 
 
@@ -157,7 +158,13 @@ def want_open_intents(
         # Nothing feeds it any more: only what was begun is known, and a figure worked out anew would be another's.
         repeats = (cell.product_id not in alive and removed) or not rules.feed(cell.place, remembered.parts)
         sku = product.sku if product is not None else remembered.sku
-        desires.wants[cell] = _repeated(cell, sku, remembered, None if repeats else rules.policy)
+        parts = remembered.parts
+        if repeats or not parts:
+            assert remembered.intent is not None  # noqa: S101  the cell was chosen for its open intent
+            desires.wants[cell] = DesiredCell(cell, sku, parts, remembered.intent, "repeat")
+        else:
+            settled = settle(total_of(parts), rules.policy)
+            desires.wants[cell] = DesiredCell(cell, sku, parts, settled.figure, "repeat", settled.held, settled.refused)
     desires.unknown = [cell for cell in desires.unknown if cell not in open_cells]
     desires.unmanaged = [cell for cell in desires.unmanaged if cell not in open_cells]
 
@@ -272,19 +279,17 @@ def _tracked(
         else:
             _place(product, cell, parts, remembered=remembered, rules=rules, desires=desires)
     for cell in known:
-        if cell.place not in found:
-            _not_shown(product, cell, memory[cell], rules, desires)
-
-
-def _not_shown(product: Product, cell: Cell, remembered: SnapshotCell, rules: Rules, desires: DesiredState) -> None:
-    """Tell a figure that Qoyod no longer shows from one whose location feeds another place now."""
-    if not remembered.parts:
-        desires.unmanaged.append(cell)
-    elif rules.feed(cell.place, remembered.parts):
-        desires.unknown.append(cell)
-    else:
-        desires.orphaned.append(cell)
-        _want_removed(cell, product.sku, remembered, (rules.policy.on_unmapped, "unmapped"), desires)
+        if cell.place in found:
+            continue
+        # A figure that Qoyod no longer shows is unknown, unless its location feeds another place now.
+        remembered = memory[cell]
+        if not remembered.parts:
+            desires.unmanaged.append(cell)
+        elif rules.feed(cell.place, remembered.parts):
+            desires.unknown.append(cell)
+        else:
+            desires.orphaned.append(cell)
+            _want_removed(cell, product.sku, remembered, (rules.policy.on_unmapped, "unmapped"), desires)
 
 
 def _is_settled(product: Product, parts: SourceFigures, remembered: SnapshotCell, policy: Policy) -> bool:
@@ -338,27 +343,17 @@ def _place(
             desires.fresh[cell] = (parts, product.as_of)
     elif remembered is None:
         desires.fresh[cell] = (parts, product.as_of)
-    desires.wants[cell] = _want(cell, product.sku, parts, settle(total_of(parts), rules.policy))
+    settled = settle(total_of(parts), rules.policy)
+    desires.wants[cell] = DesiredCell(
+        cell, product.sku, parts, settled.figure,
+        held=settled.held, refused=settled.refused, discrepancies=settled.discrepancies,
+    )  # fmt: skip
 
 
 def _lost_a_part(parts: SourceFigures, before: SourceFigures, place: str, places: LocationMap) -> bool:
     """Whether a location that fed this sum is no longer shown: then the sum is unknown."""
     shown = {location for location, _ in parts}
     return any(location not in shown and places.of(location) == place for location, _ in before)
-
-
-def _want(cell: Cell, sku: str, parts: SourceFigures, settled: PolicyResult) -> DesiredCell:
-    return DesiredCell(
-        cell, sku, parts, settled.figure,
-        held=settled.held, refused=settled.refused, discrepancies=settled.discrepancies,
-    )  # fmt: skip
-
-
-def _untracked(
-    product: Product, known: Iterable[Cell], memory: SnapshotCells, rules: Rules, desires: DesiredState
-) -> None:
-    for cell in known:
-        _want_removed(cell, product.sku, memory[cell], (rules.policy.on_untracked, "untracked"), desires)
 
 
 def _want_removed(
@@ -370,12 +365,3 @@ def _want_removed(
         desires.unmanaged.append(cell)
         return
     desires.wants[cell] = DesiredCell(cell, sku, remembered.parts, figure, cause=cause)
-
-
-def _repeated(cell: Cell, sku: str, remembered: SnapshotCell, policy: Policy | None) -> DesiredCell:
-    if policy is None or not remembered.parts:
-        figure = remembered.intent
-        assert figure is not None  # noqa: S101  the caller chose cells with an open intent
-        return DesiredCell(cell, sku, remembered.parts, figure, cause="repeat")
-    settled = settle(total_of(remembered.parts), policy)
-    return DesiredCell(cell, sku, remembered.parts, settled.figure, "repeat", settled.held, settled.refused)

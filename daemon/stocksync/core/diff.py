@@ -93,18 +93,19 @@ def diff(
     found = ChangeSet()
     for want in wants:
         remembered = memory.get(want.cell)
-        if remembered is not None and _is_settled(want, remembered, terms):
+        if (
+            remembered is not None
+            and remembered.intent is None
+            and remembered.asked == want.figure
+            and (not terms.by_sku or remembered.sku == want.sku)  # under another SKU it has another row
+            and not want.refused
+        ):
             found.unchanged += 1
         else:
             waiting = quarantine.get(want.cell)
             _differing(want, remembered, live.get(want.cell), waiting=waiting, terms=terms, found=found)
     found.changes.sort(key=attrgetter("cell"))
     return found
-
-
-def _is_settled(want: DesiredCell, remembered: SnapshotCell, terms: DiffContext) -> bool:
-    same_row = not terms.by_sku or remembered.sku == want.sku
-    return remembered.intent is None and remembered.asked == want.figure and same_row and not want.refused
 
 
 def _differing(
@@ -142,11 +143,16 @@ def waits(waiting: Waiting, now: datetime) -> bool:
 
 
 def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow | None, terms: DiffContext) -> Change:
-    cell = want.cell
+    cell, cause = want.cell, want.cause
+    if cause == "poll" and remembered is not None and remembered.acked is not None:
+        if remembered.intent is not None:
+            cause = "repeat"
+        elif terms.by_sku and remembered.sku != want.sku:
+            cause = "renamed"
     rivals = terms.rivals.get(cell.product_id, ())
     return Change.of(
         cell, want.sku, _before(want, remembered, live, terms), want.figure, want.parts,
-        cause=_cause(want, remembered, terms), rivals=tuple(one._replace(place=cell.place) for one in rivals),
+        cause=cause, rivals=tuple(one._replace(place=cell.place) for one in rivals),
     )  # fmt: skip
 
 
@@ -170,11 +176,3 @@ def _before(
     if live.active is False and ours:
         return Removal.DEACTIVATED
     return live.quantity
-
-
-def _cause(want: DesiredCell, remembered: SnapshotCell | None, terms: DiffContext) -> str:
-    if want.cause != "poll" or remembered is None or remembered.acked is None:
-        return want.cause
-    if remembered.intent is not None:
-        return "repeat"
-    return "renamed" if terms.by_sku and remembered.sku != want.sku else want.cause

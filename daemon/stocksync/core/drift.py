@@ -116,18 +116,15 @@ def cause_of(standing: AuditedCell, live: TargetRow | None) -> Cause | None:
         return Cause.HELD
     if (standing.quarantined and waits) or (live is not None and live.unreadable):
         return Cause.QUARANTINED
+    asked = standing.acked if standing.sent is None else standing.sent
+    on_its_way = waits and asked != standing.expected and not (live is None and standing.tried)
     # A figure that the target refuses is not on its way: what explains nothing here is somebody else's figure.
-    if (standing.open_intent and not standing.quarantined) or (waits and _on_its_way(standing, live)):
+    if on_its_way or (standing.open_intent and not standing.quarantined):
         return Cause.UNPUSHED
     if live is None:
         return Cause.MISSING_IN_TARGET
     altered = standing.sent is not None and standing.acked is not None and live.holds(standing.acked)
     return Cause.ALTERED_BY_TARGET if altered else Cause.EDITED_IN_TARGET
-
-
-def _on_its_way(standing: AuditedCell, live: TargetRow | None) -> bool:
-    asked = standing.acked if standing.sent is None else standing.sent
-    return asked != standing.expected and not (live is None and standing.tried)
 
 
 def units_between(expected: Figure | None, live: TargetRow | None) -> Decimal:

@@ -31,7 +31,11 @@ def contradicted(
 ) -> dict[Cell, Figure | None]:
     """Find the rows that hold something else than they acknowledged, and what it is; None: no row, or no number."""
     found = ((row.cell, cells[row.cell].acked, live.get(row.cell)) for row in rows)
-    return {cell: _figure_of(row) for cell, acked, row in found if acked is not None and not _confirms(acked, row)}
+    return {
+        cell: row.quantity if row is not None and row.rows == 1 else None
+        for cell, acked, row in found
+        if acked is not None and not _confirms(acked, row)
+    }
 
 
 def corrected(cells: SnapshotCells, found: Mapping[Cell, Figure | None]) -> dict[Cell, SnapshotCell]:
@@ -50,7 +54,3 @@ def _confirms(acked: Figure, row: TargetRow | None) -> bool:
         return True  # nothing is known that speaks against it
     untold = acked is Removal.DEACTIVATED and row.active is None
     return untold or row.holds(acked)
-
-
-def _figure_of(row: TargetRow | None) -> Figure | None:
-    return row.quantity if row is not None and row.rows == 1 else None

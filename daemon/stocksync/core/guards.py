@@ -78,7 +78,8 @@ def exceeded(changes: Sequence[Change], limits: Limits, facts: GuardContext, *, 
             share = f" ({count / managed:.1%})" if managed else ""
             reasons[guard] = f"{count} of {managed} cells{share} {what}, the limit is {limit:.0%}"
     usual = median(facts.recent_totals) if facts.recent_totals else 0
-    if facts.managed >= limits.minimum_cells and _fell(facts.total, usual, limits.total_fall):
+    fell = facts.total is not None and facts.total < usual * (1 - limits.total_fall)
+    if fell and facts.managed >= limits.minimum_cells:
         fall = f"from {usual:g} to {facts.total}"
         reasons[Guard.TOTAL_FALL] = f"the catalogue fell {fall} products, the limit is {limits.total_fall:.0%}"
     return reasons
@@ -90,10 +91,6 @@ def holding(change: Change, reasons: Mapping[Guard, str], facts: GuardContext) -
     return tuple(
         guard for guard in Guard if guard in reasons and guard not in spared and change.kind in _STOPS.get(guard, ())
     )
-
-
-def _fell(total: int | None, usual: float, limit: float) -> bool:
-    return total is not None and total < usual * (1 - limit)
 
 
 _REMOVALS = {Kind.DEACTIVATE, Kind.DELETE}

@@ -68,7 +68,12 @@ class Policy:
 
     def leaves_alone(self, raw: Decimal) -> bool:
         """Whether neither the negative rule, the buffer nor the column's decimals touch a figure."""
-        return not self.buffer and (raw >= 0 or self.negative is Negative.PASS) and _fits(raw, self)
+        if self.buffer or (raw < 0 and self.negative is not Negative.PASS):
+            return False
+        if self.scale is None:
+            return True
+        exponent = raw.as_tuple().exponent
+        return isinstance(exponent, int) and -exponent <= self.scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +170,6 @@ def steps(parts: SourceFigures, place: str, policy: Policy, names: Mapping[int, 
     column = "keeps any number" if policy.scale is None else f"keeps {policy.scale} decimals"
     why = f"policy.rounding = {policy.rounding}, the column {column}"
     yield Step("rounding", "refused" if rounded is None else show(rounded), why)
-
-
-def _fits(raw: Decimal, policy: Policy) -> bool:
-    exponent = raw.as_tuple().exponent
-    return policy.scale is None or (isinstance(exponent, int) and -exponent <= policy.scale)
 
 
 def _floor(raw: Decimal, policy: Policy) -> Decimal:
