@@ -69,13 +69,16 @@ class Watched:
 
     def faults(self, status: AccountStatus, now: datetime) -> list[Fault]:
         """Name what makes the account not well, the cause before what follows from it."""
+        faults: list[Fault] = []
+        if status.unauthorized_since is not None:
+            since = f"{status.unauthorized_since.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
+            faults.append(("credential refused", f"Qoyod refuses the credential since {since}: {NEW_KEY}"))
         lag = None if status.last_complete is None else now - status.last_complete
-        return [
-            *_credential(status, now),
-            *self._staleness(status, lag, now),
-            *self._refusals(status),
-            *losses(status),
-        ]
+        faults += self._staleness(status, lag, now)
+        cells = max(status.cells, status.refused)
+        if too_many_refused(status.refused, cells, self.quarantined, self.minimum_cells):
+            faults.append(("figures refused", refused_in_words(status.refused, cells, status.refusal)))
+        return [*faults, *losses(status)]
 
     def _staleness(self, status: AccountStatus, lag: timedelta | None, now: datetime) -> list[Fault]:
         if lag is None:
@@ -88,12 +91,6 @@ class Watched:
         if status.last_attempt is not None and now - status.last_attempt > self.limit:
             faults.append(("stale", f"no poll has even started for {in_words(now - status.last_attempt)}"))
         return faults
-
-    def _refusals(self, status: AccountStatus) -> list[Fault]:
-        cells = max(status.cells, status.refused)
-        if not too_many_refused(status.refused, cells, self.quarantined, self.minimum_cells):
-            return []
-        return [("figures refused", refused_in_words(status.refused, cells, status.refusal))]
 
 
 def worst_first(judged: Iterable[tuple[AccountStatus, Health]]) -> list[tuple[AccountStatus, Health]]:
@@ -154,13 +151,6 @@ def in_words(span: timedelta) -> str:
     first = next((index for index, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
     shown = [f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount]
     return " ".join(shown) or "0 s"
-
-
-def _credential(status: AccountStatus, now: datetime) -> list[Fault]:
-    if status.unauthorized_since is None:
-        return []
-    refused = f"Qoyod refuses the credential since {status.unauthorized_since.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
-    return [("credential refused", f"{refused}: {NEW_KEY}")]
 
 
 def losses(status: AccountStatus) -> list[Fault]:

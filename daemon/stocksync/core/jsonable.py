@@ -55,7 +55,11 @@ def instant(at: datetime) -> str:
 
 def _compound(value: object) -> Any:  # noqa: ANN401
     if is_dataclass(value) and not isinstance(value, type):
-        return _record(value)
+        record = _named({each.name: getattr(value, each.name) for each in fields(value)})
+        if isinstance(value, Change):
+            record["kind"] = value.kind.value
+            del record["rivals"]  # what the target is to watch while it writes: nothing that a reader asks for
+        return record
     if hasattr(value, "_asdict"):
         return _named(value._asdict())
     if isinstance(value, Mapping):
@@ -67,21 +71,14 @@ def _compound(value: object) -> Any:  # noqa: ANN401
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def _record(value: Any) -> dict[str, Any]:  # noqa: ANN401  any of our dataclasses
-    record = _named({each.name: getattr(value, each.name) for each in fields(value)})
-    if isinstance(value, Change):
-        record["kind"] = value.kind.value
-        del record["rivals"]  # what the target is to watch while it writes: nothing that a reader asks for
-    return record
-
-
 def _named(items: Mapping[str, Any]) -> dict[str, Any]:
     # `parts` alone is pairs whose meaning JSON would lose.
-    return {name: _parts(item) if name == "parts" else jsonable(item) for name, item in items.items()}
-
-
-def _parts(parts: Any) -> list[dict[str, Any]]:  # noqa: ANN401  core's Parts
-    return [{"location": location, "quantity": show(quantity)} for location, quantity in parts]
+    return {
+        name: [{"location": location, "quantity": show(quantity)} for location, quantity in item]
+        if name == "parts"
+        else jsonable(item)
+        for name, item in items.items()
+    }
 
 
 def _key(key: object) -> str:

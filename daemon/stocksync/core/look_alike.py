@@ -12,16 +12,16 @@ _TATWEEL = "\u0640"
 
 def folded(sku: str) -> str:
     """Give what loose comparisons have in common: two SKUs with one folded form may be one row."""
-    plain = (sku.casefold() if sku.isascii() else _without_accents(sku.casefold())).strip()
+    plain = sku.casefold()
+    if not sku.isascii():
+        # Without accents, and with the digits of every script as 0 to 9.
+        plain = "".join(
+            str(unicodedata.decimal(letter, letter))
+            for letter in unicodedata.normalize("NFKD", plain)
+            if not unicodedata.combining(letter) and letter != _TATWEEL
+        )
+    plain = plain.strip()
     return (plain.lstrip("0") or "0") if plain.isdecimal() else plain
-
-
-def _without_accents(text: str) -> str:
-    return "".join(
-        str(unicodedata.decimal(letter, letter))
-        for letter in unicodedata.normalize("NFKD", text)
-        if not unicodedata.combining(letter) and letter != _TATWEEL
-    )
 
 
 def rivals_of(read: Iterable[Product], known: Mapping[int, SnapshotProduct]) -> Rivals:
