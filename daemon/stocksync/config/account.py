@@ -75,23 +75,16 @@ def longest_deadline(interval: timedelta) -> timedelta:
     return max(interval, _SHORT_CYCLE)
 
 
-def _deadline(given: dict[str, Any]) -> timedelta:
-    return min(_LONGEST_CYCLE, longest_deadline(given.get("interval", _LONGEST_CYCLE)))
-
-
-def _jitter(given: dict[str, Any]) -> timedelta:
-    interval: timedelta = given.get("interval", _LONGEST_CYCLE)
-    return min(_JITTER, interval / 10)
-
-
 class PollConfig(Section):
     """When and how fast Qoyod is read."""
 
     interval: PositiveDuration = timedelta(minutes=15)
     """From the start of one poll to the start of the next."""
-    jitter: Duration = Field(default_factory=_jitter)
+    jitter: Duration = Field(default_factory=lambda given: min(_JITTER, given.get("interval", _LONGEST_CYCLE) / 10))
     """Up to this much is added at random, so that accounts do not start at once; less for a short interval."""
-    deadline: PositiveDuration = Field(default_factory=_deadline)
+    deadline: PositiveDuration = Field(
+        default_factory=lambda given: min(_LONGEST_CYCLE, longest_deadline(given.get("interval", _LONGEST_CYCLE)))
+    )
     """A longer cycle is cancelled; reading has three quarters of it; left out: 10m, at most the interval (or 1m)."""
     per_page: Annotated[int, Field(ge=1, le=100)] = 100
     """Products per page; 100 is the most that is proven to work."""

@@ -43,7 +43,13 @@ def check(config: Config) -> Iterator[Problem]:
     yield from _fleet(config.fleet)
     if not config.accounts:
         yield Problem(("accounts",), "at least one [[accounts]] with a name, a credential and a target is needed")
-    yield from _names(config)
+    times, seen = Counter(account.name for account in config.accounts), set[str]()
+    for index, account in enumerate(config.accounts):
+        if not account.name:
+            yield Problem(("accounts", index, "name"), "every account needs a name")
+        elif account.name in seen:
+            yield Problem(("accounts", index, "name"), f'is given {times[account.name]} times (got "{account.name}")')
+        seen.add(account.name)
     yield from _tenants(config)
     yield from _shared_tables(config)
     for index, account in enumerate(config.accounts):
@@ -62,17 +68,6 @@ def _fleet(fleet: FleetConfig) -> Iterator[Problem]:
         name = getattr(fleet, key)
         if name and not Path(name).is_file():
             yield Problem(("fleet", key), f"there is no such file (got {name})")
-
-
-def _names(config: Config) -> Iterator[Problem]:
-    times = Counter(account.name for account in config.accounts)
-    seen: set[str] = set()
-    for index, account in enumerate(config.accounts):
-        if not account.name:
-            yield Problem(("accounts", index, "name"), "every account needs a name")
-        elif account.name in seen:
-            yield Problem(("accounts", index, "name"), f'is given {times[account.name]} times (got "{account.name}")')
-        seen.add(account.name)
 
 
 def _tenants(config: Config) -> Iterator[Problem]:
@@ -113,10 +108,27 @@ def _account(account: AccountConfig) -> Iterator[Problem]:
     if not account.base_url:
         yield Problem(("base_url",), "is empty; leave it out for https://api.qoyod.com/2.0")
     yield from _auth(account)
-    yield from _poll(account)
+    poll, longest = account.poll, longest_deadline(account.poll.interval)
+    interval = show_duration(poll.interval)
+    if poll.deadline > longest:
+        text = f"must not be longer than {show_duration(longest)}, which follows from the interval {interval}"
+        yield Problem(("poll", "deadline"), f'{text} (got "{show_duration(poll.deadline)}")', (("poll", "interval"),))
+    if poll.jitter > poll.interval:
+        text = f'must not be longer than the interval {interval} (got "{show_duration(poll.jitter)}")'
+        yield Problem(("poll", "jitter"), text, (("poll", "interval"),))
+    if poll.filter.sku and poll.filter.category_id is not None:
+        yield Problem(("poll", "filter"), "give sku or category_id, not both")
     yield from _target(account.target)
     yield from _removal(account)
-    yield from _places(account)
+    if not account.locations.map:
+        own, unmapped = account.target.statements, account.locations.unmapped
+        if account.target.summed and (own is None or own.write):
+            text = 'the target keeps one figure per product: name the locations to sum, such as { 3 = "main" }'
+            also = (("target", "columns"), ("target", "statements"), ("target", "columns", "location"))
+            yield Problem(("locations", "map"), text, also)
+        elif unmapped is not Unmapped.AS_IS:
+            text = f'is empty and unmapped = "{unmapped}": nothing would ever be written'
+            yield Problem(("locations", "map"), text, (("locations", "unmapped"),))
 
 
 def _auth(account: AccountConfig) -> Iterator[Problem]:
@@ -154,21 +166,6 @@ def _readable(loc: Loc, secret: SecretRef) -> Iterator[Problem]:
         secret.read()
     except ConfigurationError as error:
         yield Problem(loc, error.problems[0].partition(": ")[2])
-
-
-def _poll(account: AccountConfig) -> Iterator[Problem]:
-    poll, longest = account.poll, longest_deadline(account.poll.interval)
-    if poll.deadline > longest:
-        text = f"must not be longer than {show_duration(longest)}, which follows from the interval"
-        text += f' {show_duration(poll.interval)} (got "{show_duration(poll.deadline)}")'
-        yield Problem(("poll", "deadline"), text, (("poll", "interval"),))
-    if poll.jitter > poll.interval:
-        text = (
-            f'must not be longer than the interval {show_duration(poll.interval)} (got "{show_duration(poll.jitter)}")'
-        )
-        yield Problem(("poll", "jitter"), text, (("poll", "interval"),))
-    if poll.filter.sku and poll.filter.category_id is not None:
-        yield Problem(("poll", "filter"), "give sku or category_id, not both")
 
 
 def _database(loc: Loc, section: DatabaseSection) -> Iterator[Problem]:
@@ -240,16 +237,3 @@ def _removal(account: AccountConfig) -> Iterator[Problem]:
         if rule is OnRemoved.DELETE and own and not own.delete:
             text = f'"delete" needs target.statements.delete; give that, or set {name} = "keep"'
             yield Problem(("policy", name), text, needs)
-
-
-def _places(account: AccountConfig) -> Iterator[Problem]:
-    if account.locations.map:
-        return
-    own = account.target.statements
-    at, needs = ("locations", "map"), (("target", "columns"), ("target", "statements"))
-    if account.target.summed and (own is None or own.write):
-        text = 'the target keeps one figure per product: name the locations to sum, such as { 3 = "main" }'
-        yield Problem(at, text, (*needs, ("target", "columns", "location")))
-    elif account.locations.unmapped is not Unmapped.AS_IS:
-        text = f'is empty and unmapped = "{account.locations.unmapped}": nothing would ever be written'
-        yield Problem(at, text, (("locations", "unmapped"),))

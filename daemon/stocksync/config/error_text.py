@@ -65,7 +65,11 @@ def text_of(error: ErrorDetails) -> str:
 def stranger(loc: Loc, path: str) -> tuple[str, tuple[Loc, ...]]:
     """Word an unknown key; give also the places that were likely meant, which need no problem of their own."""
     *parents, key = loc
-    section = _section_at(tuple(parents))
+    section: type[BaseModel] | None = Config
+    for part in parents:
+        if section is not None and not isinstance(part, int):
+            field = section.model_fields.get(part)
+            section = section_in(field.annotation) if field else None
     known = list(section.model_fields) if section else []
     if _SECRET_KEY.search(str(key)):
         stem = "client_secret" if "client" in str(key).lower() else "secret"
@@ -113,16 +117,6 @@ def _name(index: int, data: Any) -> str:  # noqa: ANN401  the raw configuration,
     name = names[index]
     unique = isinstance(name, str) and _NAME.match(name) and names.count(name) == 1
     return str(name) if unique else ""
-
-
-def _section_at(loc: Loc) -> type[BaseModel] | None:
-    section: type[BaseModel] | None = Config
-    for part in loc:
-        if section is None or isinstance(part, int):
-            continue
-        field = section.model_fields.get(part)
-        section = section_in(field.annotation) if field else None
-    return section
 
 
 def _places(section: type[BaseModel], path: str = "") -> Iterator[str]:

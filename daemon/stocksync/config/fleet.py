@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from stocksync.config.secret import SecretRef
 from stocksync.config.section import Section
-from stocksync.config.values import PositiveDuration, Variable, split_listen
+from stocksync.config.values import PositiveDuration, Variable, check_that, split_listen
 
 _LONGEST_NAME = 200
 
@@ -22,12 +22,6 @@ def _check_address(value: str) -> str:
     return value
 
 
-def _check_heartbeat(value: timedelta) -> timedelta:
-    if value < timedelta(seconds=2):
-        raise ValueError('must be at least "2s": a busy machine is no dead one')
-    return value
-
-
 class FleetConfig(Section):
     """Many machines: Temporal says which worker polls what and when (docs/fleet.md); `run` needs none of it."""
 
@@ -39,7 +33,10 @@ class FleetConfig(Section):
     """What workers take polls from; a second fleet in the same namespace needs another one."""
     concurrency: Annotated[int, Field(ge=1, le=500)] = 20
     """Polls and audits that one worker makes at the same time."""
-    heartbeat_timeout: Annotated[PositiveDuration, AfterValidator(_check_heartbeat)] = timedelta(seconds=10)
+    heartbeat_timeout: Annotated[
+        PositiveDuration,
+        check_that(lambda value: value >= timedelta(seconds=2), 'must be at least "2s": a busy machine is no dead one'),
+    ] = timedelta(seconds=10)
     """A worker that is silent for so long has died: its poll goes on elsewhere."""
     tls: bool = False
     """Speak TLS; the keys below, and an API key, ask for it too."""

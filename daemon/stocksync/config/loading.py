@@ -169,27 +169,18 @@ class _Problems:
 
 def _validate(data: dict[str, Any], environ: Mapping[str, str], problems: _Problems) -> Config:
     problems.data = data
-    config = _sound(data, problems)
-    config.bind("", environ)
-    for problem in check(config):
-        if not problems.touched((problem.loc, *problem.also)):
-            problems.add(problem.loc, problem.text)
-    return config
-
-
-def _sound(data: dict[str, Any], problems: _Problems) -> Config:
+    config: Config | None = None
     # What is wrong is noted and taken out until the rest holds, so that the checks across keys run as well
     # and a person sees everything at once.
-    while True:
+    while config is None:
         try:
-            return Config.model_validate(data)
+            config = Config.model_validate(data)
         except ValidationError as errors:
             seen: set[Loc] = set()
             for error in errors.errors(include_url=False):
-                if error["type"] == "default_factory_not_called":  # follows from another problem of its section
-                    continue
                 loc = tuple(part for part in error["loc"] if part != "[key]")
-                if loc in seen:  # a wrong key's value went with it
+                # The first follows from another problem of its section; the second went with a wrong key.
+                if error["type"] == "default_factory_not_called" or loc in seen:
                     continue
                 seen.add(loc)
                 text, also = text_of(error), tuple[Loc, ...]()
@@ -197,6 +188,11 @@ def _sound(data: dict[str, Any], problems: _Problems) -> Config:
                     text, also = stranger(loc, path_of(loc, data))
                 problems.add(loc, text, also)
                 data = _without(data, loc)
+    config.bind("", environ)
+    for problem in check(config):
+        if not problems.touched((problem.loc, *problem.also)):
+            problems.add(problem.loc, problem.text)
+    return config
 
 
 def _without(data: dict[str, Any], loc: Loc) -> dict[str, Any]:

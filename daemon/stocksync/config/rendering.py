@@ -94,10 +94,16 @@ def _title(path: str, section: type[BaseModel]) -> str:
 
 
 def _table(title: str, path: str, section: type[BaseModel]) -> str:
-    rows = [
-        f"| `{name}` | {_default_cell(path, section, name, field)} | {sentence_of(field)} |"
-        for name, field in _keys(section)
-    ]
+    rows = []
+    for name, field in _keys(section):
+        value, kind = _default(section, name), field.annotation
+        declared = kind if isinstance(kind, type) and issubclass(kind, Enum) else get_args(kind)
+        choices = [one.value if isinstance(one, Enum) else one for one in declared if isinstance(one, Enum | str)]
+        others = ", ".join(f"`{_toml(choice)}`" for choice in choices if choice != value)
+        shown = "" if value is None or value == "" else f"`{_toml(value)}`"
+        default = f"{shown}; or {others}" if others else shown
+        cell = "required" if f"{path}.{name}" in _REQUIRED else default
+        rows.append(f"| `{name}` | {cell} | {sentence_of(field)} |")
     return "\n".join([f"## {title}\n", f"{_about(section)}\n", "| key | default | |", "|---|---|---|", *rows])
 
 
@@ -125,18 +131,6 @@ def _entry(path: str, section: type[BaseModel], name: str, field: FieldInfo, pre
 def _default(section: type[BaseModel], name: str) -> Any:  # noqa: ANN401  the default of any key
     instance = OWN_COLUMNS if section is ColumnsConfig else section()
     return instance.model_dump(mode="json")[name]
-
-
-def _default_cell(path: str, section: type[BaseModel], name: str, field: FieldInfo) -> str:
-    if f"{path}.{name}" in _REQUIRED:
-        return "required"
-    value = _default(section, name)
-    shown = "" if value is None or value == "" else f"`{_toml(value)}`"
-    kind = field.annotation
-    declared = kind if isinstance(kind, type) and issubclass(kind, Enum) else get_args(kind)
-    choices = [one.value if isinstance(one, Enum) else one for one in declared if isinstance(one, Enum | str)]
-    others = ", ".join(f"`{_toml(choice)}`" for choice in choices if choice != value)
-    return f"{shown}; or {others}" if others else shown
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401  the value of any key

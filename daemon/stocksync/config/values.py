@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,6 +21,17 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]]+)):(?P<port>\d{1,5})")
 _HIGHEST_PORT = 65535
+
+
+def check_that(holds: Callable[[Any], object], text: str) -> AfterValidator:
+    """Refuse a value of which a condition does not hold, with the sentence that says what it must be."""
+
+    def check(value: object) -> object:
+        if not holds(value):
+            raise ValueError(text)
+        return value
+
+    return AfterValidator(check)
 
 
 def parse_duration(value: object) -> timedelta:
@@ -117,19 +129,6 @@ def _check_secret_address(value: str) -> str:
     return value
 
 
-def _check_proxy(value: str) -> str:
-    if value not in {"", "env"} and not _is_web_address(value):
-        raise ValueError('must be a proxy such as http://proxy:3128, or "env" (SOCKS is not supported)')
-    return value
-
-
-def _check_variable(value: str) -> str:
-    # A secret pasted here by mistake is refused without being shown; most would fail this pattern.
-    if value and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,127}", value):
-        raise ValueError("must be the NAME of an environment variable, in capitals, not its value")
-    return value
-
-
 def _check_title(value: str) -> str:
     if len(value) > _LONGEST_TITLE or "\n" in value:
         raise ValueError(f"must be one line of at most {_LONGEST_TITLE} characters")
@@ -148,20 +147,29 @@ def _decode_mapping(value: Any) -> Any:  # noqa: ANN401  whatever stood there is
         raise ValueError("must be a table; in an environment variable, a JSON object") from error
 
 
-def _check_positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("must be longer than zero")
-    return value
-
-
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(show_duration)]
-PositiveDuration = Annotated[Duration, AfterValidator(_check_positive)]
+PositiveDuration = Annotated[Duration, check_that(lambda value: value > timedelta(0), "must be longer than zero")]
 Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(show_share)]
 Listen = Annotated[str, AfterValidator(_check_listen)]
 WebAddress = Annotated[str, AfterValidator(_check_web_address)]
 SecretAddress = Annotated[str, AfterValidator(_check_secret_address), Field(repr=False)]
-ProxyUrl = Annotated[str, AfterValidator(_check_proxy), Field(repr=False)]
-Variable = Annotated[str, AfterValidator(_check_variable), Field(repr=False)]
+ProxyUrl = Annotated[
+    str,
+    check_that(
+        lambda value: value in {"", "env"} or _is_web_address(value),
+        'must be a proxy such as http://proxy:3128, or "env" (SOCKS is not supported)',
+    ),
+    Field(repr=False),
+]
+Variable = Annotated[
+    str,
+    # A secret pasted here by mistake is refused without being shown; most would fail this pattern.
+    check_that(
+        re.compile(r"(?:[A-Z_][A-Z0-9_]{0,127})?").fullmatch,
+        "must be the NAME of an environment variable, in capitals, not its value",
+    ),
+    Field(repr=False),
+]
 DatabaseUrl = Annotated[str, Field(repr=False)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 OptionalWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,64}$")]

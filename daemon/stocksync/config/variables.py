@@ -28,22 +28,18 @@ def strangers(environ: Mapping[str, str], data: Mapping[str, Any]) -> Iterator[s
     named = set(_named_in(data))
     for name, value in sorted(environ.items()):
         upper = name.upper()
-        if not upper.startswith(PREFIX) or name in named or _is_understood(upper, value):
+        if not upper.startswith(PREFIX) or name in named or upper in {CONFIG_FILE, *_TESTS}:
+            continue
+        port = upper == f"{PREFIX}PORT" or (upper.endswith("_PORT") and _KUBERNETES_ADDRESS.match(value))
+        # Below a section every key is judged like those of the file.
+        section = upper.removeprefix(PREFIX).partition("__")[0].lower()
+        if port or _KUBERNETES.fullmatch(upper) or section in Config.model_fields:
             continue
         by_words = {_words(known): known for known in _known(data)}
         close = difflib.get_close_matches(_words(upper), by_words, n=1, cutoff=0.75)
         what = "no such section" if "__" in upper else "stocksync knows no such variable"
         meant = f"did you mean {by_words[close[0]]}?" if close else "sections and keys are joined by two underscores"
         yield f"{name}: {what}; {meant}"
-
-
-def _is_understood(name: str, value: str) -> bool:
-    if name in {CONFIG_FILE, *_TESTS} or _KUBERNETES.fullmatch(name):
-        return True
-    if name == f"{PREFIX}PORT" or (name.endswith("_PORT") and _KUBERNETES_ADDRESS.match(value)):
-        return True
-    # Below a section every key is judged like those of the file.
-    return name.removeprefix(PREFIX).partition("__")[0].lower() in Config.model_fields
 
 
 def _named_in(data: object) -> Iterator[str]:
