@@ -1,15 +1,13 @@
 """One product, now: a fresh figure from Qoyod beside the snapshot's and the target's."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from stocksync.core.answers import LocationStock, StockAnswer, StockAnswers
 from stocksync.core.desired_state import figure_now, is_retired, parts_by_place
 from stocksync.core.health import NEW_KEY
-from stocksync.core.model import BadRow, Cell, Product, RowLocator, SourceFigures, TargetRow
+from stocksync.core.model import BadRow, Cell, Product, RowLocator, SnapshotCell, SourceFigures, TargetRow
 from stocksync.core.policy import settle, total_of
 from stocksync.errors import (
     NotFound,
@@ -21,7 +19,7 @@ from stocksync.errors import (
 )
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
-from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_found
+from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_news
 from stocksync.run.remarks import remark_on, remark_on_no_row, times_in
 from stocksync.run.target_row import read_live
 
@@ -31,12 +29,8 @@ _SILENCES: Mapping[type[Exception], str] = {
     SourceUnavailable: "Qoyod does not answer",
     SourceError: "Qoyod cannot be asked",
 }
-_GRACE = 2.0
-"""Seconds that an answer waits for its own push where nothing else is written; mostly it takes some milliseconds."""
-
 _PATIENCE = 10.0
 """Seconds that a look-up waits for its share of the budget."""
-_AFTER_THE_CYCLE = "a cycle is writing; what is new is written as soon as it has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ async def look_up(
     product, silence = await _ask(account, query) if fresh else (None, None)
     if product is None:
         return await _remembered(account, register, query, silence)
-    return (await _pushed(account, register, [product], lease, pushes))[0]
+    return (await _push_and_answer(account, register, [product], lease, pushes))[0]
 
 
 async def look_up_many(
@@ -90,20 +84,10 @@ async def look_up_many(
         AskedTooOften: look-ups have spent their share of the budget.
 
     """
-    wanted, patience = list(dict.fromkeys(skus)), iter([_PATIENCE])
-
-    async def allowed() -> None:
-        # Who is let in with the first request may finish: where there is one for each SKU they are only paced.
-        await account.lookups.turn(next(patience, float("inf")))
-
-    found: Mapping[str, Product | BadRow | None] = {}
-    silence: SourceError | None = None
-    try:
-        found = await account.source.find_many(wanted, allowed)
-    except SourceError as error:
-        silence = _silence(error)
+    wanted = list(dict.fromkeys(skus))
+    found, silence = await _ask_for_many(account, wanted)
     products = [product for product in found.values() if isinstance(product, Product)]
-    answers = {one.sku: one for one in await _pushed(account, register, products, lease, pushes)}
+    answers = {one.sku: one for one in await _push_and_answer(account, register, products, lease, pushes)}
     not_found = [sku for sku in wanted if silence is None and found.get(sku) is None]
     unanswered: dict[str, str] = {}
     for sku in wanted:
@@ -117,38 +101,28 @@ async def look_up_many(
     return StockAnswers(account.name, [answers[sku] for sku in wanted if sku in answers], not_found, unanswered)
 
 
-async def _pushed(
+async def _push_and_answer(
     account: Account,
     register: StateQueries,
     products: Sequence[Product],
     lease: Lease | None,
     pushes: LookupPushes | None,
 ) -> list[StockAnswer]:
-    """Push what Qoyod has just shown, where the lease is ours, and answer.
-
-    Nobody waits for a cycle, nor for a target that is slow: then it is pushed after.
-    """
+    """Answer with what Qoyod has just shown; what of it is new is pushed, where the lease is ours."""
     ids = [product.id for product in products]
     snapshot = await account.state.snapshot(account.name, ids)
     news = [product for product in products if not _is_settled(account, product, snapshot)]
     told: Mapping[int, Push] = {}
-    if news and lease is not None and pushes is None:
-        async with account.writing:
-            told = await push_found(account, register, news, lease)
-    elif news and lease is not None and pushes is not None:
-        busy, tasks = account.writing.locked(), {product.id: pushes.add(product) for product in news}
-        if not busy:
-            await asyncio.wait(tasks.values(), timeout=_GRACE)
-        waits = Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
-        told = {product_id: one.result() if one.done() else waits for product_id, one in tasks.items()}
+    if news and lease is not None:
+        told = await push_news(account, register, news, lease, pushes)
     if news:
         snapshot = await account.state.snapshot(account.name, ids)
     unchanged = Push(note="" if lease else NOT_WRITER)
     answers: list[StockAnswer] = []
     for product in products:
         push = told.get(product.id, unchanged)
-        cells = {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product.id}
-        places, remark = await _places(account, product.sku, product, replace(snapshot, cells=cells))
+        known = replace(snapshot, cells=_cells_of(product.id, snapshot))
+        places, remark = await _places(account, product.sku, product, known)
         answers.append(StockAnswer(
             account.name, product.id, product.sku, product.name, product.tracked,
             fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
@@ -176,6 +150,22 @@ async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceEr
     return found, None
 
 
+async def _ask_for_many(
+    account: Account, skus: Sequence[str]
+) -> tuple[Mapping[str, Product | BadRow | None], SourceError | None]:
+    """Give what Qoyod has under each SKU, or why it does not show it."""
+    patience = iter([_PATIENCE])
+
+    async def allowed() -> None:
+        # Who is let in with the first request may finish: where there is one for each SKU they are only paced.
+        await account.lookups.turn(next(patience, float("inf")))
+
+    try:
+        return await account.source.find_many(skus, allowed), None
+    except SourceError as error:
+        return {}, _silence(error)
+
+
 def _silence(error: SourceError) -> SourceError:
     words = next(words for kind, words in _SILENCES.items() if isinstance(error, kind))
     cure = f"; {NEW_KEY}" if isinstance(error, Unauthorized) else ""
@@ -188,8 +178,7 @@ def _unreadable(row: BadRow) -> SourceError:
 
 def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:
     """Whether the target holds, acknowledged, what Qoyod has just shown; where in doubt, it does not."""
-    known = snapshot.products.get(product.id)
-    mine = {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product.id}
+    known, mine = snapshot.products.get(product.id), _cells_of(product.id, snapshot)
     shown = _parts_now(account, product) if product.tracked else {}
     same = known is not None and (known.sku, known.tracked, known.gone_at) == (product.sku, product.tracked, None)
     alone = not account.siblings and not any(key[0] == product.id for key in snapshot.quarantine)
@@ -216,8 +205,8 @@ async def _remembered(
         unknown = f"the snapshot knows no product with {query}"
         raise NotFound(unknown) if silence is None else Unanswered(f"{silence}; {unknown}") from silence
     product_id, known = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
-    cells = {cell: remembered for cell, remembered in snapshot.cells.items() if cell.product_id == product_id}
-    places, remark = await _places(account, known.sku, None, replace(snapshot, cells=cells))
+    mine = replace(snapshot, cells=_cells_of(product_id, snapshot))
+    places, remark = await _places(account, known.sku, None, mine)
     # The answer as a whole is as old as its oldest figure.
     note = "" if silence is None else f"{silence} (this is the snapshot)"
     confirmed = _oldest(places)
@@ -226,6 +215,10 @@ async def _remembered(
         fresh=False, at=confirmed, places=places, note="; ".join(filter(None, (note, remark))),
         confirmed_at=confirmed, changed_at=_newest(places),
     )  # fmt: skip
+
+
+def _cells_of(product_id: int, snapshot: Snapshot) -> dict[Cell, SnapshotCell]:
+    return {cell: one for cell, one in snapshot.cells.items() if cell.product_id == product_id}
 
 
 def _oldest(places: list[LocationStock]) -> datetime | None:
@@ -243,17 +236,17 @@ async def _places(
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
     live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
-    # Where it cannot be asked, nothing is said of what the target has.
-    creates = None if remark else (await account.capabilities()).creates
-    places = [_place(account, cell, shown.get(cell), snapshot, live, creates=creates) for cell in cells]
+    places = {cell: _place(account, cell, shown.get(cell), snapshot) for cell in cells}
+    if not remark:  # where it cannot be asked, nothing is said of what the target has
+        creates = (await account.capabilities()).creates
+        for cell, place in places.items():
+            places[cell] = _in_target(place, cell, live.get(cell), snapshot, creates=creates)
     if product is not None:
         # It was asked for just now; what it shows no longer keeps the time at which it was last seen.
-        places = [
-            replace(place, confirmed_at=product.read_at, changed_at=place.changed_at or product.read_at)
-            if cell in shown else place
-            for cell, place in zip(cells, places, strict=True)
-        ]  # fmt: skip
-    return places, remark
+        for cell in shown:
+            changed_at = places[cell].changed_at or product.read_at
+            places[cell] = replace(places[cell], confirmed_at=product.read_at, changed_at=changed_at)
+    return list(places.values()), remark
 
 
 def _parts_now(account: Account, product: Product) -> dict[Cell, SourceFigures]:
@@ -261,38 +254,37 @@ def _parts_now(account: Account, product: Product) -> dict[Cell, SourceFigures]:
     return {Cell(product.id, place): parts for place, parts in found.items()}
 
 
-def _place(
-    account: Account,
-    cell: Cell,
-    parts: SourceFigures | None,
-    snapshot: Snapshot,
-    live: Mapping[Cell, TargetRow],
-    *,
-    creates: bool | None,
-) -> LocationStock:
-    remembered, row = snapshot.cells.get(cell), live.get(cell)
-    policy = account.rules.policy
-    total: Decimal | None = total_of(parts) if parts else None
-    known = snapshot.products.get(cell.product_id)
+def _place(account: Account, cell: Cell, parts: SourceFigures | None, snapshot: Snapshot) -> LocationStock:
+    """Give what Qoyod shows of a cell, or showed, and what is remembered of it."""
+    remembered, known = snapshot.cells.get(cell), snapshot.products.get(cell.product_id)
+    policy, total = account.rules.policy, total_of(parts) if parts else None
     fed = remembered is None or account.rules.feed(cell.place, remembered.parts)
     desired = remembered and figure_now(remembered, policy, known, fed=fed)
     if total is not None and not is_retired(known):
         desired = settle(total, policy).figure
     confirmed_at, changed_at = times_in(snapshot, cell) if remembered else (None, None)
     feeding = parts or (remembered.parts if remembered else ())
-    remark = remark_on(account, cell, snapshot) if remembered else ""
-    if creates is not None and row is None and remembered is not None and not remark:
-        remark = remark_on_no_row(remembered, snapshot.last_complete, creates=creates)
     return LocationStock(
         place=cell.place,
         locations={location: snapshot.locations.get(location, "") for location, _ in feeding},
         source=total,
         desired=desired,
         snapshot=remembered.acked if remembered else None,
-        target=row.quantity if row else None,
+        target=None,
         sent=remembered.sent if remembered else None,
-        in_target=None if creates is None else row is not None,
         confirmed_at=confirmed_at,
         changed_at=changed_at,
-        remark=remark,
+        remark=remark_on(account, cell, snapshot) if remembered else "",
     )
+
+
+def _in_target(
+    place: LocationStock, cell: Cell, row: TargetRow | None, snapshot: Snapshot, *, creates: bool
+) -> LocationStock:
+    """Add what stands in the target, or why nothing does and nothing will."""
+    if row is not None:
+        return replace(place, target=row.quantity, in_target=True)
+    remembered, remark = snapshot.cells.get(cell), place.remark
+    if remembered is not None and not remark:
+        remark = remark_on_no_row(remembered, snapshot.last_complete, creates=creates)
+    return replace(place, in_target=False, remark=remark)

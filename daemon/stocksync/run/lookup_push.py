@@ -19,6 +19,9 @@ from stocksync.run.writer import Writer
 
 log = structlog.get_logger(__name__)
 
+_GRACE = 2.0
+"""Seconds that an answer waits for its own push where nothing else is written; mostly it takes some milliseconds."""
+_AFTER_THE_CYCLE = "a cycle is writing; what is new is written as soon as it has ended"
 NOT_WRITER = "this process is not the writer: nothing was pushed"
 _OUTSIDE = "no poll has shown it, perhaps it is outside poll.filter: nothing was pushed"
 _LATER = "{} changed figures wait for the next cycle, where the guards weigh them with all others"
@@ -62,14 +65,31 @@ class LookupPushes:
                 results = {product.id: self._results.pop(product.id) for product in products}
                 lease = self.lease()
                 try:
-                    pushes = {} if lease is None else await push_found(self.account, self.register, products, lease)
+                    pushes = {} if lease is None else await _push_found(self.account, self.register, products, lease)
                 finally:
                     for product_id, result in results.items():
                         if not result.done():
                             result.set_result(pushes.get(product_id, Push(note=NOT_WRITER)))
 
 
-async def push_found(
+async def push_news(
+    account: Account, register: StateQueries, news: Sequence[Product], lease: Lease, pushes: LookupPushes | None
+) -> Mapping[int, Push]:
+    """Push what Qoyod has just shown; with `pushes` neither a cycle nor a slow target is waited for: it is done after.
+
+    Without, all is done when this returns.
+    """
+    if pushes is None:
+        async with account.writing:
+            return await _push_found(account, register, news, lease)
+    busy, tasks = account.writing.locked(), {product.id: pushes.add(product) for product in news}
+    if not busy:
+        await asyncio.wait(tasks.values(), timeout=_GRACE)
+    waits = Push(note=_AFTER_THE_CYCLE if busy else "what is new is being written")
+    return {product_id: one.result() if one.done() else waits for product_id, one in tasks.items()}
+
+
+async def _push_found(
     account: Account, register: StateQueries, products: Sequence[Product], lease: Lease
 ) -> Mapping[int, Push]:
     """Push what was read of single products, through the guards; the caller holds `account.writing`."""
@@ -87,15 +107,8 @@ async def push_found(
 async def _push(
     account: Account, register: StateQueries, products: Sequence[Product], lease: Lease
 ) -> Mapping[int, Push]:
+    snapshot = await snapshot_of(account, lease, await _touched(account, register, products))
     ids = {product.id for product in products}
-    capabilities, touched = await account.capabilities(), set(ids)
-    if capabilities.by_sku:
-        # The row may have been another product's before.
-        for product in products:
-            touched.update(await register.products_with(account.name, product.sku))
-    if capabilities.loose:
-        touched.update(await account.state.look_alikes(account.name, [product.sku for product in products]))
-    snapshot = await snapshot_of(account, lease, sorted(touched))
     outside = {one for one in ids if account.settings.filter and one not in snapshot.products}
     listed = [
         replace(product, page=known.page if (known := snapshot.products.get(product.id)) else 0)
@@ -120,6 +133,17 @@ async def _push(
         pushed = sum(change.product_id == product.id for change in writer.pushed.applied)
         results[product.id] = Push(pushed, _LATER.format(waits) if waits else "")
     return results
+
+
+async def _touched(account: Account, register: StateQueries, products: Sequence[Product]) -> list[int]:
+    """Give the ids of these products and of all whose row theirs may be, or have been."""
+    capabilities, touched = await account.capabilities(), {product.id for product in products}
+    if capabilities.by_sku:
+        for product in products:
+            touched.update(await register.products_with(account.name, product.sku))
+    if capabilities.loose:
+        touched.update(await account.state.look_alikes(account.name, [product.sku for product in products]))
+    return sorted(touched)
 
 
 def reading_of(products: Sequence[Product]) -> Reading:
