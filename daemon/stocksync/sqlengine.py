@@ -219,23 +219,19 @@ def _tell_a_signal_from_what_it_says(context: ExceptionContext) -> None:
     number, *words = original.args or (None,)
     if number not in _MY_CODES or context.connection is None or _fault_of_driver(original) is Fault.REFUSED:
         return
-    raised = _last_condition(context.connection)
-    if raised is not None and raised[0] == number and (number in _MY_LOST or raised[1].startswith(_MY_MADE_UP)):
-        original.args = (_MY_SIGNAL, *words)
-        context.is_disconnect = False
-
-
-def _last_condition(connection: Connection) -> tuple[int, str] | None:
-    """Ask MariaDB or MySQL for number and SQLSTATE of its last error; None where it no longer answers."""
     try:
-        cursor = connection.connection.cursor()
+        cursor = context.connection.connection.cursor()
         cursor.execute("GET DIAGNOSTICS CONDITION 1 @stocksync_no = MYSQL_ERRNO, @stocksync_state = RETURNED_SQLSTATE")
         cursor.execute("SELECT @stocksync_no, @stocksync_state")
         row = cursor.fetchone()
         cursor.close()
     except Exception:  # noqa: BLE001  whatever it is, the first error is the one to be told
-        return None
-    return None if row is None or None in row else (int(row[0]), str(row[1]))
+        return
+    if row is None or None in row or int(row[0]) != number:
+        return
+    if number in _MY_LOST or str(row[1]).startswith(_MY_MADE_UP):
+        original.args = (_MY_SIGNAL, *words)
+        context.is_disconnect = False
 
 
 _PG_CODES = {
@@ -255,6 +251,11 @@ _PG_CLASSES = {
     **dict.fromkeys(("0A", "28", "42", "55", "HV", "XX"), Fault.REFUSED),
 }
 """A code that is in neither, one that a trigger made up too, is the row's."""
+_RAISED_BY = {"pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"}
+"""Source files of PostgreSQL that raise what somebody's own function asked for, with a code of that one's choice.
+
+https://www.postgresql.org/docs/current/protocol-error-fields.html
+"""
 _MY_CODES = {
     **dict.fromkeys((1020, 1213), Fault.CONFLICT),
     **dict.fromkeys((1205, 3572), Fault.LOCKED),
@@ -293,25 +294,14 @@ def _fault_of_driver(original: Any) -> Fault:  # noqa: ANN401  each driver has i
         return _MY_CODES.get(arguments[0], Fault.DATA)
     state = getattr(original, "sqlstate", None)
     if isinstance(state, str):
-        return _fault_of_postgresql(original, state)
+        told = original.__cause__  # the driver's own error, which has all that PostgreSQL tells
+        if getattr(told, "server_source_filename", None) in _RAISED_BY:
+            return Fault.DATA  # a trigger may say "connection failure": the connection is as well as it was
+        fault = _PG_CODES.get(state) or _PG_CLASSES.get(state[:2], Fault.DATA)
+        within_a_function = fault is Fault.MISSING and getattr(told, "context", None)
+        return Fault.REFUSED if within_a_function else fault
     # SQLite: a constraint and a trigger's words may say anything.
     text, name = str(original), getattr(original, "sqlite_errorname", None) or ""
     if name.startswith("SQLITE_CONSTRAINT") or "constraint failed" in text:
         return Fault.DATA
     return next((fault for words, fault in _LITE_WORDS.items() if words in text), Fault.DATA)
-
-
-_RAISED_BY = {"pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"}
-"""Source files of PostgreSQL that raise what somebody's own function asked for, with a code of that one's choice.
-
-https://www.postgresql.org/docs/current/protocol-error-fields.html
-"""
-
-
-def _fault_of_postgresql(original: Any, state: str) -> Fault:  # noqa: ANN401  as above
-    told = original.__cause__  # the driver's own error, which has all that the server tells
-    if getattr(told, "server_source_filename", None) in _RAISED_BY:
-        return Fault.DATA  # a trigger may say "connection failure": the connection is as well as it was
-    fault = _PG_CODES.get(state) or _PG_CLASSES.get(state[:2], Fault.DATA)
-    within_a_function = fault is Fault.MISSING and getattr(told, "context", None)
-    return Fault.REFUSED if within_a_function else fault

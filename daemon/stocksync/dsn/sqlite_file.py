@@ -33,7 +33,14 @@ def obstacle(file: Path) -> str | None:
         if owner == me:
             return f"the {kind} {barred} may not be written by its owner {me}: chmod u+rwX {barred}"
         return f"the {kind} {barred} may not be written by user {me}: run as its owner {owner}, or chown {me} {barred}"
-    return None if _may_be_sqlite(file) else f"{file} is not a database: name another file"
+    if file.is_file():  # else it is still to be made one
+        try:
+            with beside(file) as connection:
+                connection.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                return f"{file} is not a database: name another file"
+    return None
 
 
 def beside(file: Path) -> "closing[sqlite3.Connection]":
@@ -44,18 +51,6 @@ def beside(file: Path) -> "closing[sqlite3.Connection]":
     https://www.sqlite.org/howtocorrupt.html, section 2.2
     """
     return closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro&immutable=1", uri=True))
-
-
-def _may_be_sqlite(file: Path) -> bool:
-    """Whether a file is SQLite's, or is still to be made one."""
-    if not file.is_file():
-        return True
-    try:
-        with beside(file) as connection:
-            connection.execute("PRAGMA schema_version")
-    except sqlite3.Error as error:
-        return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
-    return True
 
 
 def _name(user: int) -> str:

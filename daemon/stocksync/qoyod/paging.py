@@ -99,7 +99,11 @@ class ReadPass:
         """Read every page, resolve doubts, and judge."""
         started_at = self.clock.now()
         await self._first()
-        rest = self._rest()
+        known = max(self.evidence.values(), key=lambda e: e.received)
+        last, likely = known.total_pages or 0, -(-(known.total or 0) // max(1, len(known.ids)))
+        if last > min(self.settings.max_pages, _BEYOND_REASON * (likely + 1)):  # such a `totalPages` is not followed
+            self.limit = min(self.settings.max_pages, max(1, likely))
+        rest = [number for number in range(1, min(last, self.limit) + 1) if number not in self.evidence]
         await self._walk(number for number in rest if within(self.due, number))
         await self._walk(number for number in rest if not within(self.due, number))
         judgement = await self._of_all(self._judge)
@@ -150,15 +154,6 @@ class ReadPass:
         except SourceError:
             return False
         return bool(self.pages)
-
-    def _rest(self) -> list[int]:
-        """List the pages after those that are there; a `totalPages` beyond reason is not followed."""
-        known = max(self.evidence.values(), key=lambda e: e.received)
-        last = known.total_pages or 0
-        likely = -(-(known.total or 0) // max(1, len(known.ids)))
-        if last > min(self.settings.max_pages, _BEYOND_REASON * (likely + 1)):
-            self.limit = min(self.settings.max_pages, max(1, likely))
-        return [number for number in range(1, min(last, self.limit) + 1) if number not in self.evidence]
 
     async def _walk(self, numbers: Iterable[int]) -> None:
         """Read pages, each stretch from its last page to its first."""

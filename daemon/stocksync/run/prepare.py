@@ -98,10 +98,26 @@ def _weigh(
     found: ChangeSet,
 ) -> tuple[set[Cell], Plan]:
     """Put a change set before the guards; give it as a plan, and the cells of rows that could not be read."""
-    snapshot, unreadable = focus.snapshot, {row.product_id for row in reading.bad_rows}
-    unread = (cell for cell in snapshot.cells if cell.product_id in unreadable) if unreadable else ()
+    snapshot, cells, unreadable = focus.snapshot, focus.snapshot.cells, {row.product_id for row in reading.bad_rows}
+    unread = (cell for cell in cells if cell.product_id in unreadable) if unreadable else ()
     bad = {cell for cell in unread if cell not in desires.wants}
-    facts = _guard_context(account, focus, found, reading, checked, bad=bad)
+    managed = sum(is_managed(remembered) for remembered in cells.values())
+    asked = (change.cell for change in found.changes)
+    first = frozenset(cell for cell in asked if cell not in cells or cells[cell].acked is None)
+    met = sum(change.before is not None and change.cell in first for change in found.changes)
+    # Of these cells this reading shows no figure that counts: what was decided of them stands.
+    doubted = {cell for plan in snapshot.plans for cell in plan.cells if cell.product_id in checked.distrusted}
+    facts = GuardContext(
+        account=account.name,
+        now=account.clock.now(),
+        managed=focus.left_out.managed + managed + met + len(found.adopted),
+        first=first if _is_familiar(focus) else frozenset(),
+        total=reading.total,
+        recent_totals=snapshot.recent_totals,
+        distrusted=checked.objection,
+        complete=reading.verdict is Verdict.COMPLETE,
+        set_aside=frozenset({*found.waiting, *(change.cell for change, _ in found.refused), *doubted, *bad}),
+    )
     plan = make_plan(found.changes, found.negative, account.limits, facts, snapshot.plans)
     if plan.held is not None:
         known = {key: one.name for key, one in snapshot.products.items()}
@@ -222,30 +238,6 @@ def _derive(
             retired.add(product_id)
     give_up_refused(refused, retired, cells, rules, desires)
     return desires
-
-
-def _guard_context(
-    account: Account, focus: Focus, found: ChangeSet, reading: Reading, checked: CrossCheckResult, *, bad: set[Cell]
-) -> GuardContext:
-    snapshot, cells = focus.snapshot, focus.snapshot.cells
-    managed = sum(is_managed(remembered) for remembered in cells.values())
-    asked = (change.cell for change in found.changes)
-    first = frozenset(cell for cell in asked if cell not in cells or cells[cell].acked is None)
-    met = sum(change.before is not None and change.cell in first for change in found.changes)
-    # Of these cells this reading shows no figure that counts: what was decided of them stands.
-    doubted = {cell for plan in snapshot.plans for cell in plan.cells if cell.product_id in checked.distrusted}
-    set_aside = frozenset({*found.waiting, *(change.cell for change, _ in found.refused), *doubted, *bad})
-    return GuardContext(
-        account=account.name,
-        now=account.clock.now(),
-        managed=focus.left_out.managed + managed + met + len(found.adopted),
-        first=first if _is_familiar(focus) else frozenset(),
-        total=reading.total,
-        recent_totals=snapshot.recent_totals,
-        distrusted=checked.objection,
-        complete=reading.verdict is Verdict.COMPLETE,
-        set_aside=set_aside,
-    )
 
 
 def is_managed(remembered: SnapshotCell) -> bool:

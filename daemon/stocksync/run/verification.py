@@ -109,23 +109,19 @@ async def ask_for_absent(
     """Count what is missing, and ask by id for what two complete readings lacked, until the given instant."""
     absent = Absent(updates=dict(await off_loop(len(known), absence.missing_from, reading, known)))
     suspects = absence.suspects(absent.updates)
-    if suspects:
-        asking = _Asking(source, clock, absence.witnesses_for(reading, known), until)
-        in_vain = {product_id for product_id in suspects if absence.in_vain(absent.updates[product_id])}
-        # A frame is what is asked between two answers of the witness; whom nobody answered for stands alone.
-        new = [product_id for product_id in suspects if product_id not in in_vain][:_ASKED_AT_ONCE]
-        frames = [new[start : start + _FRAME] for start in range(0, len(new), _FRAME)]
-        frames += [[product_id] for product_id in suspects if product_id in in_vain][:_ASKED_AGAIN]
-        await asking.ask(frames)
-        left = [product_id for product_id in suspects if product_id not in asking.answers.keys() | asking.failed]
-        # Once one of those asked in vain is answered for, the others may be soon: they are waited for again.
-        waited_for = not in_vain.isdisjoint(asking.answers)
-        absent.unresolved = sum(waited_for or product_id not in in_vain for product_id in left)
-        _conclude(absent, asking, clock)
-    return absent
-
-
-def _conclude(absent: Absent, asking: "_Asking", clock: Clock) -> None:
+    if not suspects:
+        return absent
+    asking = _Asking(source, clock, absence.witnesses_for(reading, known), until)
+    in_vain = {product_id for product_id in suspects if absence.in_vain(absent.updates[product_id])}
+    # A frame is what is asked between two answers of the witness; whom nobody answered for stands alone.
+    new = [product_id for product_id in suspects if product_id not in in_vain][:_ASKED_AT_ONCE]
+    frames = [new[start : start + _FRAME] for start in range(0, len(new), _FRAME)]
+    frames += [[product_id] for product_id in suspects if product_id in in_vain][:_ASKED_AGAIN]
+    await asking.ask(frames)
+    left = [product_id for product_id in suspects if product_id not in asking.answers.keys() | asking.failed]
+    # Once one of those asked in vain is answered for, the others may be soon: they are waited for again.
+    waited_for = not in_vain.isdisjoint(asking.answers)
+    absent.unresolved = sum(waited_for or product_id not in in_vain for product_id in left)
     for product_id in asking.failed:
         absent.updates[product_id] = absence.asked_in_vain(absent.updates[product_id])
     for product_id, answer in asking.answers.items():
@@ -138,6 +134,7 @@ def _conclude(absent: Absent, asking: "_Asking", clock: Clock) -> None:
             absent.alive[product_id] = answer
             entry = absence.entry_of(answer)
         absent.updates[product_id] = absence.proven_alive(entry)
+    return absent
 
 
 @dataclass(slots=True)

@@ -75,22 +75,12 @@ async def lock(connection: AsyncConnection, layout: Layout, batch: Batch, *, pat
             statement = statement.with_for_update(key_share=True, skip_locked=skips, of=ours_alone)
         ours = Counter(_key(layout, row) for row in await connection.execute(statement, values))
         found.count |= ours
-        if skips:
-            found.held |= await _held(connection, layout, chunk, ours)
+        # What was passed over is known by its count: there are more rows of a key than we could lock.
+        if skips and (doubtful := [order for order in chunk if not (layout.unique and ours[order.key])]):
+            statement, values = _wanted(connection, layout, keys, [order.finds for order in doubtful])
+            all_there = Counter(_key(layout, row) for row in await connection.execute(statement, values))
+            found.held |= {order.key for order in doubtful if all_there[order.key] > ours[order.key]}
     return found
-
-
-async def _held(
-    connection: AsyncConnection, layout: Layout, orders: Sequence[RowChange], ours: Counter[RowKey]
-) -> set[RowKey]:
-    """Name the keys of which there are more rows than we could lock: nothing that was passed over is lost."""
-    doubtful = [order for order in orders if not (layout.unique and ours[order.key])]
-    if not doubtful:
-        return set()
-    keys = [key.column for key in layout.keys]
-    statement, values = _wanted(connection, layout, keys, [order.finds for order in doubtful])
-    there = Counter(_key(layout, row) for row in await connection.execute(statement, values))
-    return {order.key for order in doubtful if there[order.key] > ours[order.key]}
 
 
 def _wanted(

@@ -43,9 +43,20 @@ class StatementBatch:
             elif rival := await self._write_apart(change, name):
                 self._set_aside(change, rival)
         await dialects.check_now(self._connection)
-        if "read" in self._texts:
-            await self._read_back()
-        return self._written
+        written = self._written
+        if "read" not in self._texts:
+            return written
+        # What `read` shows decides: no row is a skipped change, whatever the `write` said it did.
+        tried, untouched = sorted([*written.applied, *written.skipped]), {one.cell for one in written.skipped}
+        found = {change.cell: await self.read_one(change.ref) for change in tried}
+        live = {cell: row for cell, row in found.items() if row is not None}
+        written.applied, written.skipped = [], []
+        for change in tried:
+            stands = live.get(change.cell)
+            there = stands is not None and (change.cell not in untouched or stands.holds(change.after))
+            (written.applied if there or isinstance(change.after, Removal) else written.skipped).append(change)
+        written.read_back(live)
+        return written
 
     async def read_one(self, ref: RowLocator) -> TargetRow | None:
         """Ask for one cell by the `read` statement."""
@@ -95,19 +106,6 @@ class StatementBatch:
         if before is not None and not (there and self._connection.dialect.name in {"mysql", "mariadb"}):
             there = await dialects.rows_changed(self._connection) != before
         (written.applied if there or name != "write" else written.skipped).append(change)
-
-    async def _read_back(self) -> None:
-        """Let what `read` shows decide: no row is a skipped change, whatever the `write` said it did."""
-        written = self._written
-        tried, untouched = sorted([*written.applied, *written.skipped]), {one.cell for one in written.skipped}
-        found = {change.cell: await self.read_one(change.ref) for change in tried}
-        live = {cell: row for cell, row in found.items() if row is not None}
-        written.applied, written.skipped = [], []
-        for change in tried:
-            stands = live.get(change.cell)
-            there = stands is not None and (change.cell not in untouched or stands.holds(change.after))
-            (written.applied if there or isinstance(change.after, Removal) else written.skipped).append(change)
-        written.read_back(live)
 
     def _set_aside(self, change: Change, rival: RowLocator) -> None:
         """Set a change aside, and with it the rival's, if that came first and changed nothing."""
