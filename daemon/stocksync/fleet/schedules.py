@@ -96,8 +96,19 @@ def difference(
     `faulty`: files of accounts_dir that cannot be read. While there are any nobody knows whose account is missing, and
     nothing is deleted: what is not wanted is paused. What a person has paused stays so.
     """
-    found = {one.id: one for one in wanted}
-    steps = [step for one in found.values() if (step := _towards(one, existing.get(one.id)))]
+    found, steps = {one.id: one for one in wanted}, list[ScheduleStep]()
+    for one in found.values():
+        there, account, kind = existing.get(one.id), one.job.account, one.job.kind
+        every = f"every {in_words(one.every)}"
+        if there is None:
+            steps.append(ScheduleStep(Verb.CREATE, one.id, account, kind, every))
+        elif there.paused_by_us:
+            steps.append(ScheduleStep(Verb.RESUME, one.id, account, kind, every))
+        # Who pauses a schedule on Temporal's page leaves a note of their own, which is not for us to overwrite.
+        elif there.times != one.times or not (there.paused or there.note == one.note):
+            before = f"every {in_words(there.times[0])}"
+            why = f"{before} → {every}" if before != every else "its offset, jitter, deadline or heartbeat is another"
+            steps.append(ScheduleStep(Verb.CHANGE, one.id, account, kind, why))
     for other in existing.values():
         if other.id in found:
             continue
@@ -108,21 +119,6 @@ def difference(
             why = f"its account may stand in a faulty file: {', '.join(sorted(faulty))}"
             steps.append(ScheduleStep(Verb.PAUSE, other.id, account, kind, why))
     return sorted(steps, key=lambda step: (list(Verb).index(step.verb), step.account, step.kind))
-
-
-def _towards(wanted: Wanted, existing: Existing | None) -> ScheduleStep | None:
-    account, kind = wanted.job.account, wanted.job.kind
-    every = f"every {in_words(wanted.every)}"
-    if existing is None:
-        return ScheduleStep(Verb.CREATE, wanted.id, account, kind, every)
-    if existing.paused_by_us:
-        return ScheduleStep(Verb.RESUME, wanted.id, account, kind, every)
-    # Who pauses a schedule on Temporal's page leaves a note of their own, which is not for us to overwrite.
-    if existing.times == wanted.times and (existing.paused or existing.note == wanted.note):
-        return None
-    before = f"every {in_words(existing.times[0])}"
-    why = f"{before} → {every}" if before != every else "its offset, jitter, deadline or heartbeat is another"
-    return ScheduleStep(Verb.CHANGE, wanted.id, account, kind, why)
 
 
 def _whole(span: timedelta, rounded: Callable[[float], int]) -> timedelta:
