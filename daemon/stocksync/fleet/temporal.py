@@ -154,7 +154,19 @@ class Fleet:
 
         async def one(step: ScheduleStep) -> None:
             async with turns:
-                await self._do(step, wanted)
+                handle = self._client.get_schedule_handle(step.id)
+                if step.verb is Verb.DELETE:
+                    await _unless_gone(handle.delete(rpc_timeout=_TIMEOUT))
+                elif step.verb is Verb.PAUSE:
+                    await _unless_gone(handle.pause(note=PAUSED, rpc_timeout=_TIMEOUT))
+                elif step.verb is Verb.CREATE:
+                    new, memo = wanted[step.id], {_MEMO: self._settings.task_queue}
+                    try:
+                        await self._client.create_schedule(new.id, self._schedule(new), memo=memo, rpc_timeout=_TIMEOUT)
+                    except ScheduleAlreadyRunningError:  # who runs this at the same time was faster
+                        await self._change(new)
+                else:
+                    await self._change(wanted[step.id])
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -187,21 +199,6 @@ class Fleet:
                 asked[poller.identity] = max(at, asked.get(poller.identity, at))
         now = datetime.now(UTC)
         return [LivingWorker(identity, at) for identity, at in sorted(asked.items()) if now - at < _SILENCE]
-
-    async def _do(self, step: ScheduleStep, wanted: Mapping[str, Wanted]) -> None:
-        handle = self._client.get_schedule_handle(step.id)
-        if step.verb is Verb.DELETE:
-            await _unless_gone(handle.delete(rpc_timeout=_TIMEOUT))
-        elif step.verb is Verb.PAUSE:
-            await _unless_gone(handle.pause(note=PAUSED, rpc_timeout=_TIMEOUT))
-        elif step.verb is Verb.CREATE:
-            one, memo = wanted[step.id], {_MEMO: self._settings.task_queue}
-            try:
-                await self._client.create_schedule(one.id, self._schedule(one), memo=memo, rpc_timeout=_TIMEOUT)
-            except ScheduleAlreadyRunningError:  # who runs this at the same time was faster
-                await self._change(one)
-        else:
-            await self._change(wanted[step.id])
 
     async def _change(self, wanted: Wanted) -> None:
         async def follow(current: ScheduleUpdateInput) -> ScheduleUpdate:

@@ -3,7 +3,7 @@
 from stocksync.core import absence
 from stocksync.core.answers import CellExplanation, Explanation
 from stocksync.core.desired_state import figure_now
-from stocksync.core.model import Cell, RowLocator, SnapshotCell, SnapshotProduct, TargetRow
+from stocksync.core.model import Cell, RowLocator, TargetRow
 from stocksync.core.policy import steps
 from stocksync.errors import NotFound
 from stocksync.ports import Snapshot, StateQueries
@@ -42,19 +42,7 @@ async def explain_product(account: Account, register: StateQueries, product_id: 
     ]
     live, error = await read_live(account, refs)
     creates = bool(error) or (await account.capabilities()).creates
-    cells = [
-        _cell(
-            account,
-            cell,
-            remembered,
-            live.get(cell),
-            known=known,
-            snapshot=snapshot,
-            error=error,
-            creates=creates,
-        )
-        for cell, remembered in sorted(snapshot.cells.items())
-    ]
+    cells = [_cell(account, cell, snapshot, live.get(cell), error, creates=creates) for cell in sorted(snapshot.cells)]
     gone = f"deleted in Qoyod, confirmed {ago(account, known.gone_at)}" if known.gone_at else ""
     missing = f"missing from the last {known.missing} complete readings" if known.is_missing else ""
     if absence.in_vain(known):
@@ -65,18 +53,10 @@ async def explain_product(account: Account, register: StateQueries, product_id: 
 
 
 def _cell(
-    account: Account,
-    cell: Cell,
-    remembered: SnapshotCell,
-    live: TargetRow | None,
-    *,
-    known: SnapshotProduct,
-    snapshot: Snapshot,
-    error: str,
-    creates: bool,
+    account: Account, cell: Cell, snapshot: Snapshot, live: TargetRow | None, error: str, *, creates: bool
 ) -> CellExplanation:
-    policy = account.rules.policy
-    names = snapshot.locations
+    remembered, known = snapshot.cells[cell], snapshot.products.get(cell.product_id)
+    policy, names = account.rules.policy, snapshot.locations
     confirmed_at, changed_at = times_in(snapshot, cell)
     remark = remark_on(account, cell, snapshot)
     if live is None and not error and not remark:

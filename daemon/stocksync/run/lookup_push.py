@@ -94,7 +94,7 @@ async def _push_found(
 ) -> Mapping[int, Push]:
     """Push what was read of single products, through the guards; the caller holds `account.writing`."""
     try:
-        return await _push(account, register, products, lease)
+        return await _push_or_raise(account, register, products, lease)
     except TargetError as error:
         note = f"the target cannot be asked: {error}; what has changed is written by the next poll"
     except StocksyncError as error:
@@ -104,7 +104,7 @@ async def _push_found(
     return {product.id: Push(note=note) for product in products}
 
 
-async def _push(
+async def _push_or_raise(
     account: Account, register: StateQueries, products: Sequence[Product], lease: Lease
 ) -> Mapping[int, Push]:
     snapshot = await snapshot_of(account, lease, await _touched(account, register, products))
