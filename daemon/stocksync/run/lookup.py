@@ -108,7 +108,7 @@ async def _push_and_answer(
     lease: Lease | None,
     pushes: LookupPushes | None,
 ) -> list[StockAnswer]:
-    """Answer with what Qoyod has just shown; what of it is new is pushed, where the lease is ours."""
+    """Push what is new of what Qoyod has just shown, where the lease is ours, and answer."""
     ids = [product.id for product in products]
     snapshot = await account.state.snapshot(account.name, ids)
     news = [product for product in products if not _is_settled(account, product, snapshot)]

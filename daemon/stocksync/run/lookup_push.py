@@ -75,9 +75,9 @@ class LookupPushes:
 async def push_news(
     account: Account, register: StateQueries, news: Sequence[Product], lease: Lease, pushes: LookupPushes | None
 ) -> Mapping[int, Push]:
-    """Push what Qoyod has just shown; with `pushes` neither a cycle nor a slow target is waited for: it is done after.
+    """Push what Qoyod has just shown, and give what became of it.
 
-    Without, all is done when this returns.
+    With `pushes` nobody waits for a cycle, nor for a target that is slow: then it is pushed after.
     """
     if pushes is None:
         async with account.writing:
