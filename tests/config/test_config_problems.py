@@ -224,10 +224,11 @@ def test_a_tenants_name_is_a_short_word(problems, minimal):
     assert told[0].startswith("accounts.main.tenant: must be 1 to 64 of a-z"), told
 
 
-@pytest.mark.parametrize("title", ["a" * 101, "one\\ntwo", "turned \\u202E"])
+@pytest.mark.parametrize("title", ["a" * 101, "one\\ntwo", "turned \\u202E", "\\u200F"])
 def test_a_title_is_one_line_in_any_script(problems, minimal, title):
     told = problems(minimal.replace('name = "main"', f"name = 'main'\ntitle = \"{title}\""))
-    assert re.match(r"accounts.main.title: must (be one line of at most 100 characters|not hold U\+202E)", told[0])
+    reasons = r"be one line of at most 100 characters|not hold U\+202E|hold a sign"
+    assert re.match(rf"accounts.main.title: must ({reasons})", told[0])
 
 
 CLASH = "accounts.b.target.table: a, of another Qoyod company, writes this table too"

@@ -90,9 +90,10 @@ async def test_stock_at_an_instant_is_what_stood_then(state, write):
 
 async def test_before_the_ledger_begins_nothing_is_made_up(state, write, url):
     written = await write(11, None, 5)
-    for at in (None, written):
-        with pytest.raises(BeyondLedger, match="nowhere: no cycle has run yet"):
-            await state.levels_at("nowhere", at)
+    await claim(state, "claimed", "one", TTL)
+    for name, at in (("nowhere", None), ("nowhere", written), ("claimed", None), ("claimed", datetime.now(UTC))):
+        with pytest.raises(BeyondLedger, match=f"{name}: no poll has read it to its end yet"):
+            await state.levels_at(name, at)
     report = CycleReport("main", "c9", datetime.now(UTC))
     await state.begin(write.lease, report)
     await state.end(write.lease, report)  # deletes what is older than 90 days

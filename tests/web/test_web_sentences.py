@@ -48,7 +48,7 @@ SEEN_ELSEWHERE = {
     "state/approvals.py: the figures of plan {} have changed since they were shown: look again": "`approve`",
     "state/feed.py: {}: the ledger has no row {} (any more), so changes behind it may be missing: read all stock anew, "
     "then go on from 0": "the feed",
-    "state/feed.py: {}: no cycle has run yet, so nobody knows what stands in its target": "`levels`",
+    "state/feed.py: {}: no poll has read it to its end yet, so nobody knows what stands in its target": "`levels`",
     "state/feed.py: {}: the ledger reaches back to {} UTC: it begins with the account's first cycle, and "
     "state.keep_ledger says how long it is kept": "`levels`",
     "targets/after_batch.py: {} changes rows of ours": "`check`",

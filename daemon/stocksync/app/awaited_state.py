@@ -74,7 +74,7 @@ class AwaitedState:
             StateUnavailable: as for `status`.
 
         """
-        return (await self.opened().snapshot(account, [])).locations
+        return await self.opened().locations(account)
 
     async def told(self, accounts: Iterable[str]) -> Mapping[str, str]:
         """Give what people were told of each account.

@@ -55,7 +55,8 @@ async def levels(config: Config, account: str | None, at: datetime | None) -> li
         BeyondLedger: of one of them nobody knows; the message names each such account.
 
     """
-    state, chosen = await open_state(config.state.dsn(), config.state.keep_ledger), accounts_of(config, account)
+    chosen = accounts_of(config, account)
+    state = await open_state(config.state.dsn(), config.state.keep_ledger)
     found: list[tuple[Level, str]] = []
     refused: list[str] = []
     try:

@@ -114,7 +114,7 @@ def accounts_of(config: Config, name: str | None) -> list[AccountConfig]:
 
 async def names_of_places(state: Database, one: AccountConfig) -> Mapping[str, str]:
     """Give the names that people know an account's location values by."""
-    return watch(one).places.names((await state.snapshot(one.name, [])).locations)
+    return watch(one).places.names(await state.locations(one.name))
 
 
 def without_target(one: AccountConfig) -> AccountConfig:

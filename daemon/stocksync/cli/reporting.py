@@ -56,7 +56,8 @@ def levels(
 ) -> None:
     """Show stock as it stands in the target, or as it stood, as far back as the ledger reaches.
 
-    A day alone means its end, by this machine's time zone. Ends with 2 where the ledger does not reach back so far.
+    A day alone means its end, by this machine's time zone. Ends with 2 where the ledger does not reach back so far, or
+    where no poll of an account has come to its end yet.
 
     $ stocksync levels --csv > stock.csv
     $ stocksync levels --at 2026-11-01 --csv

@@ -134,8 +134,11 @@ def _check_title(value: str) -> str:
         raise ValueError(f"must be one line of at most {_LONGEST_TITLE} characters")
     for sign in value:
         if unicodedata.category(sign)[0] == "C" and sign not in _SPELLING:
-            raise ValueError(f"must not hold U+{ord(sign):04X}, which nobody sees: remove it")
-    return value.strip()
+            raise ValueError(f"must not hold U+{ord(sign):04X}: remove it")
+    title = value.strip()
+    if title and not title.strip(_SPELLING):
+        raise ValueError("must hold a sign that people see")
+    return title
 
 
 def _decode_mapping(value: Any) -> Any:  # noqa: ANN401  whatever stood there is for the field's own type to judge

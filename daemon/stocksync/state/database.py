@@ -359,6 +359,10 @@ class Database:
         """Find products by SKU, id or a part of SKU or name."""
         return await self._session.read(lambda connection: overview.search(connection, accounts, text, limit))
 
+    async def locations(self, account: str) -> Mapping[int, str]:
+        """Give Qoyod's locations of an account, id to name."""
+        return await self._session.read(lambda connection: feed.locations(connection, account))
+
     async def levels_at(self, account: str, at: datetime | None) -> list[Level]:
         """Give what stood in the target at an instant; None: what stands there now."""
         return await self._session.read(lambda connection: feed.levels_at(connection, account, at))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.model import Cell, Removal, figure_of
 from stocksync.errors import BeyondLedger, CursorLost
 from stocksync.ports import LedgerRow, Level
+from stocksync.state.codec import locations_of
 from stocksync.state.ledger import ledger_row
 from stocksync.state.schema import accounts, cells, ledger
 
@@ -36,6 +37,12 @@ async def changes_after(connection: AsyncConnection, account: str, after: int, l
     return [ledger_row(row) for row in (await connection.execute(query)).all()]
 
 
+async def locations(connection: AsyncConnection, account: str) -> dict[int, str]:
+    """Give Qoyod's locations of an account, id to name."""
+    query = select(accounts.c.locations).where(accounts.c.account == account)
+    return locations_of((await connection.execute(query)).scalar())
+
+
 async def levels_at(connection: AsyncConnection, account: str, at: datetime | None) -> list[Level]:
     """Give what stood in the target at an instant (None: what stands there now), in key order.
 
@@ -44,10 +51,9 @@ async def levels_at(connection: AsyncConnection, account: str, at: datetime | No
 
     """
     mine = ledger.c.account == account
-    known = (await connection.execute(select(accounts.c.ledger_from).where(accounts.c.account == account))).first()
-    if known is None:
-        raise BeyondLedger(f"{account}: no cycle has run yet, so nobody knows what stands in its target")
-    if at is not None and known.ledger_from is not None and at < known.ledger_from:
+    columns = accounts.c.ledger_from, accounts.c.last_complete
+    known = (await connection.execute(select(*columns).where(accounts.c.account == account))).first()
+    if known is not None and at is not None and known.ledger_from is not None and at < known.ledger_from:
         raise BeyondLedger(
             f"{account}: the ledger reaches back to {known.ledger_from:%Y-%m-%d %H:%M:%S} UTC: it begins with the"
             " account's first cycle, and state.keep_ledger says how long it is kept"
@@ -64,6 +70,8 @@ async def levels_at(connection: AsyncConnection, account: str, at: datetime | No
         found[Cell(row.product_id, row.place)] = _level(row, row.before, None)
     for row in await connection.execute(_of_each_cell(func.max(ledger.c.id), mine, ledger.c.at <= at)):
         found[Cell(row.product_id, row.place)] = _level(row, row.read_back or row.after, row.at)
+    if not found and (known is None or known.last_complete is None):
+        raise BeyondLedger(f"{account}: no poll has read it to its end yet, so nobody knows what stands in its target")
     return [level for _, level in sorted(found.items()) if level is not None]
 
 

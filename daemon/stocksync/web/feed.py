@@ -62,10 +62,7 @@ class Feed:
         watched = self.accounts().get(asked.account)
         if not rows or watched is None:
             return rows
-        try:
-            names = watched.places.names(await self.locations(asked.account))
-        except StateError:  # what is read by now is told without them
-            return rows
+        names = watched.places.names(await self.locations(asked.account))
         return [replace(row, location=names.get(row.change.place, "")) for row in rows]
 
 
