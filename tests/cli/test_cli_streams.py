@@ -164,7 +164,7 @@ def test_a_reader_that_has_gone_is_no_fault(typed, capfd, arguments):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
-@pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("check",), ("levels", "--csv")])
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("check",), ("changes", "--csv")])
 def test_a_full_disk_is_told_and_is_no_mistake_of_ours(typed, capfd, arguments):
     asyncio.run(a_state())
     out = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115  to close it is to write what it holds
