@@ -76,7 +76,7 @@ class Products:
 
 async def story_of(account: Account, state: Database, product_id: int) -> Story:
     """Tell how a product's figures came about, and what was written of it, newest first."""
-    names = account.rules.places.names((await state.snapshot(account.name, [])).locations)
+    names = account.rules.places.names(await state.locations(account.name))
     rows = await state.history(account.name, product_id, _ROWS)
     history = [replace(row, location=names.get(row.change.place, "")) for row in rows]
     return Story(await explain_product(account, state, product_id), history)
