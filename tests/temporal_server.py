@@ -12,6 +12,8 @@ from servers import NoServer, free_port
 
 PROGRAM = Path(sys.executable).with_name("temporal")
 _START_SECONDS = 60.0
+_WRITE_AHEAD = ("--sqlite-pragma=journal_mode=WAL", "--sqlite-pragma=synchronous=NORMAL")
+"""What was committed survives kill -9; by default each commit waits for the disk twice, one after the other."""
 
 
 class Temporal:
@@ -38,7 +40,7 @@ class Temporal:
         with (self.directory / "log").open("ab") as log:
             command = [
                 str(PROGRAM), "server", "start-dev", "--ip=127.0.0.1", f"--port={self.port}", "--headless",
-                f"--db-filename={self.directory / 'temporal.db'}", "--log-level=error",
+                f"--db-filename={self.directory / 'temporal.db'}", "--log-level=error", *_WRITE_AHEAD,
             ]  # fmt: skip
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_SECONDS
