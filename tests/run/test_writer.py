@@ -121,9 +121,9 @@ class State(MemoryState):
         self.calls.append(f"confirm {margin.total_seconds():.0f} s")
 
     @asynccontextmanager
-    async def _transaction(self, lease: Lease) -> AsyncIterator[Any]:
+    async def transaction(self, lease: Lease) -> AsyncIterator[Any]:
         self.calls.append("begin")
-        async with super()._transaction(lease) as transaction:
+        async with super().transaction(lease) as transaction:
             yield transaction
         self.calls.append("commit")
 

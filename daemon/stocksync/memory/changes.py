@@ -53,12 +53,6 @@ def use_up(mine: MemoryAccount, done: Change) -> None:
     mine.plans = [one for one in left if one.changes]
 
 
-def _give_up(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
-    for cell in seen.given_up:
-        row = mine.cells[cell]
-        row.acked = row.sent = row.intent = row.intended_at = None
-
-
 def _unsettle(mine: MemoryAccount, seen: SnapshotUpdate) -> None:
     cells = chain(seen.cells, seen.corrected, seen.adopted, seen.unknown, seen.given_up)
     entries = {entry.product_id for entry in seen.quarantined} | {product_id for product_id, _ in seen.released}
@@ -100,7 +94,9 @@ def observe(mine: MemoryAccount, seen: SnapshotUpdate, now: datetime) -> None:
         if cell in mine.cells:
             mine.cells[cell].unknown_since = since
     mine.products |= seen.products
-    _give_up(mine, seen)
+    for cell in seen.given_up:
+        row = mine.cells[cell]
+        row.acked = row.sent = row.intent = row.intended_at = None
     mine.checked_up_to = seen.checked_up_to or mine.checked_up_to
     mine.locations = mine.locations if seen.locations is None else dict(seen.locations)
     for key in seen.released:

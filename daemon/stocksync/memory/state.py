@@ -1,7 +1,7 @@
 """The state in memory, by a given clock: for simulations, and held to the contract of the real ones."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -194,11 +194,8 @@ class MemoryState:
         self._acknowledge(mine, lease, cycle_id, written)
         self.crash_points("after acknowledge")
 
-    def transaction(self, lease: Lease) -> AbstractAsyncContextManager[Transaction]:
-        return self._transaction(lease)
-
     @asynccontextmanager
-    async def _transaction(self, lease: Lease) -> AsyncIterator[Transaction]:
+    async def transaction(self, lease: Lease) -> AsyncIterator[Transaction]:
         mine = self._fenced(lease)
         opened = MemoryTransaction(MemoryConnection())
         yield opened
@@ -252,14 +249,14 @@ class MemoryState:
     async def status(
         self, accounts: Iterable[str], known: Mapping[str, AccountStatus] | None = None
     ) -> list[AccountStatus]:
-        return [self._status_since(account, (known or {}).get(account)) for account in accounts]
-
-    def _status_since(self, account: str, before: AccountStatus | None) -> AccountStatus:
-        """Count nothing anew where no cycle has begun or ended."""
-        now = status_of(account, self.store.of(account), self.clock.now())
-        ended = before is not None and list(before.cycles) == list(now.cycles) != []
-        same = ended and now.last_attempt == now.cycles[0].started_at
-        return replace(now, cells=before.cells) if before is not None and same else now
+        found = []
+        for account in accounts:
+            before, now = (known or {}).get(account), status_of(account, self.store.of(account), self.clock.now())
+            # Where no cycle has begun or ended nothing is counted anew.
+            ended = before is not None and list(before.cycles) == list(now.cycles) != []
+            same = ended and now.last_attempt == now.cycles[0].started_at
+            found.append(replace(now, cells=before.cells) if before is not None and same else now)
+        return found
 
     async def products_with(self, account: str, sku: str) -> list[int]:
         mine = self.store.of(account)

@@ -142,9 +142,14 @@ class MemoryTarget:
         claims = Counter(self._key(change.ref) for change in changes)
         for change in sorted(changes):
             key = self._key(change.ref)
-            if not key[0] or claims[key] > 1 or plan.count(key) > 1:
-                written.ambiguous.append((change, _why(key, claims[key], plan.count(key))))
-            elif not plan.count(key) and not self._inserts and not isinstance(change.after, Removal):
+            rows = plan.count(key)
+            if not key[0]:
+                written.ambiguous.append((change, "the product has no SKU, and rows are matched by SKU"))
+            elif rows > 1:
+                written.ambiguous.append((change, f"{rows} rows match {key}"))
+            elif claims[key] > 1:
+                written.ambiguous.append((change, f"{claims[key]} products claim {key}"))
+            elif not rows and not self._inserts and not isinstance(change.after, Removal):
                 written.skipped.append(change)
             else:
                 plan.add(key, change)
@@ -219,9 +224,3 @@ class _Plan:
 
 def _live(rows: Sequence[MemoryRow]) -> TargetRow:
     return TargetRow(rows[0].quantity, rows[0].active, len(rows))
-
-
-def _why(key: Key, claims: int, rows: int) -> str:
-    if not key[0]:
-        return "the product has no SKU, and rows are matched by SKU"
-    return f"{rows} rows match {key}" if rows > 1 else f"{claims} products claim {key}"
