@@ -1,7 +1,7 @@
 """What a daemon tells systemd while it lives, and how it follows its configuration on SIGHUP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -48,10 +48,15 @@ class Reload:
             self.systemd.reloaded()
 
     async def _followed(self) -> str:
+        before = self.config
         try:
             # Reading thousands of accounts takes seconds, in which the loop must turn.
-            config = await asyncio.to_thread(_read, self.config)
-            before, self.config = self.config, await self._take_up(config)
+            config = await asyncio.to_thread(lambda: preflight(load(before.file, before=before)))
+            if self.work_for is None:
+                self.endpoint.watch(config)
+            else:
+                await self.work_for(config)
+            self.relog(config)
         except ConfigurationError as error:
             problems = list(error.problems)
             log.error("reload_refused", problems=problems, todo=f"{_MEND}; what was in force stays so")  # noqa: TRY400  a person's mistake
@@ -59,18 +64,18 @@ class Reload:
         except Exception as error:
             log.exception("reload_failed")
             return repr(error)
-        log.info("reloaded", file=str(config.file or ""), **_difference(before, config))
+        self.config = config
+        old, new = ({one.name: one for one in each.accounts} for each in (before, config))
+        log.info(
+            "reloaded",
+            file=str(config.file or ""),
+            added=sorted(new.keys() - old.keys()),
+            changed=sorted(name for name in new.keys() & old.keys() if new[name] != old[name]),
+            removed=sorted(old.keys() - new.keys()),
+        )
         if keys := sorted(_needing_restart(before, config)):
             log.warning("restart_needed", keys=keys, because="they take effect when stocksync starts")
         return tell_refused(config)
-
-    async def _take_up(self, config: Config) -> Config:
-        if self.work_for is None:
-            self.endpoint.watch(config)
-        else:
-            await self.work_for(config)
-        self.relog(config)
-        return config
 
 
 def tell_refused(config: Config, todo: str = _MEND) -> str:
@@ -110,23 +115,6 @@ async def _standing(endpoint: Endpoint) -> str:
         return waiting.sentence(None, error, now)
     judges = endpoint.accounts
     return in_one_line([judges[one.account].health(one, now) for one in statuses if one.account in judges])
-
-
-def _read(before: Config) -> Config:
-    return preflight(load(before.file, before=before))
-
-
-def _difference(before: Config, after: Config) -> dict[str, list[str]]:
-    old, new = ({one.name: one for one in config.accounts} for config in (before, after))
-    return {
-        "added": _names(new.keys() - old.keys()),
-        "changed": _names(name for name in new.keys() & old.keys() if new[name] != old[name]),
-        "removed": _names(old.keys() - new.keys()),
-    }
-
-
-def _names(names: Iterable[str]) -> list[str]:
-    return sorted(names)
 
 
 def _needing_restart(before: Config, after: Config) -> list[str]:

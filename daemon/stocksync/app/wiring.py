@@ -184,7 +184,19 @@ class Plan:
         for one in config.accounts:
             tenant, others = config.tenant(one), [other for other in writers[one.name] if other.name != one.name]
             siblings = tuple(other.name for other in others if config.tenant(other) == tenant)
-            settings = _settings(one, alone=not others)
+            wanted = one.poll.filter
+            filtered = bool(wanted.sku) or wanted.category_id is not None
+            settings = Settings(
+                interval=one.poll.interval,
+                jitter=one.poll.jitter,
+                deadline=one.poll.deadline,
+                audit_interval=one.drift.interval,
+                cross_check=one.poll.cross_check,
+                batch_size=one.target.batch_size,
+                heal=one.drift.heal,
+                owns_table=not others and not filtered,
+                filter=f"{wanted.sku}/{wanted.category_id}" if filtered else "",
+            )
             plans[one.name] = cls(one, one.target.dsn(), tenant, siblings, groups[one.name], settings)
         return plans
 
@@ -327,22 +339,6 @@ def _rules(one: AccountConfig) -> Rules:
 def _values(section: BaseModel) -> dict[str, Any]:
     """Give a section's values as they are, not as they would be written."""
     return {name: getattr(section, name) for name in type(section).model_fields}
-
-
-def _settings(one: AccountConfig, *, alone: bool) -> Settings:
-    wanted = one.poll.filter
-    filtered = bool(wanted.sku) or wanted.category_id is not None
-    return Settings(
-        interval=one.poll.interval,
-        jitter=one.poll.jitter,
-        deadline=one.poll.deadline,
-        audit_interval=one.drift.interval,
-        cross_check=one.poll.cross_check,
-        batch_size=one.target.batch_size,
-        heal=one.drift.heal,
-        owns_table=alone and not filtered,
-        filter=f"{wanted.sku}/{wanted.category_id}" if filtered else "",
-    )
 
 
 def owner_name() -> str:

@@ -179,7 +179,11 @@ class Web:
                 made = partial(page.overview, judged, newest, frame, view)
             else:
                 notice = "" if self._waiting() is None else self._away(None)
-                shown = [await self._shown(status, health) for status, health in chosen]
+                shown = []
+                for status, health in chosen:
+                    watched = self._accounts[status.account]
+                    whole = await self._gathering.in_full(status, watched)
+                    shown.append(page.Shown(whole, health, watched, await self._gathering.account(whole, watched)))
                 made = partial(page.status, shown, frame, notice)
         except StateError as error:
             return html(request, page.away(self._away(error), frame, starting=self._waiting() is not None), 503)
@@ -188,11 +192,6 @@ class Web:
     async def runbook(self, request: web.Request) -> web.Response:
         """What each alert means, and what to type."""
         return html(request, page.handbook(frame_of(request, self._now())))
-
-    async def _shown(self, status: AccountStatus, health: Health) -> page.Shown:
-        watched = self._accounts[status.account]
-        status = await self._gathering.in_full(status, watched)
-        return page.Shown(status, health, watched, await self._gathering.account(status, watched))
 
     def _away(self, error: StateError | None) -> str:
         return waiting.sentence(self._waiting(), error, self._now())
@@ -226,7 +225,8 @@ class Web:
     async def _judged(self) -> list[tuple[AccountStatus, Health]]:
         found = await self._statuses()
         pairs = [(self._accounts[status.account], status) for status in found if status.account in self._accounts]
-        return await self._apart(_judge, pairs, self._now())
+        now = self._now()
+        return await self._apart(lambda: [(one.named(status), one.health(status, now)) for one, status in pairs])
 
     async def _apart(self, make: Callable[..., T], *arguments: object) -> T:
         """Make a document in a thread, one at a time: of hundreds of accounts it takes long, and the loop must turn."""
@@ -275,7 +275,3 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_SECURITY)
-
-
-def _judge(pairs: Sequence[tuple[Watched, AccountStatus]], now: datetime) -> list[tuple[AccountStatus, Health]]:
-    return [(judge.named(status), judge.health(status, now)) for judge, status in pairs]

@@ -71,7 +71,15 @@ def status_json(whole: dict[str, Any], judged: Judged, part: Part, awaited: dict
         NotFound: there is no such account.
 
     """
-    shown = [_status(status, health) for status, health in part.of(judged)]
+    shown = []
+    for status, health in part.of(judged):
+        plans: list[dict[str, Any]] = []
+        for plan in status.plans:
+            first = replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(status.places)
+            plans.append(jsonable(first) | {"changes_total": len(plan.changes), "effect": headline(plan)})
+        record: dict[str, Any] = jsonable(replace(status, held=None, held_too=()))
+        record |= {"held": plans[0] if plans else None, "held_too": plans[1:], "health": jsonable(health)}
+        shown.append(record)
     return answer(whole | {"accounts": shown} | part.paging(len(judged)) | awaited)
 
 
@@ -84,13 +92,3 @@ def readiness_json(judged: Judged, awaited: dict[str, Any]) -> web.Response:
         worst = sorted(healths, key=lambda health: health.well)[:MOST_ACCOUNTS]
         document |= {"accounts": worst, "accounts_total": len(healths)}
     return answer(document | awaited, 200 if well else 503)
-
-
-def _status(status: AccountStatus, health: Health) -> dict[str, Any]:
-    record: dict[str, Any] = jsonable(replace(status, held=None, held_too=()))
-    plans: list[dict[str, Any]] = []
-    for plan in status.plans:
-        first = replace(plan, changes=plan.changes[:_MOST_CHANGES]).located(status.places)
-        plans.append(jsonable(first) | {"changes_total": len(plan.changes), "effect": headline(plan)})
-    record |= {"held": plans[0] if plans else None, "held_too": plans[1:]}
-    return record | {"health": jsonable(health)}
