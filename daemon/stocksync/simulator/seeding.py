@@ -23,30 +23,26 @@ def items(count: int, locations: Sequence[int], seed: int | str, mix: Mix) -> It
     random = Random(f"catalogue {seed}")  # noqa: S311 - a rehearsal needs repeatable, not secret
     identity = random.randint(3, 12)
     for index in range(count):
-        yield _item(random, identity, index, locations, mix)
+        service = random.random() < mix.services
+        good = random.choice(SERVICES if service else GOODS)
+        english, arabic = random.choice(VARIANTS)
+        created = _OPENED + timedelta(minutes=random.randint(0, 1_300_000))
+        edited = created + timedelta(minutes=random.randint(1, 90_000) if random.random() < _LATER_EDITED else 0)
+        yield Item(
+            id=identity,
+            # Digits with leading zeros are what a spreadsheet or an integer column would spoil.
+            sku=f"{index:06d}" if random.random() < _DIGITS_ONLY else f"{good.prefix}-{index:05d}",
+            english=f"{good.english} {english} {index}",
+            arabic=f"{good.arabic} {arabic} {index}",
+            category_id=good.category,
+            unit=good.unit,
+            price=Decimal(good.price * random.randint(70, 160)) / 100,
+            tracked=not service,
+            stock={} if service else _stock(random, good, locations, mix),
+            created=_stamp(created),
+            updated=_stamp(edited),
+        )
         identity += 1 if random.random() < 0.85 else random.randint(2, 9)  # noqa: PLR2004 - the gaps of deleted ones
-
-
-def _item(random: Random, identity: int, index: int, locations: Sequence[int], mix: Mix) -> Item:
-    service = random.random() < mix.services
-    good = random.choice(SERVICES if service else GOODS)
-    english, arabic = random.choice(VARIANTS)
-    created = _OPENED + timedelta(minutes=random.randint(0, 1_300_000))
-    edited = created + timedelta(minutes=random.randint(1, 90_000) if random.random() < _LATER_EDITED else 0)
-    return Item(
-        id=identity,
-        # Digits with leading zeros are what a spreadsheet or an integer column would spoil.
-        sku=f"{index:06d}" if random.random() < _DIGITS_ONLY else f"{good.prefix}-{index:05d}",
-        english=f"{good.english} {english} {index}",
-        arabic=f"{good.arabic} {arabic} {index}",
-        category_id=good.category,
-        unit=good.unit,
-        price=Decimal(good.price * random.randint(70, 160)) / 100,
-        tracked=not service,
-        stock={} if service else _stock(random, good, locations, mix),
-        created=_stamp(created),
-        updated=_stamp(edited),
-    )
 
 
 def _stock(random: Random, good: Good, locations: Sequence[int], mix: Mix) -> dict[int, Decimal]:

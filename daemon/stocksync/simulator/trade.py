@@ -49,9 +49,6 @@ class Trader:
         item = items[self._random.choice(self._goods)]
         deed = self._random.choices(_DEEDS, _OFTEN)[0]
         place = self._random.choice(sorted(item.stock) or sorted(self._catalogue.locations))
-        return self._do(deed, item, place)
-
-    def _do(self, deed: Deed, item: Item, place: int) -> Event:
         others = [other for other in sorted(self._catalogue.locations) if other != place]
         if deed == "transfer" and others:
             event = Event(deed, item.id, place, self._amount(item, 12), self._random.choice(others))

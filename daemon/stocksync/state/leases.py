@@ -124,20 +124,18 @@ async def claim(connection: AsyncConnection, group: Group, claimant: Claimant) -
     now = await now_unlimited(connection)
     if any(row is not None and claimant.must_wait(row, now) for row in rows.values()):
         return []
-    return [await _take(connection, account, row, claimant, now) for account, row in rows.items()]
-
-
-async def _take(
-    connection: AsyncConnection, account: str, row: LeaseRow | None, claimant: Claimant, now: datetime
-) -> Lease:
-    epoch = 1 if row is None else row.epoch if claimant.has(row, now) else row.epoch + 1
-    values = {"owner": claimant.owner, "epoch": epoch, "expires_at": now + claimant.ttl, "address": claimant.address}
-    if row is None:
-        # What stood in the target before its first writer came, nobody knows.
-        await connection.execute(insert(accounts), {"account": account, "failures": 0, "ledger_from": now, **values})
-    else:
-        await _set(connection, account, **values)
-    return Lease(account, claimant.owner, epoch, claimant.ttl)
+    leases, until = [], now + claimant.ttl
+    for account, row in rows.items():
+        epoch = 1 if row is None else row.epoch if claimant.has(row, now) else row.epoch + 1
+        values = {"owner": claimant.owner, "epoch": epoch, "expires_at": until, "address": claimant.address}
+        if row is None:
+            # What stood in the target before its first writer came, nobody knows.
+            first = {"account": account, "failures": 0, "ledger_from": now}
+            await connection.execute(insert(accounts), first | values)
+        else:
+            await _set(connection, account, **values)
+        leases.append(Lease(account, claimant.owner, epoch, claimant.ttl))
+    return leases
 
 
 async def renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
@@ -145,26 +143,24 @@ async def renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timedel
 
     A lease whose row a commit of ours holds is left to that commit, which extends it: this waits for nothing.
     """
-    return [lease for chunk in chunks(held) for lease in await _renew(connection, chunk, ttl)]
-
-
-async def _renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
-    named = accounts.c.account.in_([lease.account for lease in held])
+    kept: list[Lease] = []
     columns = accounts.c.account, accounts.c.owner, accounts.c.epoch, accounts.c.expires_at
-    rows = select(*columns).where(named)
-    locked = {row.account for row in await connection.execute(rows.with_for_update(skip_locked=True))}
-    now = await _now(connection)
-    known = {row.account: row for row in await connection.execute(rows)}
-    kept = [
-        lease
-        for lease in held
-        if (row := known.get(lease.account)) is not None
-        and (row.owner, row.epoch) == (lease.owner, lease.epoch)
-        and (row.expires_at > now or lease.account not in locked)
-    ]
-    ours = [lease.account for lease in kept if lease.account in locked]
-    if ours:
-        await connection.execute(update(accounts).where(accounts.c.account.in_(ours)).values(expires_at=now + ttl))
+    for chunk in chunks(held):
+        rows = select(*columns).where(accounts.c.account.in_([lease.account for lease in chunk]))
+        locked = {row.account for row in await connection.execute(rows.with_for_update(skip_locked=True))}
+        now = await _now(connection)
+        known = {row.account: row for row in await connection.execute(rows)}
+        found = [
+            lease
+            for lease in chunk
+            if (row := known.get(lease.account)) is not None
+            and (row.owner, row.epoch) == (lease.owner, lease.epoch)
+            and (row.expires_at > now or lease.account not in locked)
+        ]
+        ours = [lease.account for lease in found if lease.account in locked]
+        if ours:
+            await connection.execute(update(accounts).where(accounts.c.account.in_(ours)).values(expires_at=now + ttl))
+        kept += found
     return kept
 
 
