@@ -72,20 +72,18 @@ async def notify_results(config: Config) -> list[CheckResult]:
 
 def holder_of(port: int) -> str:
     """Name the process that listens on a port, where the system tells."""
-    inodes = {inode for table in ("tcp", "tcp6") for inode in _listening(Path("/proc/net") / table, port)}
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (Path("/proc/net") / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
                 return f" by process {process.name} ({(process / 'comm').read_text().strip()})"
     return ""
-
-
-def _listening(table: Path, port: int) -> Iterator[str]:
-    with suppress(OSError):
-        for line in table.read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield f"socket:[{fields[9]}]"
 
 
 def _bind(host: str, port: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from contextlib import suppress
 
 import structlog
 
@@ -90,12 +90,9 @@ def _fingerprint(config: Config) -> Fingerprint:
         return frozenset()
     folder = config.file.parent / config.accounts_dir
     found = [config.file, *(folder.glob("*.toml") if config.accounts_dir else ())]
-    return frozenset(each for path in found if (each := _stamp(path)))
-
-
-def _stamp(path: Path) -> tuple[str, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:  # it was removed between the two looks
-        return None
-    return str(path), stat.st_mtime_ns, stat.st_size
+    stamps = set()
+    for path in found:
+        with suppress(OSError):  # it was removed between the two looks
+            stat = path.stat()
+            stamps.add((str(path), stat.st_mtime_ns, stat.st_size))
+    return frozenset(stamps)

@@ -11,7 +11,7 @@ from stocksync.config import Config, FleetConfig
 from stocksync.core.fleet_status import FleetStatus, ScheduleStatus, ScheduleStep
 from stocksync.errors import ConfigurationError
 from stocksync.fleet.schedules import Timing, Wanted, difference, named_in, wanted_of
-from stocksync.fleet.temporal import Fleet, Standing, TemporalSettings, Tls, connect
+from stocksync.fleet.temporal import Fleet, TemporalSettings, Tls, connect
 
 _IDENTITY = "stocksync fleet"
 
@@ -85,18 +85,17 @@ async def fleet_status(config: Config) -> FleetStatus:
     standings, workers, now = await fleet.standings(), await fleet.workers(), datetime.now(UTC)
     wanted = wanted_by(config)
     strays = sorted(standings.keys() - {one.id for one in wanted})
-    schedules = [_status(one, standings.get(one.id), now) for one in wanted]
+    schedules = []
+    for one in wanted:
+        account, kind, standing = one.job.account, one.job.kind, standings.get(one.id)
+        if standing is None:
+            schedules.append(ScheduleStatus(account, kind, "missing", one.every))
+            continue
+        late = standing.late(now)
+        state = "paused" if standing.schedule.paused else "late" if late else "waits"
+        note = standing.schedule.note if standing.schedule.paused else ""
+        schedules.append(ScheduleStatus(account, kind, state, one.every, standing.last, standing.next, late, note))
     return FleetStatus(now, workers, schedules, [" ".join(named_in(one)) for one in strays])
-
-
-def _status(wanted: Wanted, standing: Standing | None, now: datetime) -> ScheduleStatus:
-    account, kind = wanted.job.account, wanted.job.kind
-    if standing is None:
-        return ScheduleStatus(account, kind, "missing", wanted.every)
-    late = standing.late(now)
-    state = "paused" if standing.schedule.paused else "late" if late else "waits"
-    note = standing.schedule.note if standing.schedule.paused else ""
-    return ScheduleStatus(account, kind, state, wanted.every, standing.last, standing.next, late, note)
 
 
 def _tls(fleet: FleetConfig) -> Tls:

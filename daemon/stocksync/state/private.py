@@ -1,7 +1,6 @@
 """A SQLite state is its owner's alone: OAuth refresh tokens stand in it."""
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +37,14 @@ async def keep_private(engine: AsyncEngine) -> None:
     A file that holds somebody else's tables as well is left alone: they may need to read them.
     """
     file = file_of(engine.url)
-    exposed = {each: mode for each, mode in _modes(file) if mode & _OTHERS} if file else {}
+    if file is None:
+        return
+    exposed: dict[Path, int] = {}
+    for path in [Path(f"{file}{ending}") for ending in _BESIDE]:
+        with suppress(OSError):
+            mode = path.stat().st_mode & 0o777
+            if mode & _OTHERS:
+                exposed[path] = mode
     if not exposed:
         return
     async with reading(engine) as connection:
@@ -48,13 +54,6 @@ async def keep_private(engine: AsyncEngine) -> None:
         log.warning("state_files_made_private", files=files, now=f"{OWNER_ONLY:04o}")
     else:
         log.warning("state_files_open_to_others", files=files, todo=f"chmod 600 {' '.join(files)}")
-
-
-def _modes(file: Path) -> Iterator[tuple[Path, int]]:
-    for ending in _BESIDE:
-        path = Path(f"{file}{ending}")
-        with suppress(OSError):
-            yield path, path.stat().st_mode & 0o777
 
 
 def _tightened(file: Path) -> bool:

@@ -171,20 +171,17 @@ async def _set_aside(connection: AsyncConnection, account: str) -> dict[str, Any
     query = query.where(quarantine.c.account == account).order_by(quarantine.c.first_at, quarantine.c.product_id)
     rows = (await connection.execute(query.limit(_QUARANTINE))).all()
     entries = [replace(quarantined_of(row), sku=row.sku or "", name=row.name or "") for row in rows]
-    refused = (await connection.execute(_refused(account))).scalar_one()
-    usual = select(quarantine.c.reason).where(quarantine.c.account == account, quarantine.c.side != Side.COLUMN)
-    usual = usual.group_by(quarantine.c.reason).order_by(func.count().desc(), quarantine.c.reason).limit(1)
-    refusal = (await connection.execute(usual)).scalar() or ""
-    oldest = entries[0].first_at if entries else None
-    return {"quarantine": entries, "oldest_quarantined": oldest, "refused": refused, "refusal": refusal}
-
-
-def _refused(account: str) -> Select[Any]:
-    """Count cells: those set aside one by one, those of products set aside whole, and one for each without cells."""
     mine = (quarantine.c.account == account) & (quarantine.c.side != Side.COLUMN)
+    # Cells set aside one by one, those of products set aside whole, and one for each of these without cells.
     single = select(func.count()).where(mine, quarantine.c.whole.is_(False)).scalar_subquery()
     whole = select(quarantine.c.product_id).where(mine, quarantine.c.whole.is_(True))
     covered = select(func.count()).where(cells.c.account == account, cells.c.product_id.in_(whole)).scalar_subquery()
     with_cells = select(cells.c.product_id).where(cells.c.account == account)
     bare = mine & quarantine.c.whole.is_(True) & quarantine.c.product_id.not_in(with_cells)
-    return select(single + covered + select(func.count()).where(bare).scalar_subquery())
+    counted = select(single + covered + select(func.count()).where(bare).scalar_subquery())
+    refused = (await connection.execute(counted)).scalar_one()
+    usual = select(quarantine.c.reason).where(mine)
+    usual = usual.group_by(quarantine.c.reason).order_by(func.count().desc(), quarantine.c.reason).limit(1)
+    refusal = (await connection.execute(usual)).scalar() or ""
+    oldest = entries[0].first_at if entries else None
+    return {"quarantine": entries, "oldest_quarantined": oldest, "refused": refused, "refusal": refusal}
