@@ -1,6 +1,7 @@
 """How both databases, the state's and the target's, are opened, and what their errors mean."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
@@ -9,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import LRUCache
@@ -24,6 +25,9 @@ READ_ONLY = "stocksync_read_only"
 """The execution option of transactions that write nothing."""
 _STATEMENTS = 100
 """Prepared statements that one connection keeps: SQLAlchemy's own figure."""
+_TRUSTED_SECONDS = 1.0
+"""A connection to PostgreSQL that was used so lately is not asked whether it lives: that takes three messages."""
+_USED_AT = "stocksync_used_at"
 
 
 class Fault(Enum):
@@ -72,8 +76,9 @@ def open_engine(
     plain = parsed if backend == "sqlite" else parsed.set(query={})
     try:
         limits = {} if connections is None else {"pool_size": connections, "max_overflow": 0}
+        asked = backend in {"mysql", "mariadb"}
         engine = create_async_engine(
-            plain, connect_args=connect_args(parsed), pool_pre_ping=backend != "sqlite", hide_parameters=True, **limits
+            plain, connect_args=connect_args(parsed), pool_pre_ping=asked, hide_parameters=True, **limits
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]
@@ -92,6 +97,7 @@ def open_engine(
         event.listen(engine.sync_engine, "invalidate", _cut)
     if backend == "postgresql":
         event.listen(engine.sync_engine, "connect", _keep_statements_of_an_own_session)
+        _ask_whether_it_lives(engine)
     if backend in {"mysql", "mariadb"}:
         event.listen(engine.sync_engine, "handle_error", _tell_a_signal_from_what_it_says)
     event.listen(engine.sync_engine, "handle_error", _drop_where_nothing_can_be_written)
@@ -103,6 +109,18 @@ async def close_engine(engine: AsyncEngine) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await engine.dispose()
+
+
+@asynccontextmanager
+async def by_statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Let each statement commit by itself, without the messages that begin and end a transaction.
+
+    Only on PostgreSQL, whose transactions show each statement what was committed before it as well.
+    """
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with _dropped_when_cancelled(connection):
+            yield connection
 
 
 @asynccontextmanager
@@ -175,6 +193,28 @@ def _keep_statements_of_an_own_session(connection: Any, _record: object) -> None
         names = count(1)
         connection._prepared_statement_cache = LRUCache(_STATEMENTS)  # noqa: SLF001  chosen per connection, not per engine
         connection._prepared_statement_name_func = lambda: f"stocksync_{next(names)}"  # noqa: SLF001
+
+
+def _ask_whether_it_lives(engine: AsyncEngine) -> None:
+    """Have a connection asked when it leaves the pool, as `pool_pre_ping` does, but only after it was idle."""
+    dialect: Any = engine.sync_engine.dialect
+
+    def used(_connection: object, record: Any) -> None:  # noqa: ANN401  the pool's own record
+        record.info[_USED_AT] = time.monotonic()
+
+    def check(connection: Any, record: Any, _lent: object) -> None:  # noqa: ANN401  as above
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError("the server has closed this connection")
+        if time.monotonic() - record.info.get(_USED_AT, float("-inf")) < _TRUSTED_SECONDS:
+            return
+        try:
+            connection.ping()
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError("this connection does not answer") from error
+
+    event.listen(engine.sync_engine, "connect", used)
+    event.listen(engine.sync_engine, "checkin", used)
+    event.listen(engine.sync_engine, "checkout", check)
 
 
 def _cut(connection: Any, _record: object, _error: BaseException | None) -> None:  # noqa: ANN401  as below

@@ -4,7 +4,8 @@ import pytest
 from servers import Server
 from sqlalchemy import text
 
-from stocksync.sqlengine import open_engine, reading
+from stocksync import sqlengine
+from stocksync.sqlengine import by_statement, open_engine, reading
 
 
 async def test_each_database_answers(database_url: str) -> None:
@@ -23,6 +24,36 @@ async def test_a_server_that_was_stopped_comes_back_with_its_data(
     assert not postgresql_server.running
     postgresql_server.start()
     assert postgresql_server.sql("SELECT count(*) FROM kept", name).strip() == "0"
+
+
+async def test_a_connection_that_the_server_has_cut_is_lent_to_nobody(postgresql_url: str) -> None:
+    engine, other = open_engine(postgresql_url, "test"), open_engine(postgresql_url, "test")
+    for _ in range(3):
+        async with reading(engine) as connection:
+            mine = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        async with by_statement(other) as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(:mine, 5000)"), {"mine": mine})
+        await asyncio.sleep(0)  # what the server said of it is read
+        async with by_statement(engine) as connection:
+            assert (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one() != mine
+    await engine.dispose()
+    await other.dispose()
+
+
+@pytest.mark.parametrize(("idle", "asked"), [(60.0, False), (0.0, True)])
+async def test_a_connection_is_asked_whether_it_lives_once_it_has_idled(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch, idle: float, asked: bool
+) -> None:
+    monkeypatch.setattr(sqlengine, "_TRUSTED_SECONDS", idle)
+    engine, other = open_engine(postgresql_url, "test"), open_engine(postgresql_url, "test")
+    async with by_statement(engine) as connection:
+        mine = (await connection.execute(text("SELECT pg_backend_pid() AS mine"))).scalar_one()
+    async with engine.connect(), by_statement(other) as connection:
+        last = text("SELECT query FROM pg_stat_activity WHERE pid = :mine")
+        query = (await connection.execute(last, {"mine": mine})).scalar_one()
+    assert ("AS mine" not in query) == asked
+    await engine.dispose()
+    await other.dispose()
 
 
 def test_a_server_s_temporary_files_are_out_of_reach_of_its_neighbours(mariadb_server: Server) -> None:

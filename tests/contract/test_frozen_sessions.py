@@ -16,7 +16,7 @@ from stocksync.core.model import Change
 from stocksync.errors import StateUnavailable
 from stocksync.ports import Lease
 from stocksync.sqlengine import open_engine, writing
-from stocksync.state import lock_limits
+from stocksync.state import database
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, TargetSettings, open_target
 
@@ -80,7 +80,7 @@ async def test_what_waited_for_another_account_s_frozen_process_works_at_the_nex
     postgresql_state_url: str, opened: Opener, frozen: Freeze, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frozen_sessions, "_SILENT", SHORT)
-    monkeypatch.setattr(lock_limits, "_LOCK_SECONDS", 2)
+    monkeypatch.setattr(database, "BRIEF_SECONDS", 2.0)
     state = await opened(postgresql_state_url)
     await state.reserve("tenant", PACE, 1)
     await frozen(postgresql_state_url, "UPDATE stocksync_budgets SET share = share")

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
 from stocksync.core.budget import FULL, LOWEST, RECOVERY, SET_BACK, Pace, Reservation
-from stocksync.state.lock_limits import limit_waiting
 from stocksync.state.schema import budgets
 from stocksync.state.session import Assigned, upsert
 from stocksync.state.types import statement_time
@@ -24,7 +23,6 @@ _now = type_coerce(statement_time(), BigInteger)
 
 async def reserve(connection: AsyncConnection, budget: str, pace: Pace, count: int) -> Reservation:
     """Take the next slots of a budget."""
-    await limit_waiting(connection)
     least, greatest = _least_and_greatest(connection)
     earliest = _now - pace.saved
 
@@ -42,7 +40,6 @@ async def reserve(connection: AsyncConnection, budget: str, pace: Pace, count: i
 
 async def forbid(connection: AsyncConnection, budget: str, duration: int) -> None:
     """Let nothing go for a while, and slow the pace."""
-    await limit_waiting(connection)
     least, greatest = _least_and_greatest(connection)
     end = _now + duration
 

@@ -11,7 +11,6 @@ from stocksync.core.report import CycleReport
 from stocksync.ports import Lease
 from stocksync.state import approvals, leases
 from stocksync.state.codec import report_of, report_text, spans_text, totals_of, totals_text
-from stocksync.state.lock_limits import limit_waiting
 from stocksync.state.schema import accounts, cycles, ledger
 from stocksync.state.session import Row, replacing, upsert
 
@@ -20,8 +19,6 @@ _TOTALS = 10
 
 async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) -> bool:
     """Record an attempt by one statement; give whether the lease was in force."""
-    # MariaDB locks the rows that an INSERT … SELECT reads: a process that is frozen here must not keep the lease's.
-    await limit_waiting(connection)
     row = _row(report)
     held = select(*(bindparam(f"given_{name}", value, cycles.c[name].type) for name, value in row.items())).where(
         *leases.held(lease)

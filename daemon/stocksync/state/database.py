@@ -162,7 +162,7 @@ class Database:
 
     async def release(self, lease: Lease) -> None:
         """End a lease early; without effect where it is no longer ours."""
-        await self._brief.write(lambda connection: leases.release(connection, lease))
+        await self._brief.write_one(lambda connection: leases.release(connection, lease))
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """Load what is remembered, of all products or of some."""
@@ -203,7 +203,7 @@ class Database:
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle is attempted."""
-        if not await self._session.write(lambda connection: cycles.begin(connection, lease, report)):
+        if not await self._session.write_one(lambda connection: cycles.begin(connection, lease, report)):
             await self.confirm(lease, timedelta(0))
             raise LeaseLost(f"account {lease.account}: the lease was lost while a cycle began")
 
@@ -425,12 +425,12 @@ class Database:
 
     async def reserve(self, budget: str, pace: Pace, count: int) -> Reservation:
         """Take the next `count` slots of a request budget."""
-        return await self._budgets.write(lambda connection: budgets.reserve(connection, budget, pace, count))
+        return await self._budgets.write_one(lambda connection: budgets.reserve(connection, budget, pace, count))
 
     async def forbid(self, budget: str, seconds: float) -> None:
         """Let no request of a budget go for so long, whichever process asks, and slow its pace."""
         duration = int(seconds * SECOND)
-        await self._budgets.write(lambda connection: budgets.forbid(connection, budget, duration))
+        await self._budgets.write_one(lambda connection: budgets.forbid(connection, budget, duration))
 
     async def close(self) -> None:
         """Give the connections and the lock back."""

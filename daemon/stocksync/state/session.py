@@ -15,8 +15,9 @@ from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
-from stocksync.sqlengine import Fault, fault_of, reading, reason, writing
+from stocksync.sqlengine import Fault, by_statement, fault_of, reading, reason, writing
 from stocksync.sqlrows import parameters, takes_arrays, unnested
+from stocksync.state.lock_limits import limit_waiting
 from stocksync.threads import to_its_end
 
 T = TypeVar("T")
@@ -44,10 +45,22 @@ class Session:
         """Take an engine; `patience` is the seconds after which a silent database counts as away."""
         self.engine = engine
         self.patience = patience
+        self._each_commits = engine.dialect.name == "postgresql"
 
     async def read(self, work: InTransaction[T]) -> T:
-        """Run `work` in a transaction that only reads."""
-        return await self._run(reading, work)
+        """Run `work`, which only reads."""
+        return await self._run(by_statement if self._each_commits else reading, work)
+
+    async def write_one(self, work: InTransaction[T]) -> T:
+        """Run `work`, a single statement that writes; it may run more than once."""
+        if not self._each_commits:
+            return await self.write(_limited(work))
+        try:
+            return await self._run(by_statement, work)
+        except StateUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):  # no limit of the server's is set for a statement alone
+                await self._make_way()
+            raise
 
     async def write(self, work: InTransaction[T]) -> T:
         """Run `work` in a transaction that commits at its end; it may run more than once."""
@@ -61,12 +74,15 @@ class Session:
                 return await _RETRY(_is_conflict, self._once, opening, work)
             except DBAPIError as error:
                 if fault_of(error) in _WAITED_IN_VAIN and self.engine.dialect.name in CAN_FREEZE:
-                    # It waited, perhaps for a process that is frozen: make way for the next try. What goes wrong here
-                    # costs that try alone, and must not hide what went wrong before.
-                    with suppress(SQLAlchemyError, OSError, TimeoutError):
-                        async with asyncio.timeout(self.patience), reading(self.engine) as connection:
-                            await end_frozen_sessions(connection)
+                    await self._make_way()
                 raise
+
+    async def _make_way(self) -> None:
+        """End whom a statement waited for in vain, if it is a process that is frozen, for the next try."""
+        # What goes wrong here costs that try alone, and must not hide what went wrong before.
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            async with asyncio.timeout(self.patience), reading(self.engine) as connection:
+                await end_frozen_sessions(connection)
 
     async def _once(self, opening: Opening, work: InTransaction[T]) -> T:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.
@@ -170,6 +186,16 @@ def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
 def _is_conflict(error: Exception) -> bool:
     # Two who insert the first row of an account at once: the second one finds it at its next try.
     return isinstance(error, IntegrityError) or fault_of(error) is Fault.CONFLICT
+
+
+def _limited(work: InTransaction[T]) -> InTransaction[T]:
+    """Bound how long a transaction waits, and others for it: elsewhere than here it may be held up at its end."""
+
+    async def limited(connection: AsyncConnection) -> T:
+        await limit_waiting(connection)
+        return await work(connection)
+
+    return limited
 
 
 def _words(error: Exception) -> str:
