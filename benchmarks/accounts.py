@@ -125,7 +125,7 @@ class Heard:
 
 
 class Scraper(threading.Thread):
-    """Prometheus: asks for /metrics every five seconds, from outside the loop."""
+    """Prometheus: asks for /metrics every fifteen seconds, from outside the loop."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -133,7 +133,7 @@ class Scraper(threading.Thread):
 
     def run(self) -> None:
         """Scrape until told to end."""
-        while not self.ended.wait(5):
+        while not self.ended.wait(15):
             began = time.perf_counter()
             with suppress(OSError), urllib.request.urlopen(self.url, timeout=30) as answer:
                 answer.read()
