@@ -2,15 +2,19 @@
 
     python benchmarks/accounts.py --accounts 200 --interval 60s
     python benchmarks/accounts.py --accounts 500 --interval 300s --intervals 1
+    python benchmarks/accounts.py --accounts 100 --interval 60s --lookups 0.5 --slow 0.2
 
 PostgreSQL for state and targets (one database, a table for each account), a simulator in a process of its own, 1,000
 products in 2 locations for each account, about 1 % of the cells changed between two polls. Cold: the first cycles of
-all accounts. Warm: the same state under a new process, for so many intervals.
+all accounts. Warm: the same state under a new process, for so many intervals. With `--lookups` a process of its own has
+one product after another read now, of all accounts in turn, and asks the API itself for the same each time; `--slow`
+makes every answer of the API so many seconds late, as a real one's is.
 """
 
 import argparse
 import asyncio
 import gc
+import json
 import multiprocessing
 import re
 import resource
@@ -23,6 +27,8 @@ from collections import Counter
 from collections.abc import MutableMapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import count
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +47,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from servers import PostgreSQL
 
 KEY = "bench"
+Asked = dict[str, list[float]]
+"""Who was asked, and how many seconds each answer took."""
 MIB = 1024 * 1024
 
 
@@ -49,7 +57,8 @@ def simulate(options: argparse.Namespace, trade: float, url: "multiprocessing.Qu
     asyncio.run(
         run_simulator(
             host="127.0.0.1", port=0, products=options.products, locations=options.locations, rate_limit=None,
-            trade_per_second=trade, faults=(), api_key=KEY, seed=1, mix=Mix.full(),
+            trade_per_second=trade, faults=[f"all=slow:{options.slow}"] * bool(options.slow), api_key=KEY, seed=1,
+            mix=Mix.full(),
             ready=lambda simulator: url.put(simulator.url),
         )
     )  # fmt: skip
@@ -140,6 +149,37 @@ class Scraper(threading.Thread):
                 self.took.append(time.perf_counter() - began)
 
 
+def order(page: str, api: str, options: argparse.Namespace, ended: Event, told: "multiprocessing.Queue[Asked]") -> None:
+    """Be an order desk, in a process of its own: have products read now, and ask the API itself as well."""
+    took: Asked = {"the API": [], "a look-up": [], "refused": []}
+    with urllib.request.urlopen(urllib.request.Request(f"{api}/products", headers={"API-KEY": KEY})) as answer:
+        ids = [row["id"] for row in json.load(answer)["products"]]
+    for number in count():
+        if ended.wait(options.lookups):
+            break
+        account, product = f"shop-{number % options.accounts:03}", ids[number % len(ids)]
+        refresh = f"{page}/api/refresh?account={account}&id={product}"
+        for name, asked in (
+            ("the API", urllib.request.Request(f"{api}/products/{product}", headers={"API-KEY": KEY})),
+            ("a look-up", urllib.request.Request(refresh, method="POST")),
+        ):
+            began, answered = time.perf_counter(), False
+            with suppress(OSError), urllib.request.urlopen(asked, timeout=60) as answer:
+                answered = bool(answer.read())
+            took[name if answered else "refused"].append(time.perf_counter() - began)
+    told.put(took)
+
+
+def told_of(took: Asked) -> str:
+    """Show median and 99th percentile of each."""
+    shown = (
+        f"{name} {statistics.median(all_):.3f} s, p99 {statistics.quantiles(all_, n=100)[98]:.3f} s, of {len(all_)}"
+        for name, all_ in took.items()
+        if len(all_) > 1
+    )
+    return "; ".join(shown)
+
+
 def resident() -> float:
     """Give this process's memory now, in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
@@ -155,11 +195,20 @@ async def phase(name: str, config: Config, options: argparse.Namespace, heard: H
         async with app.service(config) as service:
             scraper = Scraper("http://{}:{}/metrics".format(*service.address))
             scraper.start()
+            served = multiprocessing.Event()
+            told: multiprocessing.Queue[Asked] = multiprocessing.Queue()
+            if options.lookups:
+                page, api = "http://{}:{}".format(*service.address), config.accounts[0].base_url
+                desk = multiprocessing.Process(target=order, args=(page, api, options, served, told), daemon=True)
+                desk.start()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await (heard.filled.wait() if name == "cold" else asyncio.Event().wait())
             scraper.ended.set()
+            served.set()
+            asked = await asyncio.to_thread(told.get) if options.lookups else {}
             tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
+            print(told_of(asked), flush=True)
     gc.collect()
 
 
@@ -215,6 +264,8 @@ def main() -> None:
     parser.add_argument("--interval", default="60s")
     parser.add_argument("--cold", type=float, default=3.0, help="intervals that the first cycles get at most")
     parser.add_argument("--intervals", type=float, default=2.0, help="intervals that the warm phase takes")
+    parser.add_argument("--lookups", type=float, default=0.0, help="seconds between two look-ups; 0: none")
+    parser.add_argument("--slow", type=float, default=0.0, help="seconds that each answer of the API is late")
     parser.add_argument("--kinds", type=int, default=0, help="show so many kinds of statements")
     options = parser.parse_args()
     with ExitStack() as stack:

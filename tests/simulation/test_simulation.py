@@ -12,7 +12,7 @@ from planted import CAUGHT, PLANTED, RARE, Plant
 from states import NAMED
 from world import live, live_in_sqlite
 
-CHUNKS, SEEDS_PER_CHUNK = 5, 16
+CHUNKS, SEEDS_PER_CHUNK = 3, 16
 ENOUGH = 250
 """Seeds within which a broken promise must show, and every named state must be reached."""
 IN_SQLITE = (1, 4)
@@ -78,7 +78,7 @@ def test_a_seed_is_the_same_life_whatever_the_hash_seed():
 
 def _digest(hash_seed):
     path = os.pathsep.join([str(_HERE), str(_HERE.parent), os.environ.get("PYTHONPATH", "")])
-    script = "from world import live; print([live(seed).digest for seed in range(3)])"
+    script = "from world import live; print(live(0).digest)"
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     return done.stdout
