@@ -27,7 +27,8 @@ _STATEMENTS = 100
 """Prepared statements that one connection keeps: SQLAlchemy's own figure."""
 _TRUSTED_SECONDS = 1.0
 """A connection to PostgreSQL that was used so lately is not asked whether it lives: that takes three messages."""
-_USED_AT = "stocksync_used_at"
+_USED_AT, _OWN_SESSION = "stocksync_used_at", "stocksync_own_session"
+_AUTOCOMMIT = "AUTOCOMMIT"
 
 
 class Fault(Enum):
@@ -115,12 +116,22 @@ async def close_engine(engine: AsyncEngine) -> None:
 async def by_statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Let each statement commit by itself, without the messages that begin and end a transaction.
 
-    Only on PostgreSQL, whose transactions show each statement what was committed before it as well.
+    Only on PostgreSQL, whose transactions show each statement what was committed before it as well. Behind a pooler it
+    is a transaction all the same: nothing promises that both messages of a statement go to one session.
     """
     async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async with _dropped_when_cancelled(connection):
-            yield connection
+        if _sync(connection).info.get(_OWN_SESSION):
+            await connection.execution_options(isolation_level=_AUTOCOMMIT)
+            async with _dropped_when_cancelled(connection):
+                yield connection
+        else:
+            async with connection.begin(), _dropped_when_cancelled(connection):
+                yield connection
+
+
+def commits_each(connection: AsyncConnection) -> bool:
+    """Whether each statement commits by itself here."""
+    return _sync(connection).get_execution_options().get("isolation_level") == _AUTOCOMMIT
 
 
 @asynccontextmanager
@@ -177,7 +188,12 @@ def reason(error: BaseException) -> str:
     return cured(" ".join(text.replace("<class '", "").replace("'>:", ":").split())[:300])
 
 
-def _keep_statements_of_an_own_session(connection: Any, _record: object) -> None:  # noqa: ANN401  as below
+def _sync(connection: AsyncConnection) -> Connection:
+    assert connection.sync_connection is not None  # noqa: S101  for the type checker: it has begun
+    return connection.sync_connection
+
+
+def _keep_statements_of_an_own_session(connection: Any, record: Any) -> None:  # noqa: ANN401  as below
     """Prepare each statement once where no pooler stands between: its session would be another's at the next one.
 
     A statement that is prepared anew each time takes two round trips, and a process that is frozen between them holds
@@ -189,7 +205,8 @@ def _keep_statements_of_an_own_session(connection: Any, _record: object) -> None
     (session,) = cursor.fetchone()
     cursor.close()
     connection.rollback()
-    if session == connection.driver_connection.get_server_pid():
+    record.info[_OWN_SESSION] = own = session == connection.driver_connection.get_server_pid()
+    if own:
         names = count(1)
         connection._prepared_statement_cache = LRUCache(_STATEMENTS)  # noqa: SLF001  chosen per connection, not per engine
         connection._prepared_statement_name_func = lambda: f"stocksync_{next(names)}"  # noqa: SLF001

@@ -1,10 +1,12 @@
 """Request budgets in the state: every database calculates what core/budget.py says, and shares it with all."""
 
 import asyncio
+from datetime import timedelta
 from itertools import pairwise
 from random import Random
 
 import pytest
+from servers import Server
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +18,8 @@ from stocksync.errors import AskedTooOften
 from stocksync.run.lookup_share import LookupShare
 from stocksync.sqlengine import open_engine, writing
 from stocksync.state import budgets as statements
+from stocksync.state.database import open_state
+from stocksync.state.migrate import migrate
 from stocksync.state.schema import budgets
 from stocksync.state.session import Session
 
@@ -116,6 +120,20 @@ async def test_every_database_calculates_as_the_core_does(state, seed: int) -> N
         stored = await _stored(state)
         assert stored == expected.forbid(row, stored.seen_at, 7_500_000)
         now = reserved.now
+
+
+async def test_behind_a_pooler_all_of_this_works_too(pgbouncer_server: Server) -> None:
+    url = pgbouncer_server.new_database()
+    await migrate(url)
+    states = [await open_state(url, timedelta(days=90)) for _ in range(3)]
+    try:
+        both = [(state.reserve("main", PACE, 1), state.catalogue("main")) for state in states for _ in range(20)]
+        got = await asyncio.gather(*(asked for pair in both for asked in pair))
+        assert len({reserved.first for reserved in got[::2]}) == len(both)
+    finally:
+        for state in states:
+            await state.close()
+        pgbouncer_server.drop_database(url)
 
 
 async def test_a_process_that_is_frozen_after_it_reserved_holds_nobody_up(postgresql_state_url: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
-from stocksync.sqlengine import Fault, by_statement, fault_of, reading, reason, writing
+from stocksync.sqlengine import Fault, by_statement, commits_each, fault_of, reading, reason, writing
 from stocksync.sqlrows import parameters, takes_arrays, unnested
 from stocksync.state.lock_limits import limit_waiting
 from stocksync.threads import to_its_end
@@ -56,7 +56,7 @@ class Session:
         if not self._each_commits:
             return await self.write(_limited(work))
         try:
-            return await self._run(by_statement, work)
+            return await self._run(by_statement, _limited(work))
         except StateUnavailable as error:
             if isinstance(error.__cause__, TimeoutError):  # no limit of the server's is set for a statement alone
                 await self._make_way()
@@ -189,10 +189,11 @@ def _is_conflict(error: Exception) -> bool:
 
 
 def _limited(work: InTransaction[T]) -> InTransaction[T]:
-    """Bound how long a transaction waits, and others for it: elsewhere than here it may be held up at its end."""
+    """Bound how long a transaction waits, and others for it, where it is one that a frozen process can leave open."""
 
     async def limited(connection: AsyncConnection) -> T:
-        await limit_waiting(connection)
+        if not commits_each(connection):
+            await limit_waiting(connection)
         return await work(connection)
 
     return limited
