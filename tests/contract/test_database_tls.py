@@ -10,7 +10,8 @@ from servers import Server
 from sqlalchemy import text
 
 from stocksync.dsn import cured
-from stocksync.sqlengine import open_engine, reading, reason
+from stocksync.sqlengine import open_engine, reading
+from stocksync.sqlfaults import reason
 
 SECURED = {
     "postgresql": "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from stocksync.dsn.sqlite_file import file_of, obstacle
 from stocksync.errors import SEE_CHECK
-from stocksync.sqlengine import reason
+from stocksync.sqlfaults import reason
 
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}

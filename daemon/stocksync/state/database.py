@@ -35,7 +35,8 @@ from stocksync.ports import (
     SnapshotUpdate,
     Transaction,
 )
-from stocksync.sqlengine import Fault, close_engine, fault_of, open_engine, reason, writing
+from stocksync.sqlengine import close_engine, open_engine, writing
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.state import (
     approvals,
     budgets,

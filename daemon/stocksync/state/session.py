@@ -15,7 +15,8 @@ from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
-from stocksync.sqlengine import Fault, by_statement, commits_each, fault_of, reading, reason, writing
+from stocksync.sqlengine import by_statement, commits_each, reading, writing
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.sqlrows import parameters, takes_arrays, unnested
 from stocksync.state.lock_limits import limit_waiting
 from stocksync.threads import to_its_end

@@ -12,7 +12,8 @@ from sqlalchemy.types import TypeEngine
 from stocksync.core.model import Cell, Change, TargetRow
 from stocksync.errors import SEE_CHECK, ConfigurationError, TargetUnavailable
 from stocksync.ports import BatchResult, Trial
-from stocksync.sqlengine import Fault, fault_of, reason, rehearsing
+from stocksync.sqlengine import rehearsing
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.targets import dialects
 from stocksync.targets.open_transaction import execute_within
 from stocksync.targets.own_sql import clause_of, explaining, unknown_names

@@ -19,7 +19,7 @@ from stocksync.errors import (
     TargetError,
     TargetUnavailable,
 )
-from stocksync.sqlengine import Fault, fault_of, reason
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.targets.settings import Timeouts
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Inspector, Table, literal_colu
 from sqlalchemy.exc import DBAPIError
 
 from stocksync.errors import ConfigurationError
-from stocksync.sqlengine import fault_of, reason
+from stocksync.sqlfaults import fault_of, reason
 from stocksync.targets.settings import TargetSettings
 
 _TOMBSTONE = re.compile(

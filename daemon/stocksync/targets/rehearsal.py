@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, Removal, show
 from stocksync.ports import MADE_UP, Trial
-from stocksync.sqlengine import Fault, fault_of, reason
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.targets import rows
 from stocksync.targets.batch import (
     Batch,

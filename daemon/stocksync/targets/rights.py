@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement, Connection, Select, UpdateBase, false, ins
 from sqlalchemy.exc import DBAPIError
 
 from stocksync.ports import Trial
-from stocksync.sqlengine import Fault, fault_of, reason
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.targets.layout import Layout
 from stocksync.targets.settings import Missing, TargetSettings
 

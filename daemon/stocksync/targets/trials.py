@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.ports import Trial
-from stocksync.sqlengine import Fault, fault_of, reason
+from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.targets.faults import code_of
 from stocksync.targets.rights import give_a_value
 from stocksync.targets.settings import TargetSettings
