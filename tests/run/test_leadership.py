@@ -57,11 +57,11 @@ class Bench:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.events: list[Event] = []
-        self.elected: list[tuple[str, int, int]] = []
+        self.elected: list[tuple[str, int]] = []
 
     def process(self, owner: str, *groups: Sequence[str]) -> tuple[Leadership, State]:
         state = State(self.store)
-        told = lambda lease, number: self.elected.append((lease.account, lease.epoch, number))  # noqa: E731
+        told = lambda lease: self.elected.append((lease.account, lease.epoch))  # noqa: E731
         return Leadership(state, self.events.append, owner, groups, elected=told, address=f"{owner}:9464"), state
 
     def owners(self) -> dict[str, str]:
@@ -75,11 +75,11 @@ def bench(work: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
     virtually(life)
 
 
-def test_whole_groups_are_claimed_and_each_election_is_told_with_its_number_and_address() -> None:
+def test_whole_groups_are_claimed_and_each_election_is_told_with_its_address() -> None:
     async def work(on: Bench) -> None:
         first, state = on.process("one", ("b", "a"), ("c",), ("a", "b"))
         await first.claim()
-        assert on.elected == [("a", 1, 0), ("b", 1, 1), ("c", 1, 2)]
+        assert on.elected == [("a", 1), ("b", 1), ("c", 1)]
         assert on.events == [LeaseChanged("a", 1), LeaseChanged("b", 1), LeaseChanged("c", 1)]
         assert sorted(first.leases) == ["a", "b", "c"]
         holder = await state.writer("a")
@@ -103,11 +103,11 @@ def test_who_cannot_have_a_group_stands_by_and_tells_so() -> None:
         assert sorted(on.events, key=str) == sorted(
             [LeaseChanged("a", None), LeaseChanged("b", None), LeaseChanged("c", 1)], key=str
         )
-        assert on.elected[-1] == ("c", 1, 0)
+        assert on.elected[-1] == ("c", 1)
         on.elected.clear()
         await asyncio.sleep(LEASE.total_seconds())
         await second.claim()
-        assert on.elected == [("a", 2, 0), ("b", 2, 1)]
+        assert on.elected == [("a", 2), ("b", 2)]
 
     bench(work)
 
@@ -117,7 +117,7 @@ def test_leases_are_renewed_for_as_long_as_they_are_kept_and_given_up_at_the_end
         first, state = on.process("one", PAIR)
         keeping = asyncio.create_task(first.keep())
         await asyncio.sleep(100)
-        assert on.elected == [("a", 1, 0), ("b", 1, 1)]
+        assert on.elected == [("a", 1), ("b", 1)]
         assert on.owners() == {"a": "one", "b": "one"}
         left = on.store.of("a").expires_at - LoopClock().now()
         assert LEASE - timedelta(seconds=3.1) <= left <= LEASE
@@ -192,7 +192,7 @@ def test_an_account_that_left_the_configuration_is_given_back_and_one_that_chang
         assert on.events == [LeaseChanged("a", None), LeaseChanged("c", None)]
         on.elected.clear()
         await first.claim()
-        assert on.elected == [("c", 2, 0)]
+        assert on.elected == [("c", 2)]
         assert on.owners() == {"a": "", "b": "one", "c": "one"}
         assert state.asked.count("claim") == 2
 

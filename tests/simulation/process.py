@@ -239,7 +239,7 @@ class Daemon:
             clock=clock, publish=self.hear, lookups=LookupShare(Allowance.of(PER_MINUTE), clock),
         )  # fmt: skip
         self.leadership = Leadership(
-            self.account.state, self.hear, name, [["main"]], elected=lambda _lease, _number: self.runner.elected()
+            self.account.state, self.hear, name, [["main"]], elected=lambda _lease: self.runner.elected()
         )
         self.runner = Runner(self.account, self.state, self.leadership.leases)
         self._tasks: list[asyncio.Task[None]] = []

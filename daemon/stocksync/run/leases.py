@@ -27,9 +27,9 @@ class Leadership:
 
     def __init__(
         self, state: State, publish: Publish, owner: str, groups: Iterable[Sequence[str]],
-        *, elected: Callable[[Lease, int], None] = lambda _lease, _number: None, address: str = "",
+        *, elected: Callable[[Lease], None] = lambda _lease: None, address: str = "",
     ) -> None:  # fmt: skip
-        """Take the name to lease under and what to call at each election, with how many were elected before it.
+        """Take the name to lease under and what to call at each election.
 
         `address` is where look-ups reach this process, for those who stand by.
         """
@@ -69,9 +69,9 @@ class Leadership:
             account for group in missing for account in group if group in self._groups
         } - self.leases.keys():
             self._publish(LeaseChanged(account, None))
-        for number, lease in enumerate(new):
+        for lease in new:
             self._publish(LeaseChanged(lease.account, lease.epoch))
-            self._elected(lease, number)
+            self._elected(lease)
 
     async def regroup(self, groups: Iterable[Sequence[str]], afresh: Collection[str] = ()) -> None:
         """Lead for these groups from now on; what is held is kept, save for accounts in no group and those in `afresh`.

@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 30.0
 _FIRST_LOOK_SECONDS = 15.0
 _LOOKS_AT_ONCE = 8
-_STAGGER_SECONDS = 0.05
-"""Between the first cycles of accounts that are elected together."""
+_STAGGER_SECONDS = 0.2
+"""Between the first cycles of accounts that are elected together: about what one of a thousand products computes."""
 
 
 class Runner:
@@ -159,9 +159,11 @@ class Service:
         groups = [account.group for account in accounts]
         self._leadership = Leadership(
             first.state, first.publish, owner, groups, address=address,
-            elected=lambda lease, number: self.runners[lease.account].elected(after=number * _STAGGER_SECONDS),
+            elected=lambda lease: self._begin(self.runners[lease.account]),
         )  # fmt: skip
         self.runners = {account.name: self._runner(account) for account in accounts}
+        self._next_first = float("-inf")
+        """When the next account that is elected may begin, by the loop's clock."""
         self._scheduler = Scheduler()
         self._watchdog = Watchdog(self._scheduler, self.runners.values(), progressing)
         self._keepers: list[asyncio.Task[None]] = []
@@ -200,8 +202,9 @@ class Service:
             self._schedule(runner)
         await self._leadership.regroup([account.group for account in accounts], afresh={running[task] for task in late})
         # Whoever is elected later begins by itself.
-        for number, runner in enumerate(one for one in arriving if one.lease and not self._stopping.is_set()):
-            runner.elected(after=number * _STAGGER_SECONDS)
+        for runner in arriving:
+            if runner.lease and not self._stopping.is_set():
+                self._begin(runner)
 
     async def first_look(self) -> None:
         """Look at every target once, for 15 s at most in all; what is amiss is for the cycles to tell."""
@@ -258,6 +261,13 @@ class Service:
         if self._keepers:
             await asyncio.wait(self._keepers, timeout=LAST_WORD_SECONDS)
         await self._leadership.release()
+
+    def _begin(self, runner: Runner) -> None:
+        """Start an account's first cycle, in its turn: hundreds at once would all be late, and give up."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_first)
+        self._next_first = at + _STAGGER_SECONDS
+        runner.elected(after=at - now)
 
     def _runner(self, account: Account) -> Runner:
         return Runner(account, self._register, self._leadership.leases)
