@@ -13,7 +13,6 @@ makes every answer of the API so many seconds late, as a real one's is.
 
 import argparse
 import asyncio
-import gc
 import json
 import multiprocessing
 import re
@@ -83,7 +82,7 @@ def configuration(options: argparse.Namespace, url: str, state: str, target: str
 
 @dataclass
 class Heard:
-    """What the process said and did since the last `forget`."""
+    """What the process said and did."""
 
     events: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -121,12 +120,6 @@ class Heard:
         self.statements["poll" if polling else "idle"] += 1
         kind = " ".join(re.sub(r"\(.*", "", statement, flags=re.DOTALL).split())[:60] or statement[:60]
         self.kinds[f"{'poll' if polling else 'idle'}: {kind}"] += 1
-
-    def forget(self) -> None:
-        """Begin a new measurement, with the lags as they stand."""
-        for counter in (self.events, self.outcomes, self.errors, self.statements, self.kinds):
-            counter.clear()
-        self.worst_lag = 0.0
 
     def lag(self) -> float:
         """Give the longest lag there was or is."""
@@ -188,8 +181,6 @@ def resident() -> float:
 async def phase(name: str, config: Config, options: argparse.Namespace, heard: Heard, seconds: float) -> None:
     """Run the daemon until every account was complete, or for so long, and print what was seen."""
     watch = LoopWatch()
-    heard.forget()
-    heard.complete.clear()
     began, cpu = time.monotonic(), time.process_time()
     with watch.watching():
         async with app.service(config) as service:
@@ -209,7 +200,6 @@ async def phase(name: str, config: Config, options: argparse.Namespace, heard: H
             asked = await asyncio.to_thread(told.get) if options.lookups else {}
             tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
             print(told_of(asked), flush=True)
-    gc.collect()
 
 
 def tell(  # noqa: PLR0917  printed, in this order
@@ -241,18 +231,16 @@ def seconds_of(interval: str) -> float:
     return float(interval.removesuffix("s"))
 
 
-async def measure(config: Config, state: str, options: argparse.Namespace) -> None:
-    """Run both phases."""
+def measure(name: str, config: Config, options: argparse.Namespace) -> None:
+    """Run one phase; called in a process of its own, whose memory is its own."""
     heard = Heard(accounts=options.accounts)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, heard.log],
         wrapper_class=structlog.make_filtering_bound_logger(20),
     )
     event.listen(Engine, "before_cursor_execute", heard.executed)
-    await migrate(state)
-    interval = seconds_of(options.interval)
-    await phase("cold", config, options, heard, options.cold * interval)
-    await phase("warm", config, options, heard, options.intervals * interval)
+    intervals = options.cold if name == "cold" else options.intervals
+    asyncio.run(phase(name, config, options, heard, intervals * seconds_of(options.interval)))
 
 
 def main() -> None:
@@ -279,7 +267,11 @@ def main() -> None:
         simulator.start()
         stack.callback(simulator.terminate)
         config = configuration(options, queue.get(timeout=60), state, target)
-        asyncio.run(measure(config, state, options))
+        asyncio.run(migrate(state))
+        for name in ("cold", "warm"):
+            process = multiprocessing.Process(target=measure, args=(name, config, options))
+            process.start()
+            process.join()
 
 
 if __name__ == "__main__":
