@@ -128,7 +128,7 @@ async def _replace_waiting(connection: AsyncConnection, account: str, cause: str
         return
     row = {"account": account, "cause": cause, "plan_id": plan.plan_id, "created_at": plan.created_at}
     row["plan"] = plan_blob(plan)
-    await connection.execute(upsert(waiting_plans, connection, replacing(waiting_plans)), row)
+    await connection.execute(upsert(waiting_plans, connection.dialect.name, replacing(waiting_plans)), row)
 
 
 async def _record(connection: AsyncConnection, plan: HeldPlan) -> None:

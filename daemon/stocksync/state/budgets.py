@@ -3,10 +3,11 @@
 The statements calculate what core/budget.py says, where the reasons stand; a contract test holds them to each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
@@ -18,13 +19,21 @@ from stocksync.state.types import statement_time
 Number = ColumnElement[Any]
 Extreme = Callable[..., Number]
 
+_COUNT = "given_count"
 _now = type_coerce(statement_time(), BigInteger)
 
 
 async def reserve(connection: AsyncConnection, budget: str, pace: Pace, count: int) -> Reservation:
     """Take the next slots of a budget."""
-    least, greatest = _least_and_greatest(connection)
-    earliest = _now - pace.saved
+    row = await _returned(connection, {"budget": budget, _COUNT: count}, _reserving(connection.dialect.name, pace))
+    spacing = pace.interval * FULL // row.share
+    return Reservation(row.seen_at, row.next_at - count * spacing, spacing, count)
+
+
+@lru_cache(maxsize=64)  # to describe it takes longer than the database takes to answer
+def _reserving(dialect: str, pace: Pace) -> Insert:
+    least, greatest = _least_and_greatest(dialect)
+    earliest, count = _now - pace.saved, bindparam(_COUNT, type_=BigInteger)
 
     def assign(_new: object) -> Assigned:
         known = _Known(least, greatest)
@@ -33,14 +42,12 @@ async def reserve(connection: AsyncConnection, budget: str, pace: Pace, count: i
         return known.assigned(next_at=first + taken)
 
     first = {"next_at": earliest + count * pace.interval, "forbidden_until": 0, "share": FULL, "seen_at": _now}
-    row = await _returned(connection, budget, upsert(budgets, connection, assign).values(first))
-    spacing = pace.interval * FULL // row.share
-    return Reservation(row.seen_at, row.next_at - count * spacing, spacing, count)
+    return upsert(budgets, dialect, assign).values(first)
 
 
 async def forbid(connection: AsyncConnection, budget: str, duration: int) -> None:
     """Let nothing go for a while, and slow the pace."""
-    least, greatest = _least_and_greatest(connection)
+    least, greatest = _least_and_greatest(connection.dialect.name)
     end = _now + duration
 
     def assign(_new: object) -> Assigned:
@@ -51,7 +58,7 @@ async def forbid(connection: AsyncConnection, budget: str, duration: int) -> Non
         return known.assigned(next_at=greatest(known.next_at, until), share=share, forbidden_until=until)
 
     first = {"next_at": end, "forbidden_until": end, "share": FULL // 2, "seen_at": _now}
-    statement = upsert(budgets, connection, assign).values(first)
+    statement = upsert(budgets, connection.dialect.name, assign).values(first)
     await connection.execute(statement, {"budget": budget})
 
 
@@ -74,20 +81,19 @@ class _Known:
         return [*ordered.items(), ("seen_at", _now)]
 
 
-async def _returned(connection: AsyncConnection, budget: str, statement: Insert) -> Any:  # noqa: ANN401  a row
-    key = {"budget": budget}
+async def _returned(connection: AsyncConnection, given: Mapping[str, object], statement: Insert) -> Any:  # noqa: ANN401  a row
     columns = budgets.c.seen_at, budgets.c.next_at, budgets.c.share
     if connection.dialect.insert_returning:
-        return (await connection.execute(statement.returning(*columns), key)).one()
+        return (await connection.execute(statement.returning(*columns), given)).one()
     # MySQL: the row is locked until the commit, so this is what was written.
-    await connection.execute(statement, key)
-    return (await connection.execute(select(*columns).where(budgets.c.budget == budget))).one()
+    await connection.execute(statement, given)
+    return (await connection.execute(select(*columns).where(budgets.c.budget == given["budget"]))).one()
 
 
 def _divided(number: Number | int, by: Number | int) -> Number:
     return type_coerce(number, BigInteger) // by
 
 
-def _least_and_greatest(connection: AsyncConnection) -> tuple[Extreme, Extreme]:
-    lite = connection.dialect.name == "sqlite"
+def _least_and_greatest(dialect: str) -> tuple[Extreme, Extreme]:
+    lite = dialect == "sqlite"
     return (func.min, func.max) if lite else (func.least, func.greatest)

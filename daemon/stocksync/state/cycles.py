@@ -28,7 +28,7 @@ async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) 
 
 async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -> None:
     """Record the end, and what it means for the account."""
-    await connection.execute(upsert(cycles, connection, replacing(cycles)), _row(report))
+    await connection.execute(upsert(cycles, connection.dialect.name, replacing(cycles)), _row(report))
     columns = accounts.c.failures, accounts.c.unauthorized_since, accounts.c.recent_totals
     before = (await connection.execute(select(*columns).where(accounts.c.account == report.account))).one()
     values: Row = {

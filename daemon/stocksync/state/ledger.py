@@ -18,7 +18,7 @@ from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
-from stocksync.state.session import Assigned, execute_by_key, upsert
+from stocksync.state.session import Assigned, execute_by_key, upsert_rows
 from stocksync.state.snapshot_update import NEVER_READ, cell_rows, latest_credible, newer_wins
 
 
@@ -50,7 +50,7 @@ async def intend(
         since = case((cells.c.intent.is_(None), new.intended_at), else_=cells.c.intended_at)
         return [("intended_at", since), ("intent", new.intent), *newer_wins(new, latest)]
 
-    await insert_rows(connection, upsert(cells, connection, opened), rows)
+    await upsert_rows(connection, cells, opened, rows)
 
 
 def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRead, SnapshotUpdate]:
@@ -76,7 +76,7 @@ async def acknowledge(
             "sku": [change.sku for change in applied],
         }
         rows = cell_rows(lease.account, applied, each, acked_at=now)
-        await insert_rows(connection, upsert(cells, connection, _acked), rows)
+        await upsert_rows(connection, cells, _acked, rows)
         await insert_rows(connection, insert(ledger), _entries(lease, cycle_id, written, now))
         await approvals.use_up(connection, lease.account, written.applied)
         await connection.execute(update(accounts).where(accounts.c.account == lease.account).values(last_push=now))

@@ -17,7 +17,7 @@ from stocksync.errors import StateError, StateUnavailable
 from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
 from stocksync.sqlengine import by_statement, commits_each, reading, writing
 from stocksync.sqlfaults import Fault, fault_of, reason
-from stocksync.sqlrows import parameters, takes_arrays, unnested
+from stocksync.sqlrows import Rows, insert_rows, parameters, takes_arrays, unnested
 from stocksync.state.lock_limits import limit_waiting
 from stocksync.threads import to_its_end
 
@@ -104,13 +104,12 @@ def translated() -> Iterator[None]:
         raise
 
 
-def upsert(table: Table, connection: AsyncConnection, assign: Assign) -> Insert:
+def upsert(table: Table, dialect: str, assign: Assign) -> Insert:
     """Build `INSERT … ON CONFLICT UPDATE` for a list of dictionaries.
 
     `assign` gets the row that was to be inserted and gives ordered assignments: MariaDB lets a later one see the
     values of an earlier one, so a column is assigned after the last expression that reads its old value.
     """
-    dialect = connection.dialect.name
     keys = [column.name for column in table.primary_key]
     if dialect == "sqlite":
         lite = sqlite.insert(table)
@@ -126,6 +125,12 @@ def replacing(table: Table) -> Assign:
     """Give assignments that replace all but the key."""
     names = [column.name for column in table.columns if not column.primary_key]
     return lambda new: [(name, new[name]) for name in names]
+
+
+async def upsert_rows(connection: AsyncConnection, table: Table, assign: Assign, rows: Rows) -> None:
+    """Insert rows, or update those that are there. Without rows no statement is described: that takes a millisecond."""
+    if len(rows):
+        await insert_rows(connection, upsert(table, connection.dialect.name, assign), rows)
 
 
 async def execute_many(connection: AsyncConnection, statement: Insert, rows: list[Row]) -> None:

@@ -24,11 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.desired_state import CLOCK_SKEW
 from stocksync.core.model import Cell, Change, SnapshotProduct
 from stocksync.ports import FiguresRead, SnapshotUpdate
-from stocksync.sqlrows import Columns, Rows, insert_rows
+from stocksync.sqlrows import Columns, Rows
 from stocksync.state import digests
 from stocksync.state.codec import figure_text, locations_text, parts_text
 from stocksync.state.schema import accounts, cells, products, quarantine
-from stocksync.state.session import Assigned, Row, chunks, execute_by_key, execute_many, replacing, upsert
+from stocksync.state.session import Assigned, Row, chunks, execute_by_key, replacing, upsert, upsert_rows
 from stocksync.state.types import instant, micros
 
 NEVER_READ = instant(0)
@@ -86,9 +86,9 @@ async def _write_cells(
     )
     latest = latest_credible(connection, now)
     rows = _cells_read(account, cycle_id, ordinary)
-    await insert_rows(connection, upsert(cells, connection, lambda new: newer_wins(new, latest)), rows)
+    await upsert_rows(connection, cells, lambda new: newer_wins(new, latest), rows)
     rows = _cells_read(account, cycle_id, {cell: seen.cells[cell] for cell in replacing if cell in seen.cells})
-    await insert_rows(connection, upsert(cells, connection, lambda new: _replaces(new, latest)), rows)
+    await upsert_rows(connection, cells, lambda new: _replaces(new, latest), rows)
 
 
 def _cells_read(account: str, cycle_id: str, figures: FiguresRead) -> Rows:
@@ -131,12 +131,12 @@ async def _write_target_figures(connection: AsyncConnection, account: str, seen:
     each["acked_at"] = [None if figure is None else now for _, figure in corrected]
     rows = cell_rows(account, [cell for cell, _ in corrected], each)
     names = ("acked", "acked_at", "sent")
-    await insert_rows(connection, upsert(cells, connection, lambda new: [(name, new[name]) for name in names]), rows)
+    await upsert_rows(connection, cells, lambda new: [(name, new[name]) for name in names], rows)
     adopted = sorted(seen.adopted.items(), key=itemgetter(0))
     figures: Columns = {"acked": [figure_text(figure) for _, (figure, _) in adopted]}
     figures["sku"] = [sku for _, (_, sku) in adopted]
     rows = cell_rows(account, [cell for cell, _ in adopted], figures, acked_at=now)
-    await insert_rows(connection, upsert(cells, connection, _first_contact), rows)
+    await upsert_rows(connection, cells, _first_contact, rows)
 
 
 def _first_contact(new: Any) -> Assigned:  # noqa: ANN401
@@ -165,7 +165,7 @@ async def _write_products(connection: AsyncConnection, account: str, seen: Snaps
     each |= dict(zip(SnapshotProduct._fields, zip(*entries, strict=True), strict=False))
     each["look_alike"] = [digests.look_alike_key(entry.sku) for entry in entries]
     rows = Rows(each, {"account": account, **digests.UNSETTLED})
-    await insert_rows(connection, upsert(products, connection, replacing(products)), rows)
+    await upsert_rows(connection, products, replacing(products), rows)
 
 
 async def _write_quarantine(connection: AsyncConnection, account: str, seen: SnapshotUpdate) -> None:
@@ -189,4 +189,5 @@ async def _write_quarantine(connection: AsyncConnection, account: str, seen: Sna
         }
         for entry in latest.values()
     ]
-    await execute_many(connection, upsert(quarantine, connection, replacing(quarantine)), rows)
+    if rows:
+        await connection.execute(upsert(quarantine, connection.dialect.name, replacing(quarantine)), rows)

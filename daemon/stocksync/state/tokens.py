@@ -19,4 +19,4 @@ async def save(connection: AsyncConnection, account: str, token: str) -> None:
     """Store a token in place of the last one."""
     at = (await connection.execute(select(database_now()))).scalar_one()
     row = {"account": account, "token": token, "saved_at": at}
-    await connection.execute(upsert(credentials, connection, replacing(credentials)), row)
+    await connection.execute(upsert(credentials, connection.dialect.name, replacing(credentials)), row)
