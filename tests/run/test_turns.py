@@ -38,3 +38,23 @@ def test_few_compare_at_once_and_one_that_hangs_does_not_hold_up_the_others_for_
         await asyncio.gather(*hung)
 
     virtually(work)
+
+
+def test_where_hundreds_wait_those_who_lose_patience_go_one_by_one() -> None:
+    async def work() -> None:
+        turns, at_work, most = Turns(at_once=4, patience=30), 0, 0
+
+        async def one() -> None:
+            nonlocal at_work, most
+            async with turns.turn():
+                at_work += 1
+                most = max(most, at_work)
+                await asyncio.sleep(2)
+                at_work -= 1
+
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(one() for _ in range(300)))
+        assert most <= 4 + 2, "all who had waited for 30 s would go at once"
+        assert asyncio.get_running_loop().time() - began <= 300 * 2 / 4 + 2
+
+    virtually(work)

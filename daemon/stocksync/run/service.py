@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 30.0
 _FIRST_LOOK_SECONDS = 15.0
 _LOOKS_AT_ONCE = 8
-_STAGGER_SECONDS = 0.2
-"""Between the first cycles of accounts that are elected together: about what one of a thousand products computes."""
+_STAGGER_SECONDS = 0.3
+"""Between the first cycles of accounts that are elected together: what one of a thousand products computes, in all."""
 
 
 class Runner:
