@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -26,17 +27,20 @@ _STATEMENTS = 100
 """Prepared statements that one connection keeps: SQLAlchemy's own figure."""
 _TRUSTED_SECONDS = 1.0
 """A connection to PostgreSQL that was used so lately is not asked whether it lives: that takes three messages."""
-_USED_AT, _OWN_SESSION = "stocksync_used_at", "stocksync_own_session"
+_USED_AT = "stocksync_used_at"
+_OWN_SESSION = "stocksync_own_session"
+"""True in the pool's notes on a connection that no pooler stands before."""
 _AUTOCOMMIT = "AUTOCOMMIT"
 
 
 def open_engine(
-    url: str, where: str, *, connections: int | None = None, wal: bool = False, pinned: bool = False
+    url: str, where: str, *, connections: int | None = None, wal: bool = False, pinned: bool = False, longest: int = 0
 ) -> AsyncEngine:
     """Open an engine, of `connections` at most; nothing is connected yet.
 
     `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
     read the file could no longer do so. `pinned`: a SQLite file that is replaced by another is not followed to.
+    `longest`: after so many seconds PostgreSQL ends a statement, where no pooler stands before it; 0 for never.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -48,10 +52,10 @@ def open_engine(
     plain = parsed if backend == "sqlite" else parsed.set(query={})
     try:
         limits = {} if connections is None else {"pool_size": connections, "max_overflow": 0}
-        asked = backend in {"mysql", "mariadb"}
-        engine = create_async_engine(
-            plain, connect_args=connect_args(parsed), pool_pre_ping=asked, hide_parameters=True, **limits
-        )
+        manners: dict[str, Any] = {"pool_pre_ping": backend in {"mysql", "mariadb"}, "hide_parameters": True}
+        if backend == "postgresql":
+            manners["isolation_level"] = "READ COMMITTED"  # whatever the server's own is
+        engine = create_async_engine(plain, connect_args=connect_args(parsed), **manners, **limits)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]
         raise DriverMissing(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
@@ -68,7 +72,7 @@ def open_engine(
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
     if backend == "postgresql":
-        event.listen(engine.sync_engine, "connect", _keep_statements_of_an_own_session)
+        event.listen(engine.sync_engine, "connect", partial(_prepare_postgresql, longest))
         _ask_whether_it_lives(engine)
     watch_faults(engine)
     return engine
@@ -86,7 +90,7 @@ async def by_statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Let each statement commit by itself, without the messages that begin and end a transaction.
 
     Only on PostgreSQL, whose transactions show each statement what was committed before it as well. Behind a pooler it
-    is a transaction all the same: nothing promises that both messages of a statement go to one session.
+    is a transaction all the same: nothing promises that a statement is executed by the session that prepared it.
     """
     async with engine.connect() as connection:
         if _sync(connection).info.get(_OWN_SESSION):
@@ -143,7 +147,7 @@ def _sync(connection: AsyncConnection) -> Connection:
     return connection.sync_connection
 
 
-def _keep_statements_of_an_own_session(connection: Any, record: Any) -> None:  # noqa: ANN401  as below
+def _prepare_postgresql(longest: int, connection: Any, record: Any) -> None:  # noqa: ANN401  as below
     """Prepare each statement once where no pooler stands between: its session would be another's at the next one.
 
     A statement that is prepared anew each time takes two round trips, and a process that is frozen between them holds
@@ -153,13 +157,16 @@ def _keep_statements_of_an_own_session(connection: Any, record: Any) -> None:  #
     cursor = connection.cursor()
     cursor.execute("SELECT pg_backend_pid()")
     (session,) = cursor.fetchone()
-    cursor.close()
-    connection.rollback()
     record.info[_OWN_SESSION] = own = session == connection.driver_connection.get_server_pid()
     if own:
         names = count(1)
         connection._prepared_statement_cache = LRUCache(_STATEMENTS)  # noqa: SLF001  chosen per connection, not per engine
         connection._prepared_statement_name_func = lambda: f"stocksync_{next(names)}"  # noqa: SLF001
+        if longest:
+            cursor.execute(f"SET lock_timeout = '{longest}s'")
+            cursor.execute(f"SET statement_timeout = '{longest}s'")
+    cursor.close()
+    connection.commit()
 
 
 def _ask_whether_it_lives(engine: AsyncEngine) -> None:

@@ -14,10 +14,11 @@ from stocksync.app.wiring import SystemClock
 from stocksync.core import budget as expected
 from stocksync.core.allowance import Allowance
 from stocksync.core.budget import FULL, SECOND, BudgetRow, Pace, Reservation
-from stocksync.errors import AskedTooOften
+from stocksync.errors import AskedTooOften, StateUnavailable
 from stocksync.run.lookup_share import LookupShare
 from stocksync.sqlengine import open_engine, writing
 from stocksync.state import budgets as statements
+from stocksync.state import database
 from stocksync.state.database import open_state
 from stocksync.state.migrate import migrate
 from stocksync.state.schema import budgets
@@ -122,6 +123,25 @@ async def test_every_database_calculates_as_the_core_does(state, seed: int) -> N
         now = reserved.now
 
 
+async def test_a_reservation_that_was_given_up_is_not_made_later(
+    postgresql_state_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
+    state = await open_state(postgresql_state_url, timedelta(days=90))
+    try:
+        await state.reserve("main", PACE, 1)
+        before = await _stored(state)
+        async with writing(state.engine) as other:
+            await other.execute(update(budgets).values(share=budgets.c.share))
+            with pytest.raises(StateUnavailable):
+                await state.reserve("main", PACE, 1)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%budgets%'"
+            assert (await other.exec_driver_sql(waiting)).scalar_one() == 0
+        assert await _stored(state) == before
+    finally:
+        await state.close()
+
+
 async def test_behind_a_pooler_all_of_this_works_too(pgbouncer_server: Server) -> None:
     url = pgbouncer_server.new_database()
     await migrate(url)
@@ -138,7 +158,7 @@ async def test_behind_a_pooler_all_of_this_works_too(pgbouncer_server: Server) -
 
 async def test_a_process_that_is_frozen_after_it_reserved_holds_nobody_up(postgresql_state_url: str) -> None:
     engine = open_engine(postgresql_state_url, "")
-    session = Session(engine)
+    session = Session(engine, bounded=True)
 
     async def as_frozen(connection: AsyncConnection) -> Reservation:
         first = await statements.reserve(connection, "main", PACE, 1)

@@ -5,7 +5,7 @@ from servers import Server
 from sqlalchemy import text
 
 from stocksync import sqlengine
-from stocksync.sqlengine import by_statement, open_engine, reading
+from stocksync.sqlengine import by_statement, open_engine, reading, writing
 
 
 async def test_each_database_answers(database_url: str) -> None:
@@ -54,6 +54,22 @@ async def test_a_connection_is_asked_whether_it_lives_once_it_has_idled(
     assert ("AS mine" not in query) == asked
     await engine.dispose()
     await other.dispose()
+
+
+@pytest.mark.parametrize("usual", ["read uncommitted", "serializable"])
+async def test_what_the_server_usually_isolates_by_is_not_ours(
+    postgresql_server: Server, postgresql_url: str, usual: str
+) -> None:
+    postgresql_server.sql(
+        f"ALTER DATABASE {postgresql_url.rsplit('/', 1)[1]} SET default_transaction_isolation = '{usual}'"
+    )
+    engine = open_engine(postgresql_url, "test", connections=1)
+    for _ in range(2):
+        async with by_statement(engine) as connection:
+            await connection.execute(text("SELECT 1"))
+        async with writing(engine) as connection:
+            assert (await connection.execute(text("SHOW transaction_isolation"))).scalar_one() == "read committed"
+    await engine.dispose()
 
 
 def test_a_server_s_temporary_files_are_out_of_reach_of_its_neighbours(mariadb_server: Server) -> None:

@@ -80,7 +80,7 @@ async def test_what_waited_for_another_account_s_frozen_process_works_at_the_nex
     postgresql_state_url: str, opened: Opener, frozen: Freeze, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frozen_sessions, "_SILENT", SHORT)
-    monkeypatch.setattr(database, "BRIEF_SECONDS", 2.0)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 2)
     state = await opened(postgresql_state_url)
     await state.reserve("tenant", PACE, 1)
     await frozen(postgresql_state_url, "UPDATE stocksync_budgets SET share = share")

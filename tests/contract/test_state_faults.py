@@ -165,7 +165,7 @@ async def test_a_frozen_writer_whose_renewal_queues_behind_its_own_commit_is_not
     served, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL limits each wait of a statement by itself: the first in the queue waits once, the others twice."""
-    monkeypatch.setattr(lock_limits, "_LOCK_SECONDS", 2)
+    monkeypatch.setattr(lock_limits, "LOCK_SECONDS", 2)
     monkeypatch.setattr(lock_limits, "_IDLE_SECONDS", 3)
     one, two = await opened(served[1]), await opened(served[1])
     lease = await claim(one, "main", "one", TTL)

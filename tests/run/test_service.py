@@ -56,11 +56,18 @@ def test_hundreds_of_accounts_begin_one_after_the_other_and_a_later_one_is_not_k
         assert len(began) == len(ended) == 300
         assert 85 < began[-1] < 95, "0.3 s lie between two, however many were claimed at once"
         assert max(sum(at <= other < at + 1 for other in began) for at in began) <= 4
+        for lost in accounts[:50]:  # and found again, twice: each begins anew, once
+            service.runners[lost.name].elected()
+            service._line_up(service.runners[lost.name])
+            service._line_up(service.runners[lost.name])
+        service.runners[accounts[49].name].trigger()
+        await asyncio.sleep(20)
+        assert len(began) == 350
         accounts.append(account(300))
         now = asyncio.get_running_loop().time()
         await service.work_for(accounts)
         await asyncio.sleep(3)
-        assert len(began) == 301
+        assert len(began) == 351
         assert began[-1] - now < 2, "alone it begins as soon as it is elected"
         service.stop()
         await running

@@ -40,21 +40,34 @@ def test_few_compare_at_once_and_one_that_hangs_does_not_hold_up_the_others_for_
     virtually(work)
 
 
-def test_where_hundreds_wait_those_who_lose_patience_go_one_by_one() -> None:
+def test_where_hundreds_wait_those_who_lose_patience_go_one_by_one_and_use_nothing_up_for_those_who_come_later() -> (
+    None
+):
     async def work() -> None:
         turns, at_work, most = Turns(at_once=4, patience=30), 0, 0
 
-        async def one() -> None:
+        async def one(seconds: float) -> float:
             nonlocal at_work, most
             async with turns.turn():
                 at_work += 1
                 most = max(most, at_work)
-                await asyncio.sleep(2)
+                await asyncio.sleep(seconds)
                 at_work -= 1
+            return asyncio.get_running_loop().time()
 
         began = asyncio.get_running_loop().time()
-        await asyncio.gather(*(one() for _ in range(300)))
-        assert most <= 4 + 2, "all who had waited for 30 s would go at once"
+        await asyncio.gather(*(one(2) for _ in range(300)))
+        assert most <= 4 + 4, "all who had waited for 30 s would go at once"
         assert asyncio.get_running_loop().time() - began <= 300 * 2 / 4 + 2
+        began = asyncio.get_running_loop().time()
+        hung = [asyncio.create_task(one(1000)) for _ in range(4)]
+        await asyncio.sleep(0)
+        given_up = asyncio.create_task(one(1))
+        await asyncio.sleep(0)
+        late = asyncio.create_task(one(1))
+        await asyncio.sleep(10)
+        given_up.cancel()
+        assert await late - began == 31
+        await asyncio.gather(*hung)
 
     virtually(work)

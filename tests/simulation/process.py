@@ -239,10 +239,14 @@ class Daemon:
             clock=clock, publish=self.hear, lookups=LookupShare(Allowance.of(PER_MINUTE), clock),
         )  # fmt: skip
         self.leadership = Leadership(
-            self.account.state, self.hear, name, [["main"]], elected=lambda _lease: self.runner.elected()
+            self.account.state, self.hear, name, [["main"]], elected=lambda _lease: self._elected()
         )
         self.runner = Runner(self.account, self.state, self.leadership.leases)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _elected(self) -> None:
+        self.runner.elected()
+        self.runner.begin()
 
     def start(self) -> None:
         """Keep the lease and poll, as the service does."""

@@ -26,7 +26,8 @@ DRAIN_SECONDS = 30.0
 _FIRST_LOOK_SECONDS = 15.0
 _LOOKS_AT_ONCE = 8
 _STAGGER_SECONDS = 0.3
-"""Between the first cycles of accounts that are elected together: what one of a thousand products computes, in all."""
+"""Between the first cycles of accounts that are elected together. Of a thousand products one keeps two cores busy for
+so long, with both databases."""
 
 
 class Runner:
@@ -43,6 +44,7 @@ class Runner:
         self._draining = False
         self.pushes = LookupPushes(account, register, lambda: self.lease)
         """What look-ups found and is not written yet."""
+        self._elected_at = float("-inf")
         self._compared = False
         """Whether a cycle has compared the snapshot with the live rows since this process became the writer."""
 
@@ -113,15 +115,19 @@ class Runner:
             if task.get_name() == name:
                 task.cancel()
 
-    def elected(self, after: float = 0.0) -> None:
-        """Start a first cycle in `after` seconds, or when the one has ended that an earlier lease began."""
+    def elected(self) -> None:
+        """Note that the lease is new, before `begin` is called."""
         # A state that was restored meanwhile has lost our lease, so that whoever is elected looks at the rows anew.
         self._compared = False
+        self._elected_at = asyncio.get_running_loop().time()
+
+    def begin(self) -> None:
+        """Start the first cycle under a new lease, or when the one has ended that an earlier lease began."""
+        if self._began.get("cycle", float("-inf")) >= self._elected_at:  # the scheduler was faster
+            return
         running = self._tasks.get("cycle")
         if running is not None and not running.done():
             running.add_done_callback(lambda _: self.trigger())
-        elif after:
-            asyncio.get_running_loop().call_later(after, self.trigger)
         else:
             self.trigger()
 
@@ -159,11 +165,12 @@ class Service:
         groups = [account.group for account in accounts]
         self._leadership = Leadership(
             first.state, first.publish, owner, groups, address=address,
-            elected=lambda lease: self._begin(self.runners[lease.account]),
+            elected=lambda lease: self._line_up(self.runners[lease.account]),
         )  # fmt: skip
         self.runners = {account.name: self._runner(account) for account in accounts}
-        self._next_first = float("-inf")
-        """When the next account that is elected may begin, by the loop's clock."""
+        self._in_line: dict[str, None] = {}
+        """Accounts that are to begin under a new lease, in order."""
+        self._next_in_line: asyncio.TimerHandle | None = None
         self._scheduler = Scheduler()
         self._watchdog = Watchdog(self._scheduler, self.runners.values(), progressing)
         self._keepers: list[asyncio.Task[None]] = []
@@ -204,7 +211,7 @@ class Service:
         # Whoever is elected later begins by itself.
         for runner in arriving:
             if runner.lease and not self._stopping.is_set():
-                self._begin(runner)
+                self._line_up(runner)
 
     async def first_look(self) -> None:
         """Look at every target once, for 15 s at most in all; what is amiss is for the cycles to tell."""
@@ -250,6 +257,7 @@ class Service:
         """Let running batches finish, for half a minute at most, then give the leases back."""
         self._stopping.set()
         self._scheduler.stop()
+        self._in_line.clear()
         running = [task for runner in self.runners.values() for task in runner.stop()]
         if running:
             log.info("draining", tasks=len(running), at_most_seconds=DRAIN_SECONDS)
@@ -262,12 +270,22 @@ class Service:
             await asyncio.wait(self._keepers, timeout=LAST_WORD_SECONDS)
         await self._leadership.release()
 
-    def _begin(self, runner: Runner) -> None:
-        """Start an account's first cycle, in its turn: hundreds at once would all be late, and give up."""
-        now = asyncio.get_running_loop().time()
-        at = max(now, self._next_first)
-        self._next_first = at + _STAGGER_SECONDS
-        runner.elected(after=at - now)
+    def _line_up(self, runner: Runner) -> None:
+        """Let an account begin in its turn: hundreds at once would all be late, and give up."""
+        runner.elected()
+        self._in_line[runner.account.name] = None
+        if self._next_in_line is None:
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        self._next_in_line = None
+        while self._in_line and self._next_in_line is None:
+            name = next(iter(self._in_line))
+            del self._in_line[name]
+            runner = self.runners.get(name)
+            if runner is not None and runner.lease is not None:
+                runner.begin()
+                self._next_in_line = asyncio.get_running_loop().call_later(_STAGGER_SECONDS, self._begin_next)
 
     def _runner(self, account: Account) -> Runner:
         return Runner(account, self._register, self._leadership.leases)

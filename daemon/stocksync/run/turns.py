@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 AT_ONCE = 4
 PATIENCE_SECONDS = 30.0
-_BETWEEN_SECONDS = 1.0
-"""Between two who lost patience: where hundreds wait nothing hangs, and all at once they would hold up each other."""
+_BETWEEN_SECONDS = 0.5
+"""Between two who lost patience: where hundreds wait it is mostly for each other, and all at once would be too many."""
 
 
 class Turns:
@@ -17,12 +17,13 @@ class Turns:
         """Take how many may go at once, and the seconds after which one goes anyway."""
         self._places = asyncio.Semaphore(at_once)
         self._patience = patience
-        self._next_impatient = float("-inf")
+        self._impatient = asyncio.Lock()
+        self._last_went = float("-inf")
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a place, and keep it until the block ends."""
-        if not (await self._place_within(self._patience) or await self._place_within(self._wait_of_the_impatient())):
+        if not (await self._got_within(self._patience) or await self._got_at_last()):
             yield
             return
         try:
@@ -30,7 +31,7 @@ class Turns:
         finally:
             self._places.release()
 
-    async def _place_within(self, seconds: float) -> bool:
+    async def _got_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self._places.acquire()
@@ -38,8 +39,11 @@ class Turns:
             return False
         return True
 
-    def _wait_of_the_impatient(self) -> float:
-        now = asyncio.get_running_loop().time()
-        at = max(now, self._next_impatient)
-        self._next_impatient = at + _BETWEEN_SECONDS
-        return at - now
+    async def _got_at_last(self) -> bool:
+        """Wait for a place until it is time to go without one, behind those who lost patience before."""
+        clock = asyncio.get_running_loop().time
+        async with self._impatient:
+            if await self._got_within(max(0.0, self._last_went + _BETWEEN_SECONDS - clock())):
+                return True
+            self._last_went = clock()
+            return False

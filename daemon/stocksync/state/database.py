@@ -58,6 +58,7 @@ from stocksync.state import (
 from stocksync.state.commit_count import CommitCount
 from stocksync.state.guard_history import guard_history
 from stocksync.state.leases import Claimant, fenced
+from stocksync.state.lock_limits import LOCK_SECONDS
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
 from stocksync.state.near_skus import near_skus
@@ -469,15 +470,19 @@ async def open_state(
             await close_engine(opened)
         raise
     in_memory = opened.dialect.name == "sqlite" and opened.url.database in {None, "", ":memory:"}
-    # Connections of their own for what must not wait until a cycle gives one back.
     brief, budget = (
-        Session(
-            opened if in_memory else open_engine(url, "state.url", connections=connections, wal=True, pinned=True),
-            min(patience, BRIEF_SECONDS),
+        opened if in_memory else open_engine(
+            url, "state.url", connections=connections, wal=True, pinned=True, longest=LOCK_SECONDS
         )
         for connections in (_LEASE_CONNECTIONS, _BUDGET_CONNECTIONS)
+    )  # fmt: skip  # connections of their own for what must not wait until a cycle gives one back
+    least = min(patience, BRIEF_SECONDS)
+    return Database(
+        Session(opened, patience),
+        keep_ledger,
+        Session(brief, least, bounded=True),
+        Session(budget, least, bounded=True),
     )
-    return Database(Session(opened, patience), keep_ledger, brief, budget)
 
 
 async def _ready(engine: AsyncEngine) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.state.types import database_now
 
-_LOCK_SECONDS = 8
+LOCK_SECONDS = 8
 _IDLE_SECONDS = 10
 _POSTGRESQL_LIMITS = text(
     "SELECT set_config('lock_timeout', :lock, true),"
@@ -22,9 +22,9 @@ async def limit_waiting(connection: AsyncConnection) -> None:
     # A writer frozen in the middle of a commit would keep the row, and so the account, locked for ever. What it had
     # waiting for the row gives up before its commit is rolled back, or would be next to get it and to sleep on it.
     if connection.dialect.name == "postgresql":
-        await connection.execute(_POSTGRESQL_LIMITS, {"lock": f"{_LOCK_SECONDS}s", "idle": f"{_IDLE_SECONDS}s"})
+        await connection.execute(_POSTGRESQL_LIMITS, {"lock": f"{LOCK_SECONDS}s", "idle": f"{_IDLE_SECONDS}s"})
     elif getattr(connection.dialect, "is_mariadb", False):
-        await connection.execute(_MARIADB_LIMITS, {"lock": _LOCK_SECONDS, "idle": _IDLE_SECONDS})
+        await connection.execute(_MARIADB_LIMITS, {"lock": LOCK_SECONDS, "idle": _IDLE_SECONDS})
 
 
 async def now_unlimited(connection: AsyncConnection) -> datetime:

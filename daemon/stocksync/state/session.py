@@ -42,26 +42,23 @@ _RETRY = stamina.AsyncRetryingCaller(attempts=5, timeout=None, wait_initial=0.02
 class Session:
     """The state's engine with its manners."""
 
-    def __init__(self, engine: AsyncEngine, patience: float = PATIENCE_SECONDS) -> None:
-        """Take an engine; `patience` is the seconds after which a silent database counts as away."""
+    def __init__(self, engine: AsyncEngine, patience: float = PATIENCE_SECONDS, *, bounded: bool = False) -> None:
+        """Take an engine; `patience` is the seconds after which a silent database counts as away.
+
+        `bounded`: the server itself ends a statement before that, so that none which was given up is done later.
+        """
         self.engine = engine
         self.patience = patience
-        self._each_commits = engine.dialect.name == "postgresql"
+        self._bounded = bounded
 
     async def read(self, work: InTransaction[T]) -> T:
         """Run `work`, which only reads."""
-        return await self._run(by_statement if self._each_commits else reading, work)
+        return await self._run(by_statement if self.engine.dialect.name == "postgresql" else reading, work)
 
     async def write_one(self, work: InTransaction[T]) -> T:
         """Run `work`, a single statement that writes; it may run more than once."""
-        if not self._each_commits:
-            return await self.write(_limited(work))
-        try:
-            return await self._run(by_statement, _limited(work))
-        except StateUnavailable as error:
-            if isinstance(error.__cause__, TimeoutError):  # no limit of the server's is set for a statement alone
-                await self._make_way()
-            raise
+        alone = self._bounded and self.engine.dialect.name == "postgresql"
+        return await (self._run(by_statement, _limited(work)) if alone else self.write(_limited(work)))
 
     async def write(self, work: InTransaction[T]) -> T:
         """Run `work` in a transaction that commits at its end; it may run more than once."""
@@ -75,15 +72,12 @@ class Session:
                 return await _RETRY(_is_conflict, self._once, opening, work)
             except DBAPIError as error:
                 if fault_of(error) in _WAITED_IN_VAIN and self.engine.dialect.name in CAN_FREEZE:
-                    await self._make_way()
+                    # It waited, perhaps for a process that is frozen: make way for the next try. What goes wrong here
+                    # costs that try alone, and must not hide what went wrong before.
+                    with suppress(SQLAlchemyError, OSError, TimeoutError):
+                        async with asyncio.timeout(self.patience), reading(self.engine) as connection:
+                            await end_frozen_sessions(connection)
                 raise
-
-    async def _make_way(self) -> None:
-        """End whom a statement waited for in vain, if it is a process that is frozen, for the next try."""
-        # What goes wrong here costs that try alone, and must not hide what went wrong before.
-        with suppress(SQLAlchemyError, OSError, TimeoutError):
-            async with asyncio.timeout(self.patience), reading(self.engine) as connection:
-                await end_frozen_sessions(connection)
 
     async def _once(self, opening: Opening, work: InTransaction[T]) -> T:
         # A frozen server or a dead route answers nothing at all: no driver notices that by itself.
@@ -195,7 +189,7 @@ def _is_conflict(error: Exception) -> bool:
 
 
 def _limited(work: InTransaction[T]) -> InTransaction[T]:
-    """Bound how long a transaction waits, and others for it, where it is one that a frozen process can leave open."""
+    """Bound how long `work` waits, and others for it, where it stands in a transaction that may be left open."""
 
     async def limited(connection: AsyncConnection) -> T:
         if not commits_each(connection):
