@@ -39,6 +39,7 @@ class Bomb:
 
 def plant(bomb: Bomb) -> None:
     """Put the bomb at every commit: `before` is with all statements executed, `after` is at once when it returns."""
+    from stocksync.sqlengine import commits_each  # noqa: PLC0415
     from stocksync.state.database import Database  # noqa: PLC0415  a test imports the names of the points alone
     from stocksync.state.session import Session  # noqa: PLC0415
     from stocksync.targets.mapped import MappedTarget  # noqa: PLC0415
@@ -55,7 +56,18 @@ def plant(bomb: Bomb) -> None:
 
         return await write(session, doomed)
 
+    write_one = Session.write_one
+
+    async def doomed_write_one(session: Session, work: Callable[..., Awaitable[Any]]) -> Any:
+        async def doomed(connection: Any) -> Any:
+            if commits_each(connection):  # nothing lies between the statement and its commit
+                bomb.strike(_current.get(), "before")
+            return await work(connection)
+
+        return await write_one(session, doomed)
+
     Session.write = doomed_write  # type: ignore[method-assign]
+    Session.write_one = doomed_write_one  # type: ignore[method-assign]
     MappedTarget._apply = _within(MappedTarget._apply, bomb)  # type: ignore[method-assign]
     MappedTarget.write = _named("write", MappedTarget.write, bomb)  # type: ignore[method-assign]
     Database.transaction = _around(Database.transaction, bomb)  # type: ignore[method-assign]

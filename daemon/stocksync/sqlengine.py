@@ -178,13 +178,13 @@ def _ask_whether_it_lives(engine: AsyncEngine) -> None:
 
     def check(connection: Any, record: Any, _lent: object) -> None:  # noqa: ANN401  as above
         if connection.driver_connection.is_closed():
-            raise InvalidatePoolError("the server has closed this connection")
+            raise InvalidatePoolError
         if time.monotonic() - record.info.get(_USED_AT, float("-inf")) < _TRUSTED_SECONDS:
             return
         try:
             connection.ping()
         except dialect.loaded_dbapi.Error as error:
-            raise InvalidatePoolError("this connection does not answer") from error
+            raise InvalidatePoolError from error
 
     event.listen(engine.sync_engine, "connect", used)
     event.listen(engine.sync_engine, "checkin", used)
