@@ -63,12 +63,7 @@ def open_engine(
         raise ConfigurationError(f"{where}: {error}") from error
     engine.sync_engine.url = parsed  # whole, to be compared with others
     if backend == "sqlite":
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        if wal:
-            event.listen(engine.sync_engine, "connect", _write_ahead)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        if file := file_of(parsed):
-            FileIdentity(file, pinned=pinned).watch(engine.sync_engine)
+        _watch_sqlite(engine, wal=wal, pinned=pinned)
     else:
         event.listen(engine.sync_engine, "invalidate", _cut)
     if backend == "postgresql":
@@ -195,6 +190,15 @@ def _cut(connection: Any, _record: object, _error: BaseException | None) -> None
     # Both drivers' polite farewells can wait for a dead server: asyncmy's until it has taken what was sent to it.
     driver = connection.driver_connection
     getattr(driver, "terminate", driver.close)()
+
+
+def _watch_sqlite(engine: AsyncEngine, *, wal: bool, pinned: bool) -> None:
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    if wal:
+        event.listen(engine.sync_engine, "connect", _write_ahead)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    if file := file_of(engine.sync_engine.url):
+        FileIdentity(file, pinned=pinned).watch(engine.sync_engine)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  SQLAlchemy's DBAPI adapter is untyped

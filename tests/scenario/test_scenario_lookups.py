@@ -18,7 +18,7 @@ from stocksync.run.explain import explain
 from stocksync.run.leases import lead
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.lookup_push import LookupPushes
-from stocksync.run.service import Runner
+from stocksync.run.runner import Runner
 
 
 async def test_a_look_up_shows_source_snapshot_and_target_side_by_side(shop: Shop) -> None:

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from virtual_time import EPOCH, virtually
 
 from stocksync.run import scheduler as scheduling
+from stocksync.run.runner import Runner
 from stocksync.run.scheduler import Scheduler
-from stocksync.run.service import Runner
 from stocksync.run.watchdog import GRACE_SECONDS, HELPLESS_SECONDS, LOOK_SECONDS, UNWIND_SECONDS, Watchdog
 
 INTERVAL = timedelta(minutes=15)

@@ -30,7 +30,7 @@ from stocksync.run.cycle import Cycle
 from stocksync.run.leases import Leadership, lead
 from stocksync.run.lookup import Query, look_up
 from stocksync.run.lookup_share import LookupShare
-from stocksync.run.service import Runner
+from stocksync.run.runner import Runner
 from stocksync.simulator.faults import Phase
 from stocksync.simulator.wire import Manner, Request
 

@@ -44,7 +44,7 @@ SEEN_ELSEWHERE = {
     "qoyod/many.py: it did not show {}, which is there": "the log",
     "qoyod/many.py: {} SKUs were asked for, and Qoyod shows {} products": "the log",
     "run/remember.py: {}, the target made {} of it": "the log",
-    "run/service.py: the one before is still running": "the log",
+    "run/runner.py: the one before is still running": "the log",
     "state/approvals.py: the figures of plan {} have changed since they were shown: look again": "`approve`",
     "state/feed.py: {}: the ledger has no row {} (any more), so changes behind it may be missing: read all stock anew, "
     "then go on from 0": "the feed",

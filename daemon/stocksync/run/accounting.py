@@ -18,7 +18,7 @@ _MET_ANEW = "the target was changed in the configuration: its rows are compared 
 
 def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     """Put into the report what was read and planned."""
-    reading, desires, found = prepared.reading, prepared.desires, prepared.found
+    reading, desires = prepared.reading, prepared.desires
     report.products = _products(prepared)
     report.discrepancies = dict(Counter(name for want in desires.wants.values() for name in want.discrepancies))
     report.cross_checks = dict(Counter(result.value for result in prepared.checked.results))
@@ -26,8 +26,16 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
     report.open_guards = prepared.plan.open_guards
     held = prepared.plan.held
     report.plan_id, report.effect = (held.plan_id, headline(held)) if held else ("", "")
+    report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)
+    report.reasons = (*reading.reasons, _MET_ANEW) if prepared.snapshot.met_anew else reading.reasons
+    _count(report, prepared)
+    _judge(report, prepared, WriteResult(), limits)
+
+
+def _count(report: CycleReport, prepared: CyclePlan) -> None:
+    """Put every cell that was considered into one column, and tell how many are managed."""
+    desires, found, left_out = prepared.desires, prepared.found, prepared.focus.left_out
     counts = report.counts
-    left_out = prepared.focus.left_out
     ignored = sum(desires.unmapped.values()) + left_out.unmapped
     waiting = sum(desires.unmapped_held.values())
     unmapped, settled = ignored + waiting, sum(desires.unchanged.values()) + left_out.unchanged
@@ -44,8 +52,6 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
         "unmapped": ignored,
         _NO_ROW: len(found.skipped),
     }
-    report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)
-    report.reasons = (*reading.reasons, _MET_ANEW) if prepared.snapshot.met_anew else reading.reasons
     report.cells = {
         "managed": left_out.managed + sum(map(is_managed, prepared.snapshot.cells.values())),
         "unknown": len(desires.unknown),
@@ -53,7 +59,6 @@ def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
         "quarantined": counts.quarantined,
         "unmapped": unmapped,
     }
-    _judge(report, prepared, WriteResult(), limits)
 
 
 def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits: Limits) -> None:
