@@ -361,8 +361,9 @@ class Sent(list):
 
 
 def notices(ex, shelf, sent, **given):
+    watched = given.pop("watched", ex.MAIN)
     return Notices(
-        shelf.get, lambda: {"main": ex.MAIN}, shelf, sent.append, words=Words(),
+        shelf.get, lambda: {"main": watched}, shelf, sent.append, words=Words(),
         limit=given.pop("limit", MessageLimit(100)), now=given.pop("now", lambda: ex.NOW), host="shop-1", **given,
     )  # fmt: skip
 
@@ -444,7 +445,8 @@ async def test_a_state_that_stays_away_is_told_with_its_end(ex):
 
 async def test_what_is_too_much_for_an_hour_is_counted_in_one(ex):
     shelf, sent, clock = Shelf(), [], [ex.NOW]
-    one = notices(ex, shelf, sent, limit=MessageLimit(2), now=lambda: clock[0])
+    titled = replace(ex.MAIN, title="Jeddah")
+    one = notices(ex, shelf, sent, limit=MessageLimit(2), now=lambda: clock[0], watched=titled)
     for number in range(7):
         shelf.statuses = [ex.status(unauthorized_since=ex.NOW if number % 2 == 0 else None)]
         await one.look()
@@ -453,7 +455,7 @@ async def test_what_is_too_much_for_an_hour_is_counted_in_one(ex):
     shelf.statuses = [replace(shelf.statuses[0], last_complete=clock[0])]
     await one.look()
     assert sent[2].title == "stocksync: 5 more changes"
-    assert sent[2].body.splitlines()[-1] == "main: Qoyod refuses the credential"
+    assert sent[2].body.splitlines()[-1] == "Jeddah: Qoyod refuses the credential"
 
 
 async def test_the_dead_mans_switch_is_fed_while_all_is_fresh_and_a_failure_is_said_once(post, events):

@@ -71,13 +71,13 @@ class Words:
         lines = [self.text("state_away.is", error=self.said(error)), *self._commands(Trouble.STATE_AWAY)]
         return self._message(notice, name, lines if notice.begun else [])
 
-    def kept_back(self, count: int, standing: Mapping[str, Iterable[Trouble]]) -> Message:
-        """Say that so many notices were kept back, and how all accounts stand now."""
+    def kept_back(self, count: int, standing: Iterable[tuple[str, Iterable[Trouble]]]) -> Message:
+        """Say that so many notices were kept back, and how all accounts stand now, each by the name people know."""
         lines = [self.text("kept_back.is")]
-        for account, troubles in standing.items():
+        for name, troubles in standing:
             named = self._named(troubles)
             key = "now" if named else "now_well"
-            lines.append(self.text(key, account=self.foreign(account), troubles=named))
+            lines.append(self.text(key, account=self.foreign(name), troubles=named))
         return Message(self.text("kept_back", count=f"{count:,}"), "\n".join(lines))
 
     def _message(self, notice: Notice, name: str, lines: Sequence[str]) -> Message:

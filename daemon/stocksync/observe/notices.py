@@ -107,8 +107,9 @@ class Notices:
                     await asyncio.sleep(0)  # a fleet has thousands
                 await self._compare(status)
             if count := self._limit.overdue(self._now()):
-                known = self._told or {}
-                standing = {one.account: list(marks_of(known.get(one.account, ""))) for one in statuses}
+                known, titles = self._told or {}, {name: one.title for name, one in self._accounts().items()}
+                names = [one.account for one in statuses]
+                standing = [(titles.get(name) or name, list(marks_of(known.get(name, "")))) for name in names]
                 self._post(self._words.kept_back(count, standing))
         except StateError as error:
             now = self._now()
