@@ -1,6 +1,8 @@
 """Cycles and audits: what each said of itself, and for how long that is kept."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ScalarSelect, bindparam, delete, func, insert, or_, select, update
@@ -12,7 +14,7 @@ from stocksync.ports import Lease
 from stocksync.state import approvals, leases
 from stocksync.state.codec import report_of, report_text, spans_text, totals_of, totals_text
 from stocksync.state.schema import accounts, cycles, ledger
-from stocksync.state.session import Row, replacing, upsert
+from stocksync.state.session import Row, replacing, select_each, upsert
 
 _TOTALS = 10
 
@@ -69,11 +71,17 @@ async def record_audit(connection: AsyncConnection, report: AuditReport) -> None
     await _note(connection, report.account, audit=report_text(report))
 
 
-async def last_cycles(connection: AsyncConnection, account: str, limit: int) -> list[CycleReport]:
-    """Give the last cycles that ended, newest first."""
-    ended = (cycles.c.account == account, cycles.c.ended_at.is_not(None))
-    query = select(cycles.c.report).where(*ended).order_by(cycles.c.started_at.desc()).limit(limit)
-    return [report_of(text) for (text,) in (await connection.execute(query)).all()]
+async def last_cycles(connection: AsyncConnection, asked: Sequence[str], limit: int) -> dict[str, list[CycleReport]]:
+    """Give the last cycles that ended of each account, newest first."""
+    ended = select(cycles.c.account, cycles.c.report).where(cycles.c.ended_at.is_not(None))
+    newest = ended.order_by(cycles.c.started_at.desc()).limit(limit)
+    found: dict[str, list[CycleReport]] = {account: [] for account in asked}
+    async for rows in select_each(connection, newest, cycles.c.account, asked):
+        for row in rows:
+            found[row.account].append(report_of(row.report))
+    for reports in found.values():
+        reports.sort(key=attrgetter("started_at"), reverse=True)
+    return found
 
 
 def _row(report: CycleReport) -> Row:

@@ -166,16 +166,28 @@ async def select_by_id(
     connection: AsyncConnection, query: Select[Any], column: Column[int], ids: Sequence[int]
 ) -> AsyncIterator[Sequence[ResultRow[Any]]]:
     """Give the rows whose `column` is one of `ids`, some thousands at a time."""
-    if not takes_arrays(connection):
-        for chunk in chunks(ids):
-            yield (await connection.execute(query.where(column.in_(chunk)))).all()
+    if takes_arrays(connection):
+        # An OFFSET keeps the plan from reading the whole account to join it: each id is looked up by the index.
+        async for rows in select_each(connection, query.offset(literal_column("0")), column, ids):
+            yield rows
         return
-    named = unnested({"ids": column.type})
-    # An OFFSET keeps the plan from reading the whole account to join it: each id is looked up by the index.
-    each = query.where(column == named.c.ids).offset(literal_column("0")).lateral("found")
+    for chunk in chunks(ids):
+        yield (await connection.execute(query.where(column.in_(chunk)))).all()
+
+
+async def select_each(
+    connection: AsyncConnection, query: Select[Any], column: Column[Any], keys: Sequence[Any]
+) -> AsyncIterator[Sequence[ResultRow[Any]]]:
+    """Give, for each key by itself, the rows of `query` whose `column` is that: its limit is one for each key."""
+    if not takes_arrays(connection):
+        for key in keys:
+            yield (await connection.execute(query.where(column == key))).all()
+        return
+    named = unnested({"keys": column.type})
+    each = query.where(column == named.c["keys"]).lateral("found")
     found = select(*each.c).select_from(named.join(each, true()))
-    for chunk in chunks(ids, _AT_ONCE):
-        yield (await connection.execute(found, parameters({"ids": chunk}))).all()
+    for chunk in chunks(keys, _AT_ONCE):
+        yield (await connection.execute(found, parameters({"keys": chunk}))).all()
 
 
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.held_plan import HeldPlan, by_urgency
 from stocksync.core.model import Presence, Removal
-from stocksync.core.report import orphaned_by
+from stocksync.core.report import CycleReport, orphaned_by
 from stocksync.core.status import Side
 from stocksync.ports import AccountStatus
 from stocksync.state import approvals
@@ -90,12 +90,14 @@ async def _count(connection: AsyncConnection, asked: Sequence[str]) -> dict[str,
         ):
             for row in (await connection.execute(query)).mappings().all():
                 counts[row["account"]] |= row
-    return {account: await _counted(connection, account, found) for account, found in counts.items()}
+    recent = await last_cycles(connection, asked, _CYCLES)
+    return {account: await _counted(connection, account, found, recent[account]) for account, found in counts.items()}
 
 
-async def _counted(connection: AsyncConnection, account: str, found: Mapping[str, Any]) -> AccountStatus:
+async def _counted(
+    connection: AsyncConnection, account: str, found: Mapping[str, Any], recent: list[CycleReport]
+) -> AccountStatus:
     number = {name: int(value or 0) for name, value in found.items() if name in _NUMBERS}
-    recent = await last_cycles(connection, account, _CYCLES)
     set_aside = await _set_aside(connection, account) if number.get("quarantined") else {"quarantine": []}
     return AccountStatus(
         account=account,
