@@ -16,7 +16,7 @@ from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, Targ
 from stocksync.errors import ConfigurationError, RowsRefused
 from stocksync.ports import Target
 from stocksync.sqlengine import open_engine
-from stocksync.targets import OWN_COLUMNS, Columns, MatchBy, Missing, TargetSettings, open_target
+from stocksync.targets import OWN_COLUMNS, Columns, MatchBy, Missing, TargetSettings, open_target, reflect
 
 SIMPLE = Columns("quantity", "product_id")
 PLACED = Columns("quantity", "product_id", location="place")
@@ -336,6 +336,17 @@ async def test_rows_that_a_collation_of_mariadb_holds_to_be_one_are_told_apart(
     assert {cell: live.quantity for cell, live in found.items()} == {one.cell: one.after for one in changes}
     assert sorted([match async for page in made.scan(4) for match, _, _ in page]) == sorted(ALIKE)
     await engine.dispose()
+
+
+async def test_of_thousands_of_tables_none_is_looked_at_where_one_is_to_be_made(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fleet's accounts had a table each in one database: each first poll held its name against all of theirs.
+    def listed(*_: object) -> str:
+        raise AssertionError("nobody asked which tables there are")
+
+    monkeypatch.setattr(reflect, "choice", listed)
+    await target(engine, OWN_COLUMNS, create_table=True).inspect()
 
 
 async def test_a_thousand_updates_take_a_handful_of_statements(engine: AsyncEngine) -> None:

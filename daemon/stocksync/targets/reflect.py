@@ -28,14 +28,14 @@ OF_THE_SERVER = {"information_schema", "pg_catalog", "mysql", "performance_schem
 
 
 class NoTable(ConfigurationError):
-    """The table is not there."""
+    """The table is not there; where it is not to be made the message lists what is."""
 
 
 def reflect(connection: Connection, settings: TargetSettings) -> Layout:
     """Find the table and check the mapping against it.
 
     Raises:
-        NoTable: it is not there; the message lists what is.
+        NoTable: it is not there.
         ConfigurationError: every problem of the mapping, naming what is not there and listing what is.
 
     """
@@ -86,28 +86,27 @@ def _find_table(inspector: Inspector, settings: TargetSettings) -> tuple[str, st
     if dot:
         candidates.append((name, schema))
     for table, within in candidates:
-        if (within is None or within in inspector.get_schema_names()) and _exists(inspector, table, within):
+        if (within is None or within in inspector.get_schema_names()) and inspector.has_table(table, within):
             return table, within
+    missing = f"{settings.where}.table: there is no table {settings.table!r}"
+    if settings.create_table:  # which others there are matters to nobody, and there may be thousands
+        raise NoTable(missing)
     if dot and schema in inspector.get_schema_names():
         there = [
             f"{schema}.{table}" for table in (*inspector.get_table_names(schema), *inspector.get_view_names(schema))
         ]
     else:
         there = [*inspector.get_table_names(), *inspector.get_view_names()]
-    if not dot and not settings.create_table:
+    if not dot:
         schemas = [schema for schema in inspector.get_schema_names() if schema not in OF_THE_SERVER][:_SCHEMAS]
         for elsewhere in schemas:
-            if _exists(inspector, settings.table, elsewhere):
+            if inspector.has_table(settings.table, elsewhere):
                 named, written = settings.table, f'table = "{elsewhere}.{settings.table}"'
                 raise NoTable(
                     f"{settings.where}.table: {named!r} is not here, it is in schema {elsewhere}: write {written}"
                 )
     hint = "" if there else "; create_table = true makes one"
-    raise NoTable(f"{settings.where}.table: there is no table {settings.table!r}{choice(settings.table, there)}{hint}")
-
-
-def _exists(inspector: Inspector, table: str, schema: str | None) -> bool:
-    return inspector.has_table(table, schema) or table in inspector.get_view_names(schema)
+    raise NoTable(f"{missing}{choice(settings.table, there)}{hint}")
 
 
 def _layout(
