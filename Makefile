@@ -6,7 +6,7 @@ ARGS ?=
 RUN_SECONDS ?= 600
 # Commands that tests start would compile the whole package each time.
 export PYTHONDONTWRITEBYTECODE :=
-# One more than cores: the tests that wait for a lease to run out leave theirs idle.
+# Two a core: tests that wait for a lease to run out, or for a server, leave theirs idle.
 WORKERS ?= 4
 
 # --no-deps: the lock is the whole answer. A resolving pip prefers a release newer than the lock for coverage[toml].

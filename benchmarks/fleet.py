@@ -64,7 +64,7 @@ async def measure(accounts: int, interval: float, workers: int) -> str:
             shop.add(f"m{number:05}", poll=settings)
         began = time.monotonic()
         say(f"applying {2 * accounts} schedules")
-        command = await asyncio.create_subprocess_exec(
+        command = await asyncio.create_subprocess_exec(  # those that tests fork end after 100 s
             *COMMAND, "fleet", "apply", "--json", cwd=shop.folder, env=shop.environ, stdout=asyncio.subprocess.DEVNULL
         )
         assert await command.wait() == 0, "see above"

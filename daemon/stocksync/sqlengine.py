@@ -158,7 +158,6 @@ def _prepare_postgresql(longest: int, connection: Any, record: Any) -> None:  # 
         connection._prepared_statement_cache = LRUCache(_STATEMENTS)  # noqa: SLF001  chosen per connection, not per engine
         connection._prepared_statement_name_func = lambda: f"stocksync_{next(names)}"  # noqa: SLF001
         if longest:
-            cursor.execute(f"SET lock_timeout = '{longest}s'")
             cursor.execute(f"SET statement_timeout = '{longest}s'")
     cursor.close()
     connection.commit()

@@ -562,6 +562,19 @@ async def test_cycles_make_attempt_success_and_failures_apart(state, lease) -> N
     assert (await state.status(["main"]))[0].consecutive_failures == 0
 
 
+async def test_of_each_account_the_last_ten_cycles_are_shown_newest_first(state) -> None:
+    for account, count in (("one", 12), ("two", 3), ("three", 0)):
+        lease = await claim(state, account, "me", timedelta(minutes=5))
+        for number in range(count):
+            ended = replace(done(f"{account}{number}", T0 + timedelta(minutes=number)), account=account)
+            await state.end(lease, ended)
+    shown = {
+        one.account: [cycle.cycle_id for cycle in one.cycles] for one in await state.status(["two", "one", "three"])
+    }
+    assert shown["one"] == [f"one{number}" for number in range(11, 1, -1)]
+    assert (shown["two"], shown["three"]) == (["two2", "two1", "two0"], [])
+
+
 async def test_totals_of_complete_cycles_alone_are_kept_for_the_guard(state, lease) -> None:
     for number in range(14):
         partial = number % 7 == 6

@@ -32,7 +32,7 @@ class Runner:
         self._draining = False
         self.pushes = LookupPushes(account, register, lambda: self.lease)
         """What look-ups found and is not written yet."""
-        self._elected_at = float("-inf")
+        self._elected_at: float | None = None
         self._compared = False
         """Whether a cycle has compared the snapshot with the live rows since this process became the writer."""
 
@@ -103,6 +103,11 @@ class Runner:
             if task.get_name() == name:
                 task.cancel()
 
+    @property
+    def was_elected(self) -> bool:
+        """Whether this process was ever elected for the account, as long as it has known it."""
+        return self._elected_at is not None
+
     def elected(self) -> None:
         """Note that the lease is new, before `begin` is called."""
         # A state that was restored meanwhile has lost our lease, so that whoever is elected looks at the rows anew.
@@ -110,9 +115,9 @@ class Runner:
         self._elected_at = asyncio.get_running_loop().time()
 
     def begin(self) -> None:
-        """Start the first cycle under a new lease, or when the one has ended that an earlier lease began."""
-        if self._began.get("cycle", float("-inf")) >= self._elected_at:  # the scheduler was faster
-            return
+        """Start the first cycle under a new lease; where one of an earlier lease still runs, once that has ended."""
+        if self._elected_at is None or self._began.get("cycle", float("-inf")) >= self._elected_at:
+            return  # the scheduler was faster
         running = self._tasks.get("cycle")
         if running is not None and not running.done():
             running.add_done_callback(lambda _: self.trigger())

@@ -1,4 +1,4 @@
-"""The long-running service: all accounts of a process, lined up at its election and drained at its end."""
+"""The long-running service: all accounts of a process, lined up when they are elected and drained at its end."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -90,7 +90,7 @@ class Service:
         await self._leadership.regroup([account.group for account in accounts], afresh={running[task] for task in late})
         # Whoever is elected later begins by itself.
         for runner in arriving:
-            if runner.lease and not self._stopping.is_set():
+            if runner.lease and not runner.was_elected and not self._stopping.is_set():
                 self._line_up(runner)
 
     async def first_look(self) -> None:
@@ -164,8 +164,8 @@ class Service:
             del self._in_line[name]
             runner = self.runners.get(name)
             if runner is not None and runner.lease is not None:
-                runner.begin()
                 self._next_in_line = asyncio.get_running_loop().call_later(_STAGGER_SECONDS, self._begin_next)
+                runner.begin()
 
     def _runner(self, account: Account) -> Runner:
         return Runner(account, self._register, self._leadership.leases)

@@ -14,9 +14,11 @@ from stocksync.ports import Lease
 from stocksync.state import approvals, leases
 from stocksync.state.codec import report_of, report_text, spans_text, totals_of, totals_text
 from stocksync.state.schema import accounts, cycles, ledger
-from stocksync.state.session import Row, replacing, select_each, upsert
+from stocksync.state.session import Row, chunks, replacing, select_each, upsert
 
 _TOTALS = 10
+_AT_ONCE = 100
+"""Accounts whose reports are decoded in one go: a thousand reports hold the loop for some 10 ms."""
 
 
 async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) -> bool:
@@ -72,14 +74,15 @@ async def record_audit(connection: AsyncConnection, report: AuditReport) -> None
 
 
 async def last_cycles(connection: AsyncConnection, asked: Sequence[str], limit: int) -> dict[str, list[CycleReport]]:
-    """Give the last cycles that ended of each account, newest first."""
+    """Give the cycles of each account that ended last, `limit` of each, newest first."""
     ended = select(cycles.c.account, cycles.c.report).where(cycles.c.ended_at.is_not(None))
     newest = ended.order_by(cycles.c.started_at.desc()).limit(limit)
     found: dict[str, list[CycleReport]] = {account: [] for account in asked}
-    async for rows in select_each(connection, newest, cycles.c.account, asked):
-        for row in rows:
-            found[row.account].append(report_of(row.report))
-    for reports in found.values():
+    for some in chunks(asked, _AT_ONCE):
+        async for rows in select_each(connection, newest, cycles.c.account, some):
+            for row in rows:
+                found[row.account].append(report_of(row.report))
+    for reports in found.values():  # a join need not keep the order that each part had
         reports.sort(key=attrgetter("started_at"), reverse=True)
     return found
 

@@ -470,12 +470,13 @@ async def open_state(
             await close_engine(opened)
         raise
     in_memory = opened.dialect.name == "sqlite" and opened.url.database in {None, "", ":memory:"}
+    # Connections of their own for what must not wait until a cycle gives one back.
     brief, budget = (
-        opened if in_memory else open_engine(
-            url, "state.url", connections=connections, wal=True, pinned=True, longest=LOCK_SECONDS
-        )
+        opened
+        if in_memory
+        else open_engine(url, "state.url", connections=connections, wal=True, pinned=True, longest=LOCK_SECONDS)
         for connections in (_LEASE_CONNECTIONS, _BUDGET_CONNECTIONS)
-    )  # fmt: skip  # connections of their own for what must not wait until a cycle gives one back
+    )
     least = min(patience, BRIEF_SECONDS)
     return Database(
         Session(opened, patience),

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60.0
 CHUNK = 500
 """Keys in one IN list; times three columns that stays below SQLite's oldest limit of 1,999 and all others."""
 _AT_ONCE = 5000
-"""The same where ids go as one array: what comes back is taken in one go, off no loop."""
+"""The same where keys go as one array: as many rows as the event loop can take in at once."""
 _WAITED_IN_VAIN = {Fault.LOCKED, Fault.CANCELLED}
 
 _RETRY = stamina.AsyncRetryingCaller(attempts=5, timeout=None, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05)
@@ -45,7 +45,7 @@ class Session:
     def __init__(self, engine: AsyncEngine, patience: float = PATIENCE_SECONDS, *, bounded: bool = False) -> None:
         """Take an engine; `patience` is the seconds after which a silent database counts as away.
 
-        `bounded`: the server itself ends a statement before that, so that none which was given up is done later.
+        `bounded`: the server itself ends a statement that waits, so that none which was given up is done much later.
         """
         self.engine = engine
         self.patience = patience

@@ -90,7 +90,7 @@ async def _count(connection: AsyncConnection, asked: Sequence[str]) -> dict[str,
         ):
             for row in (await connection.execute(query)).mappings().all():
                 counts[row["account"]] |= row
-    recent = await last_cycles(connection, asked, _CYCLES)
+    recent = await last_cycles(connection, list(counts), _CYCLES)
     return {account: await _counted(connection, account, found, recent[account]) for account, found in counts.items()}
 
 
