@@ -1,12 +1,15 @@
-"""How many polls a second a fleet makes, and what that costs: `python benchmarks/fleet.py ACCOUNTS INTERVAL [WORKERS]`.
+"""How many polls a second a fleet makes, and what that costs.
+
+    python benchmarks/fleet.py ACCOUNTS INTERVAL [WORKERS] [--wait SECONDS]
 
 Real Temporal, PostgreSQL and workers, each account with a catalogue of 200 products and a table of its own; the
 simulated Qoyod runs in this process. Prints one line of docs/fleet.md's load table; what each step takes, to standard
 error. An interval too short for the machine gives the largest rate that it sustains: then fewer polls are made than
 are wanted, and some accounts wait for their first one without end, so that it is not waited for longer than two
-intervals.
+intervals, or than SECONDS.
 """
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -46,8 +49,8 @@ def processor_seconds(*pids: int) -> float:
     return sum(sum(member.cpu_times()[:2]) for member in members if member.is_running())
 
 
-async def measure(accounts: int, interval: float, workers: int) -> str:
-    """Run the fleet until each account was polled, then measure for a minute."""
+async def measure(accounts: int, interval: float, workers: int, wait: float) -> str:
+    """Run the fleet until each account was polled, or for `wait` seconds, then measure for a minute."""
     temporal, postgresql = Temporal(), PostgreSQL()
     temporal.start()
     postgresql.options = ["-c", "max_connections=300"]
@@ -73,7 +76,7 @@ async def measure(accounts: int, interval: float, workers: int) -> str:
         for _ in range(workers):
             await shop.start()
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(SHORTEST_WAIT, 2 * interval)):
+            async with asyncio.timeout(wait):
                 while (polled := await _polled(shop)) < accounts:  # noqa: ASYNC110  other processes poll them
                     await asyncio.sleep(1)
         say(f"{polled:,} polled after {time.monotonic() - began:.0f} s; measuring for {MEASURED_SECONDS:g} s")
@@ -112,6 +115,12 @@ async def _rate(shop: FleetShop, servers: dict[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    asked = [float(each) for each in sys.argv[1:]]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("accounts", type=int)
+    parser.add_argument("interval", type=float, help="seconds between two polls of an account")
+    parser.add_argument("workers", type=int, nargs="?", default=2)
+    parser.add_argument("--wait", type=float, help="seconds that the first polls get at most")
+    given = parser.parse_args()
+    longest = given.wait or max(SHORTEST_WAIT, 2 * given.interval)
     print(HEAD)
-    print(asyncio.run(measure(int(asked[0]), asked[1], int(asked[2]) if len(asked) > 2 else 2)))
+    print(asyncio.run(measure(given.accounts, given.interval, given.workers, longest)))
