@@ -15,7 +15,7 @@ from stocksync.core.model import Cell, Change, show
 from stocksync.errors import PlanChanged
 from stocksync.state.codec import plan_blob, plan_of
 from stocksync.state.schema import decided_cells, decisions, waiting_plans
-from stocksync.state.session import execute_by_key, execute_many, replacing, upsert
+from stocksync.state.session import execute_by_key, replacing, upsert
 from stocksync.state.types import database_now
 
 _SHOWN = 50
@@ -155,7 +155,8 @@ async def _record(connection: AsyncConnection, plan: HeldPlan) -> None:
         }
         for held in plan.changes
     ]
-    await execute_many(connection, insert(decided_cells), rows)
+    if rows:
+        await connection.execute(insert(decided_cells), rows)
 
 
 async def _decided(connection: AsyncConnection, account: str | None) -> list[tuple[int, HeldPlan]]:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.state.types import database_now
 
 LOCK_SECONDS = 8
+"""Less than a lease lasts, and than the ten seconds by which a reservation may come late (core/budget.py, SET_BACK)."""
 _IDLE_SECONDS = 10
 _POSTGRESQL_LIMITS = text(
     "SELECT set_config('lock_timeout', :lock, true),"

@@ -127,12 +127,6 @@ async def upsert_rows(connection: AsyncConnection, table: Table, assign: Assign,
         await insert_rows(connection, upsert(table, connection.dialect.name, assign), rows)
 
 
-async def execute_many(connection: AsyncConnection, statement: Insert, rows: list[Row]) -> None:
-    """Execute a statement once per row, in as few round trips as the driver can; with no rows, not at all."""
-    if rows:
-        await connection.execute(statement, rows)
-
-
 async def execute_by_key(
     connection: AsyncConnection, statement: Update | Delete, columns: Sequence[Column[Any]], keys: Sequence[Key]
 ) -> None:
