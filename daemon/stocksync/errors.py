@@ -68,6 +68,10 @@ class RowsRefused(TargetError):
     """The target rolled a batch back because of what is in it (constraint, type, length)."""
 
 
+class EverythingRefused(TargetError):
+    """The target took not one of many rows: that is no matter of single rows, and none is set aside."""
+
+
 class RowsLocked(TargetUnavailable):
     """The target rolled a batch back because another transaction holds a row of it; the message says whose."""
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from stocksync.app import wiring
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.settings import SourceSettings
-from stocksync.run import catalogue_slices
+from stocksync.run import catalogue_slices, portions
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
 from stocksync.state import database
@@ -45,9 +45,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shop of a dozen products is compared and recorded in several slices, as a large one is."""
+    """A shop of a dozen products is compared, recorded and written in several parts, as a large one is."""
     monkeypatch.setattr(catalogue_slices, "_PRODUCTS", 4)
+    monkeypatch.setattr(portions, "_PRODUCTS", 5)
     monkeypatch.setattr(database, "_AT_ONCE", 10)
+
+
+@pytest.fixture
+def one_portion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ever: of the few rows of such a portion none can tell for all."""
+    monkeypatch.setattr(portions, "_PRODUCTS", 10_000)
 
 
 @pytest.fixture

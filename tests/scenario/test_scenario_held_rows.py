@@ -144,6 +144,7 @@ async def test_a_row_that_is_free_again_while_the_others_are_written_is_written_
     assert await shop.rows() == shop.truth()
 
 
+@pytest.mark.usefixtures("one_portion")
 async def test_a_table_that_somebody_holds_whole_fails_the_cycle_and_sets_no_row_aside(
     refusing: Any, url: str, state: str
 ) -> None:

@@ -341,6 +341,7 @@ async def test_a_missing_replica_identity_is_not_told_as_silence(refusing: Any, 
     assert "does not answer" not in report.error
 
 
+@pytest.mark.usefixtures("one_portion")
 async def test_a_probe_leaves_no_intent_of_a_row_that_is_acknowledged(refusing: Any, postgresql_url: str) -> None:
     guarded = TABLE.replace(", PRIMARY", ", CHECK (product_id > 60), PRIMARY")
     catalogue = small_catalogue(80, (1,))
@@ -353,6 +354,7 @@ async def test_a_probe_leaves_no_intent_of_a_row_that_is_acknowledged(refusing: 
     assert open_intents & set(range(61, 81)) == set()
 
 
+@pytest.mark.usefixtures("one_portion")
 async def test_a_target_that_takes_no_row_fails_the_cycle_and_sets_none_aside(refusing: Any, mariadb_url: str) -> None:
     guarded = TABLE.replace(", PRIMARY", ", CHECK (product_id > 60), PRIMARY")
     shop = await refusing(small_catalogue(60, (1,)), prepare=(guarded,), target=_table(mariadb_url, batch_size=10))

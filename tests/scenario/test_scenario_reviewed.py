@@ -97,6 +97,7 @@ async def test_bad_rows_that_come_first_do_not_stop_the_good_ones(open_shop: Any
     assert (report.counts.applied, report.counts.quarantined) == (10, 60)
 
 
+@pytest.mark.usefixtures("one_portion")
 async def test_nothing_is_tried_before_its_intent_is_recorded(open_shop: Any, monkeypatch: Any) -> None:
     catalogue = small_catalogue(70, (1,))
     target = {"create_table": False, "batch_size": 55}
@@ -120,6 +121,7 @@ async def test_nothing_is_tried_before_its_intent_is_recorded(open_shop: Any, mo
     assert not early
 
 
+@pytest.mark.usefixtures("one_portion")
 async def test_a_target_that_refuses_everything_fails_the_cycle(open_shop: Any) -> None:
     catalogue = small_catalogue(60, (1,))
     shop = await open_shop(catalogue, prepare=(CHECKED,), target={"create_table": False}, poll={"per_page": 100})

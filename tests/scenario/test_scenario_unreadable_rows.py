@@ -130,6 +130,7 @@ async def test_a_sku_that_the_database_s_encoding_lacks_is_set_aside_alone(
     postgresql_server.drop_database(url)
 
 
+@pytest.mark.usefixtures("one_portion")
 async def test_a_target_that_shows_no_row_fails_the_cycle_and_sets_none_aside(
     refusing: Any, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

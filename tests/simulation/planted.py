@@ -14,7 +14,7 @@ from stocksync.memory import MemoryState
 from stocksync.memory import changes as effects
 from stocksync.qoyod import paging
 from stocksync.qoyod.wire import Page
-from stocksync.run import prepare, verification, writer
+from stocksync.run import compare, prepared, verification, weighing, writer
 from stocksync.run.writer import Writer
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -38,7 +38,7 @@ def takes_absence_for_zero(patch: pytest.MonkeyPatch) -> None:
         desires.unknown = []
         return desires
 
-    patch.setattr(prepare, "desires_of", derive_zero)
+    patch.setattr(compare, "desires_of", derive_zero)
 
 
 def asks_no_fence(patch: pytest.MonkeyPatch) -> None:
@@ -94,8 +94,8 @@ def lets_a_part_of_a_reading_end_decisions(patch: pytest.MonkeyPatch) -> None:
     def sure(changes: Any, negative: Any, limits: Any, facts: Any, plans: Any = ()) -> Any:
         return plan(changes, negative, limits, replace(facts, complete=True), plans)
 
-    patch.setattr(prepare, "make_plan", sure)
-    patch.setattr(prepare.CyclePlan, "complete", True)
+    patch.setattr(weighing, "make_plan", sure)
+    patch.setattr(prepared.CyclePlan, "complete", True)
 
 
 def writes_other_figures_than_were_approved(patch: pytest.MonkeyPatch) -> None:

@@ -364,6 +364,8 @@ class Person:
         """Say yes or no to the plan that is held, as it is shown now."""
         world = self._world
         state, _ = world.databases.open(lambda _point: None)
+        # What was written before cannot use up what is approved now, though no report has told of it yet.
+        world.oracle.decided.cover(world.databases.ledger(), world.clock.monotonic())
         for plan in await state.held("main"):
             decided = await state.decide(plan.plan_id, approved, "huda")
             world.oracle.decided.said(decided, world.clock.monotonic(), approved=approved)

@@ -23,6 +23,7 @@ from stocksync.core import absence
 from stocksync.core.model import Cell, Removal
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.memory import MemoryRow, MemoryStore, MemoryTable
+from stocksync.run import portions
 from stocksync.simulator.api import Api
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.credentials import Credentials
@@ -256,6 +257,9 @@ def _live(seed: int, databases: InSqlite | None) -> Lived:
         return Lived(world.oracle.broken, world.oracle.reached, digest_of(world.lines))
 
     # The ids of cycles must not differ from run to run, or no two traces would be equal.
-    with patch("stocksync.run.cycle.uuid4", lambda: uuid.UUID(int=ids.getrandbits(128))):
+    known_ids = patch("stocksync.run.cycle.uuid4", lambda: uuid.UUID(int=ids.getrandbits(128)))
+    # In half of the worlds a catalogue is large, and is written portion by portion.
+    size = patch.object(portions, "_PRODUCTS", 2 if seed % 4 in {1, 2} else 10_000)
+    with known_ids, size:
         lived: Lived = virtually(life)
     return lived

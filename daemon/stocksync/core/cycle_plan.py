@@ -13,7 +13,7 @@ from stocksync.core.model import Cell, Change, show
 class Plan:
     """What becomes of a change set."""
 
-    apply: tuple[Change, ...]
+    apply: tuple[Change, ...] = ()
     """What a person released bears the approval as its cause."""
     held: HeldPlan | None = None
     """What waits for a person."""

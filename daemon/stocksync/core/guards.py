@@ -1,11 +1,12 @@
 """Limits on destructive change: which guards a change set exceeds, and which changes each of them holds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from statistics import median
+from typing import NamedTuple
 
 from stocksync.core.model import Cell, Change, Kind
 
@@ -59,16 +60,39 @@ class GuardContext:
     """Whose plan this is: a poll's, or the healing of an audit (`heal`)."""
 
 
+class Weight(NamedTuple):
+    """How much a change set does, in cells."""
+
+    zeroed: int = 0
+    deleted: int = 0
+    changed: int = 0
+    """But for those met for the first time."""
+
+
+def weigh(changes: Iterable[Change], first: Collection[Cell]) -> Weight:
+    """Count what the guards limit; `first` are the cells met for the first time."""
+    kinds: Counter[Kind] = Counter()
+    changed = 0
+    for change in changes:
+        kinds[change.kind] += 1
+        changed += change.cell not in first
+    return Weight(kinds[Kind.ZERO], kinds[Kind.DEACTIVATE] + kinds[Kind.DELETE], changed)
+
+
 def exceeded(changes: Sequence[Change], limits: Limits, facts: GuardContext, *, left_out: int = 0) -> dict[Guard, str]:
     """Name the guards that a change set exceeds, each with its sentence; `left_out`: cells that a person decided on."""
+    return exceeded_by(weigh(changes, facts.first), limits, facts, left_out=left_out)
+
+
+def exceeded_by(weight: Weight, limits: Limits, facts: GuardContext, *, left_out: int = 0) -> dict[Guard, str]:
+    """Do the same for changes that were counted, and are not at hand."""
     reasons: dict[Guard, str] = {}
     if facts.distrusted:
         reasons[Guard.CROSS_CHECK] = facts.distrusted
-    kinds = Counter(change.kind for change in changes)
     shares = [
-        (Guard.ZEROED, kinds[Kind.ZERO], limits.zeroed, "dropped to zero"),
-        (Guard.DELETED, kinds[Kind.DEACTIVATE] + kinds[Kind.DELETE], limits.deleted, "were removed"),
-        (Guard.CHANGED, sum(change.cell not in facts.first for change in changes), limits.changed, "changed"),
+        (Guard.ZEROED, weight.zeroed, limits.zeroed, "dropped to zero"),
+        (Guard.DELETED, weight.deleted, limits.deleted, "were removed"),
+        (Guard.CHANGED, weight.changed, limits.changed, "changed"),
     ]
     enough = facts.managed > 0 and facts.managed >= limits.minimum_cells
     # What was rejected keeps its figure and is no change: a later wipe is measured by the cells that are left.

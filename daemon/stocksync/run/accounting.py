@@ -1,6 +1,9 @@
 """Counting a cycle: every cell that was considered is in exactly one column."""
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from stocksync.core.desired_state import orphaned_units
 from stocksync.core.drift import Cause
@@ -8,104 +11,133 @@ from stocksync.core.guards import Limits
 from stocksync.core.health import refused_in_words, too_many_refused
 from stocksync.core.held_plan import headline
 from stocksync.core.model import Removal
-from stocksync.core.report import CycleReport
-from stocksync.run.prepare import CyclePlan, is_managed
+from stocksync.core.report import Counts, CycleReport
+from stocksync.run.prepared import CyclePlan
+from stocksync.run.weighing import is_managed
 from stocksync.run.write_result import WriteResult
 
 _NO_ROW = "not in the target"
 _MET_ANEW = "the target was changed in the configuration: its rows are compared as at first contact"
 
 
-def describe(report: CycleReport, prepared: CyclePlan, limits: Limits) -> None:
-    """Put into the report what was read and planned."""
-    reading, desires = prepared.reading, prepared.desires
-    report.products = _products(prepared)
-    report.discrepancies = dict(Counter(name for want in desires.wants.values() for name in want.discrepancies))
-    report.cross_checks = dict(Counter(result.value for result in prepared.checked.results))
-    report.guards = prepared.plan.guards
-    report.open_guards = prepared.plan.open_guards
-    held = prepared.plan.held
-    report.plan_id, report.effect = (held.plan_id, headline(held)) if held else ("", "")
-    report.orphaned = orphaned_units(desires.orphaned, prepared.snapshot.cells)
-    report.reasons = (*reading.reasons, _MET_ANEW) if prepared.snapshot.met_anew else reading.reasons
-    _count(report, prepared)
-    _judge(report, prepared, WriteResult(), limits)
+@dataclass(slots=True)
+class Figures:
+    """What a cycle found and did, in figures that add up: those of all its portions are those of the cycle."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """By the fields of `Counts`."""
+    products: Counter[str] = field(default_factory=Counter)
+    cells: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    discrepancies: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why cells are set aside."""
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Why cells wait: another transaction holds their rows."""
+    unreadable: Counter[str] = field(default_factory=Counter)
+    """Why rows cannot be read that were never read before: each counts as one cell."""
+    orphaned: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, other: "Figures") -> None:
+        """Take in those of another portion."""
+        for name in self.__slots__:
+            if name != "orphaned":
+                getattr(self, name).update(getattr(other, name))
+        for place, units in other.orphaned.items():
+            self.orphaned[place] = self.orphaned.get(place, Decimal(0)) + units
 
 
-def _count(report: CycleReport, prepared: CyclePlan) -> None:
-    """Put every cell that was considered into one column, and tell how many are managed."""
+def figures_of(prepared: CyclePlan, pushed: WriteResult | None = None) -> Figures:
+    """Count what was read and planned, and what became of it; before the writing begins, nothing has."""
+    figures, done = Figures(), pushed or WriteResult()
+    desires, found = prepared.desires, prepared.found
+    figures.products.update(_products(prepared))
+    figures.discrepancies.update(name for want in desires.wants.values() for name in want.discrepancies)
+    if done.altered:
+        figures.discrepancies[Cause.ALTERED_BY_TARGET.value] = len(done.altered)
+    figures.changes.update(change.kind.value for change in done.applied)
+    left = set(desires.orphaned) - {change.cell for change in done.applied} if desires.orphaned else ()
+    figures.orphaned = orphaned_units(left, prepared.snapshot.cells)
+    _count(figures, prepared, done)
+    figures.cells["managed"] = _managed(prepared, pushed)
+    entries = prepared.snapshot.quarantine
+    figures.reasons.update(reason for _, reason in (*found.refused, *done.refused))
+    figures.reasons.update(entries[cell].reason for cell in found.waiting)
+    figures.reasons.update(row.reason for row in prepared.reading.bad_rows)
+    figures.waiting.update(reason for _, reason in done.waiting)
+    if prepared.reading.bad_rows:
+        known = {cell.product_id for cell in prepared.snapshot.cells}
+        figures.unreadable.update(row.reason for row in prepared.reading.bad_rows if row.product_id not in known)
+    return figures
+
+
+def _count(figures: Figures, prepared: CyclePlan, done: WriteResult) -> None:
+    """Put every cell that was considered into one column."""
     desires, found, left_out = prepared.desires, prepared.found, prepared.focus.left_out
-    counts = report.counts
     ignored = sum(desires.unmapped.values()) + left_out.unmapped
     waiting = sum(desires.unmapped_held.values())
-    unmapped, settled = ignored + waiting, sum(desires.unchanged.values()) + left_out.unchanged
-    counts.read = settled + desires.wanted.total() + len(desires.unknown) + len(desires.unmanaged) + unmapped
-    counts.read += len(prepared.bad_cells) + left_out.unmanaged
-    counts.unchanged = settled + found.unchanged
-    counts.held = len(prepared.plan.holds) + waiting
-    counts.quarantined = len(prepared.bad_cells) + len(found.refused) + len(found.waiting)
-    unmanaged = len(desires.unmanaged) + left_out.unmanaged
-    counts.ignored = len(desires.unknown) + unmanaged + ignored + len(found.skipped)
-    report.ignored = {
-        "unknown": len(desires.unknown),
-        "unmanaged": unmanaged,
-        "unmapped": ignored,
-        _NO_ROW: len(found.skipped),
-    }
-    report.cells = {
-        "managed": left_out.managed + sum(map(is_managed, prepared.snapshot.cells.values())),
-        "unknown": len(desires.unknown),
-        "held": counts.held,
-        "quarantined": counts.quarantined,
-        "unmapped": unmapped,
-    }
+    settled, bad = sum(desires.unchanged.values()) + left_out.unchanged, len(prepared.bad_cells)
+    unknown, unmanaged = len(desires.unknown), len(desires.unmanaged) + left_out.unmanaged
+    skipped = len(found.skipped) + len(done.skipped)
+    held = len(prepared.plan.holds) + waiting
+    quarantined = bad + len(found.refused) + len(found.waiting) + len(done.refused) + len(done.waiting)
+    figures.counts.update(
+        read=settled + desires.wanted.total() + unknown + unmanaged + ignored + waiting + bad,
+        unchanged=settled + found.unchanged,
+        applied=len(done.applied),
+        held=held,
+        quarantined=quarantined,
+        ignored=unknown + unmanaged + ignored + skipped,
+        unpushed=len(prepared.plan.apply) - done.count,
+    )
+    figures.ignored.update({"unknown": unknown, "unmanaged": unmanaged, "unmapped": ignored, _NO_ROW: skipped})
+    figures.cells.update(unknown=unknown, held=held, quarantined=quarantined, unmapped=ignored + waiting)
 
 
-def conclude(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits: Limits) -> None:
-    """Put into the report what became of the plan, and check that nothing was lost.
-
-    Raises:
-        InvariantBroken: the counts do not add up.
-
-    """
-    counts = report.counts
-    counts.applied = len(pushed.applied)
-    counts.quarantined += len(pushed.refused) + len(pushed.waiting)
-    counts.ignored += len(pushed.skipped)
-    report.ignored[_NO_ROW] += len(pushed.skipped)
-    counts.unpushed = len(prepared.plan.apply) - pushed.count
-    report.changes = dict(Counter(change.kind.value for change in pushed.applied))
-    if pushed.altered:
-        report.discrepancies[Cause.ALTERED_BY_TARGET.value] = len(pushed.altered)
-    report.cells["quarantined"] = counts.quarantined
-    left = set(prepared.desires.orphaned) - {change.cell for change in pushed.applied}
-    report.orphaned = orphaned_units(left, prepared.snapshot.cells)
+def _managed(prepared: CyclePlan, pushed: WriteResult | None) -> int:
+    """Count the cells in which the target holds a quantity of ours."""
     cells = prepared.snapshot.cells
-    report.cells["managed"] += len(prepared.found.adopted)
+    managed = prepared.focus.left_out.managed + sum(map(is_managed, cells.values()))
+    if pushed is None:
+        return managed
+    managed += len(prepared.found.adopted)
     for change in pushed.applied:
         was = change.cell in cells and is_managed(cells[change.cell])
-        report.cells["managed"] += (not isinstance(change.after, Removal)) - was
-    _judge(report, prepared, pushed, limits)
-    counts.check()
+        managed += (not isinstance(change.after, Removal)) - was
+    return managed
 
 
-def _judge(report: CycleReport, prepared: CyclePlan, pushed: WriteResult, limits: Limits) -> None:
-    """Say how much is set aside, and whether it is too much. A product that was never read counts as one cell."""
-    known = {cell.product_id for cell in prepared.snapshot.cells}
-    bare = sum(row.product_id not in known for row in prepared.reading.bad_rows)
-    refused, cells = report.counts.quarantined + bare - len(pushed.waiting), report.counts.read + bare
+def enter(report: CycleReport, portions: Iterable[Figures], limits: Limits) -> None:
+    """Put the figures of all portions into the report."""
+    figures = Figures()
+    for portion in portions:
+        figures.add(portion)
+    report.counts = Counts(**figures.counts)
+    report.products, report.cells, report.ignored = dict(figures.products), dict(figures.cells), dict(figures.ignored)
+    report.changes, report.discrepancies = dict(figures.changes), dict(figures.discrepancies)
+    report.orphaned = figures.orphaned
+    waiting, unreadable = figures.waiting.total(), figures.unreadable.total()
+    refused, cells = report.counts.quarantined + unreadable - waiting, report.counts.read + unreadable
     said = ""
     if refused:
-        entries = prepared.snapshot.quarantine
-        reasons = Counter(reason for _, reason in (*prepared.found.refused, *pushed.refused))
-        reasons.update(entries[cell].reason for cell in prepared.found.waiting)
-        reasons.update(row.reason for row in prepared.reading.bad_rows)
-        said = refused_in_words(refused, cells, reasons.most_common(1)[0][0] if reasons else "")
-    waiting = len(pushed.waiting)
+        common = figures.reasons.most_common(1)
+        said = refused_in_words(refused, cells, common[0][0] if common else "")
     # It is not refused, and yet not written: the next cycle tries it at once.
-    waits = f"{waiting:,} cell{' waits' if waiting == 1 else 's wait'}: {pushed.waiting[0][1]}" if waiting else ""
-    report.refusal = "; ".join(filter(None, (said, waits)))
+    waits = f"{waiting:,} cell{' waits' if waiting == 1 else 's wait'}: {next(iter(figures.waiting), '')}"
+    report.refusal = "; ".join(filter(None, (said, waits if waiting else "")))
     report.unwell = too_many_refused(refused, cells, limits.quarantined, limits.minimum_cells)
+
+
+def describe(report: CycleReport, prepared: CyclePlan) -> None:
+    """Put into the report what was asked about the whole reading, and what of its plan waits for a person."""
+    held = prepared.plan.held
+    report.cross_checks = dict(Counter(result.value for result in prepared.checked.results))
+    report.guards, report.open_guards = prepared.plan.guards, prepared.plan.open_guards
+    report.plan_id, report.effect = (held.plan_id, headline(held)) if held else ("", "")
+    report.reasons = prepared.reading.reasons
+    if prepared.snapshot.met_anew:
+        report.reasons = (*report.reasons, _MET_ANEW)
 
 
 def _products(prepared: CyclePlan) -> dict[str, int]:

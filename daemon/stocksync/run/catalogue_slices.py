@@ -27,31 +27,39 @@ class Slice:
     absent: Absent
 
 
-def in_slices(reading: Reading, snapshot: Snapshot, absent: Absent) -> Iterator[Slice]:
-    """Cut by product, in the order of their ids; each slice is made when it is asked for."""
+def in_slices(reading: Reading, snapshot: Snapshot, absent: Absent, size: int | None = None) -> Iterator[Slice]:
+    """Cut by product, in the order of their ids; each slice, of `size` products, is made when it is asked for.
+
+    A row that could not be read belongs to the product that it names; one that names none goes with the first slice.
+    """
+    size = size or _PRODUCTS
     cells, entries = cells_by_product(snapshot.cells), defaultdict[int, list[tuple[int, str | None]]](list)
     for entry in snapshot.quarantine:
         entries[entry[0]].append(entry)
-    ids = sorted({*reading.products, *absent.updates, *absent.alive, *snapshot.products, *cells, *entries})
-    if len(ids) <= _PRODUCTS:
+    bad = {row.product_id or 0 for row in reading.bad_rows}
+    ids = sorted({*reading.products, *absent.updates, *absent.alive, *snapshot.products, *cells, *entries, *bad})
+    if len(ids) <= size:
         return iter([Slice(reading, snapshot, absent)])
 
     def of(part: Sequence[int]) -> Slice:
-        keys = chain.from_iterable(cells.get(one, ()) for one in part)
+        keys = list(chain.from_iterable(cells.get(one, ()) for one in part))
         refused = chain.from_iterable(entries.get(one, ()) for one in part)
+        rows = tuple(row for row in reading.bad_rows if part[0] <= (row.product_id or 0) <= part[-1])
         return Slice(
-            replace(reading, products=_of(reading.products, part)),
+            replace(reading, products=of_products(reading.products, part), bad_rows=rows),
             replace(
                 snapshot,
-                cells=_of(snapshot.cells, keys),
-                products=_of(snapshot.products, part),
-                quarantine=_of(snapshot.quarantine, refused),
+                cells=of_products(snapshot.cells, keys),
+                products=of_products(snapshot.products, part),
+                quarantine=of_products(snapshot.quarantine, refused),
+                corrected=of_products(snapshot.corrected, keys) if snapshot.corrected else snapshot.corrected,
             ),
-            replace(absent, updates=_of(absent.updates, part), alive=_of(absent.alive, part)),
+            replace(absent, updates=of_products(absent.updates, part), alive=of_products(absent.alive, part)),
         )
 
-    return (of(ids[start : start + _PRODUCTS]) for start in range(0, len(ids), _PRODUCTS))
+    return (of(ids[start : start + size]) for start in range(0, len(ids), size))
 
 
-def _of(known: Mapping[Key, Known], keys: Iterable[Key]) -> dict[Key, Known]:
+def of_products(known: Mapping[Key, Known], keys: Iterable[Key]) -> dict[Key, Known]:
+    """Give what is known under these keys."""
     return {key: known[key] for key in keys if key in known}

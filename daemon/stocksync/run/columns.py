@@ -10,7 +10,7 @@ from stocksync.core.model import Cell, Change
 from stocksync.core.status import Side
 from stocksync.errors import TargetError
 from stocksync.run.finishing import finish
-from stocksync.run.prepare import CyclePlan
+from stocksync.run.prepared import CyclePlan
 from stocksync.run.writer import Writer
 
 log = structlog.get_logger(__name__)

@@ -8,21 +8,33 @@ from uuid import uuid4
 import structlog
 
 from stocksync.core.answers import Preview
+from stocksync.core.batch_size import BatchSize
 from stocksync.core.events import CycleEnded, CycleStarted
 from stocksync.core.model import Verdict
 from stocksync.core.pace import READING_SHARE
 from stocksync.core.report import CycleReport, Outcome
-from stocksync.errors import InvariantBroken, LeaseLost, StateError, StocksyncError, TargetError, Unauthorized
+from stocksync.errors import (
+    EverythingRefused,
+    InvariantBroken,
+    LeaseLost,
+    StateError,
+    StocksyncError,
+    TargetError,
+    Unauthorized,
+)
 from stocksync.known_secrets import hidden
 from stocksync.ports import Lease, Progress, SnapshotUpdate
 from stocksync.run.account import Account
-from stocksync.run.accounting import conclude, describe
+from stocksync.run.accounting import describe, enter, figures_of
 from stocksync.run.columns import retry_columns
 from stocksync.run.finishing import finish
 from stocksync.run.focus import catalogue_of, in_focus
 from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
-from stocksync.run.prepare import CyclePlan, prepare
+from stocksync.run.portions import Portions
+from stocksync.run.prepare import prepare
+from stocksync.run.prepared import CyclePlan
 from stocksync.run.remember import observed_of, outcome_of
+from stocksync.run.write_result import WriteResult
 from stocksync.run.writer import Writer
 from stocksync.threads import off_loop
 
@@ -115,36 +127,63 @@ class Cycle:
             async with self._phase("prepare"):
                 focus = await in_focus(account, self._lease, reading, catalogue, full=self._full)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
-                prepared = await prepare(account, focus, seed, until)
-                await off_loop(prepared.size, describe, report, prepared, account.limits)
-            await self._carry_out(prepared, answered=answered)
-        report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
-        self._rows, self._large = prepared.size, [catalogue, settled, reading, focus, prepared]
+                portions = await prepare(account, focus, seed, until)
+                enter(report, portions.figures, account.limits)
+                describe(report, portions.whole)
+            await self._carry_out(portions, answered=answered)
+        report.outcome = Outcome.HELD if portions.whole.plan.held else Outcome.DONE
+        self._rows, self._large = focus.rows, [catalogue, settled, reading, focus, portions]
 
     def _share(self, share: float) -> float:
         """Give the instant, by the monotonic clock, at which so much of the deadline is over."""
         return self._began + share * self._account.settings.deadline.total_seconds()
 
-    async def _carry_out(self, prepared: CyclePlan, *, answered: bool) -> None:
-        account, lease, report = self._account, self._lease, self.report
-        report.counts.unpushed = len(prepared.plan.apply)
-        writer = Writer(account, lease, report.cycle_id)
+    async def _carry_out(self, portions: Portions, *, answered: bool) -> None:
+        account, size = self._account, BatchSize(self._account.settings.batch_size)
+        refused: EverythingRefused | None = None
+        for index in range(len(portions.figures)):
+            await self._record()
+            async with self._phase("prepare"):
+                prepared = await portions.plan(index)
+            writer = Writer(account, self._lease, self.report.cycle_id, size)
+            try:
+                await self._write(writer, prepared)
+            except EverythingRefused as error:
+                refused = error  # other portions may go in
+            finally:
+                await self._account_for(portions, index, prepared, writer.pushed)
+            answered = answered or bool(prepared.plan.apply)
+            del prepared  # or it would be kept until the next portion is compared
+        if refused is not None:
+            raise refused
+        if not answered:
+            # That the target is away must not wait for a change: it is asked for some row.
+            first = await account.state.cells_after(account.name, None, 1)
+            await account.target.read([row for row, _ in first])
+        self.report.target_contact = account.clock.now()
+
+    async def _account_for(self, portions: Portions, index: int, prepared: CyclePlan, pushed: WriteResult) -> None:
+        account, figures = self._account, portions.figures
+        self._unrecorded = await off_loop(prepared.size, outcome_of, prepared, pushed, account.clock.now())
+        figures[index] = await off_loop(prepared.size, figures_of, prepared, pushed)
+        enter(self.report, figures, account.limits)
+        self.report.counts.check()
+
+    async def _record(self) -> None:
+        """Record what the portion before has left; what the last one leaves is recorded with the cycle's end."""
+        if not self._unrecorded.is_empty:
+            await finish(self._account.state.observe(self._lease, self.report.cycle_id, self._unrecorded))
+            self._unrecorded = SnapshotUpdate()
+
+    async def _write(self, writer: Writer, prepared: CyclePlan) -> None:
+        account, changes = self._account, prepared.plan.apply
         async with self._phase("remember"):
             seen = await off_loop(prepared.size, observed_of, prepared, account.clock.now())
-            await writer.observe(seen, prepared.plan.apply)
-            await remember_plan(account, lease, prepared)
-        try:
-            async with self._phase("write"):
-                await writer.push(prepared.plan.apply)
-                await retry_columns(writer, prepared, account.clock.now())
-                if not (answered or prepared.plan.apply):
-                    # That the target is away must not wait for a change: it is asked for some row.
-                    first = await account.state.cells_after(account.name, None, 1)
-                    await account.target.read([row for row, _ in first])
-                report.target_contact = account.clock.now()
-        finally:
-            self._unrecorded = await off_loop(prepared.size, outcome_of, prepared, writer.pushed, account.clock.now())
-            await off_loop(prepared.size, conclude, report, prepared, writer.pushed, account.limits)
+            await writer.observe(seen, changes)
+            await remember_plan(account, self._lease, prepared)
+        async with self._phase("write"):
+            await writer.push(changes)
+            await retry_columns(writer, prepared, account.clock.now())
 
     @asynccontextmanager
     async def _phase(self, name: str) -> AsyncIterator[None]:
@@ -153,7 +192,7 @@ class Cycle:
         try:
             yield
         finally:
-            self.report.phases[name] = clock.monotonic() - started
+            self.report.phases[name] = self.report.phases.get(name, 0.0) + clock.monotonic() - started
 
 
 async def preview(account: Account, progress: Progress | None = None, *, full: bool = False) -> Preview:
@@ -171,9 +210,10 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
         report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
         return Preview(report, (), None, {})
     focus = await in_focus(account, None, reading, catalogue, full=full)
-    prepared = await prepare(account, focus, seed=report.started_at.second)
-    await off_loop(prepared.size, describe, report, prepared, account.limits)
-    report.counts.unpushed = len(prepared.plan.apply)
+    portions = await prepare(account, focus, seed=report.started_at.second, whole=True)
+    prepared = portions.whole
+    enter(report, portions.figures, account.limits)
+    describe(report, prepared)
     report.counts.check()
     report.outcome = Outcome.HELD if prepared.plan.held else Outcome.DONE
     report.ended_at = account.clock.now()

@@ -8,7 +8,7 @@ from stocksync.core.cycle_plan import Plan
 from stocksync.core.held_plan import Decision, HeldPlan, headline
 from stocksync.ports import Lease
 from stocksync.run.account import Account
-from stocksync.run.prepare import CyclePlan
+from stocksync.run.prepared import CyclePlan
 
 log = structlog.get_logger(__name__)
 

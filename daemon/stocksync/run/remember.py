@@ -17,7 +17,7 @@ from stocksync.core.recognition import needing_another_look, settle
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Quarantined, Snapshot, SnapshotUpdate
 from stocksync.run.account import Account
-from stocksync.run.prepare import CyclePlan
+from stocksync.run.prepared import CyclePlan
 from stocksync.run.write_result import WriteResult
 from stocksync.threads import off_loop
 

@@ -9,7 +9,7 @@ import stamina
 
 from stocksync.core.batch_size import BatchSize
 from stocksync.core.model import Cell, Change, SourceFigures
-from stocksync.errors import RowsLocked, RowsRefused, TargetConflict, TargetError, TargetUnavailable
+from stocksync.errors import EverythingRefused, RowsLocked, RowsRefused, TargetConflict, TargetUnavailable
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.finishing import finish, last_chance
@@ -29,11 +29,12 @@ _CROWDED = 50
 class Writer:
     """Writes batches under one lease; a batch once begun is finished even when the cycle is cancelled."""
 
-    def __init__(self, account: Account, lease: Lease, cycle_id: str) -> None:
-        """Take the lease that fences every commit."""
+    def __init__(self, account: Account, lease: Lease, cycle_id: str, size: BatchSize | None = None) -> None:
+        """Take the lease that fences every commit, and the batch size as far as it was learned."""
         self._account = account
         self._lease = lease
         self._cycle_id = cycle_id
+        self._size = size
         self.pushed = WriteResult()
         self._last: Change | None = None
         self._probed: Change | None = None
@@ -65,7 +66,8 @@ class Writer:
         if changes:
             await self._account.target.make()
         self._last = changes[-1] if changes else None
-        size, start, clock = BatchSize(self._account.settings.batch_size), 0, self._account.clock
+        size = self._size or BatchSize(self._account.settings.batch_size)
+        start, clock = 0, self._account.clock
         smooth, shared = False, self._account.shared
         try:
             while start < len(changes):
@@ -223,7 +225,7 @@ class Writer:
             self._probed = last
         if not self.pushed.applied:
             self.pushed.refused.clear()
-            raise TargetError(f"the target refuses every row: {error}") from error
+            raise EverythingRefused(f"the target refuses every row: {error}") from error
 
     async def _commit(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
         write, state, cycle_id = self._account.target.write, self._account.state, self._cycle_id

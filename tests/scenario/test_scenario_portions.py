@@ -1,0 +1,165 @@
+"""A large catalogue is weighed as a whole and written portion by portion; here a portion has five products."""
+
+from typing import Any
+
+import pytest
+from scenario_shop import Shop
+
+from stocksync.core.model import Cell
+from stocksync.core.report import Outcome
+from stocksync.errors import TargetUnavailable
+from stocksync.run import portions
+from stocksync.run.portions import Portions
+
+SOME = "UPDATE stock_levels SET quantity = 7 WHERE product_id"
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The portions that were planned, by number; a hook may do something before one of them."""
+    asked: list[int] = []
+    plan = Portions.plan
+
+    async def noted(self: Portions, index: int) -> Any:
+        asked.append(index)
+        return await plan(self, index)
+
+    monkeypatch.setattr(Portions, "plan", noted)
+    return asked
+
+
+def _before_portion(monkeypatch: pytest.MonkeyPatch, number: int, work: Any) -> None:
+    plan = Portions.plan
+
+    async def meddled(self: Portions, index: int) -> Any:
+        if index == number:
+            await work()
+        return await plan(self, index)
+
+    monkeypatch.setattr(Portions, "plan", meddled)
+
+
+async def _seen(shop: Shop) -> dict[str, Any]:
+    """Give what a poll leaves behind, but for its times and its name."""
+    report = await shop.cycle()
+    told = (report.counts, report.products, report.cells, report.ignored, report.changes, report.cross_checks)
+    again = await shop.cycle()
+    return {"told": told, "rows": await shop.rows(), "again": again.counts, "recognised": again.pages}
+
+
+async def test_portions_come_to_the_same_as_one_piece(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    divided = await _seen(await open_shop(17))
+    assert planned[:4] == [0, 1, 2, 3]
+    monkeypatch.setattr(portions, "_PRODUCTS", 1000)
+    planned.clear()
+    assert await _seen(await open_shop(17)) == divided
+    assert planned == [0, 0]
+
+
+async def test_what_stands_in_the_target_is_met_portion_by_portion(open_shop: Any, planned: list[int]) -> None:
+    shop = await open_shop(17)
+    await shop.cycle()
+    await shop.sql(f"{SOME} IN (2, 8, 16)")
+    assert (await shop.cycle(full=True)).counts.applied == 6
+    assert max(planned) == 3
+    assert await shop.rows() == shop.truth()
+    assert (await shop.cycle(full=True)).counts.applied == 0
+
+
+async def test_a_target_that_goes_away_leaves_the_other_portions_to_the_next_poll(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(17)
+    write, calls = shop.account.target.write, []
+
+    async def failing(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            raise TargetUnavailable("it went away")
+        return await write(*args, **kwargs)
+
+    monkeypatch.setattr(shop.account.target, "write", failing)
+    report = await shop.cycle()
+    assert report.outcome is Outcome.FAILED
+    assert (report.counts.read, report.counts.applied, report.counts.unpushed) == (34, 10, 24)
+    assert len(await shop.rows()) == 10
+    assert (await shop.cycle()).counts.applied == 24
+    assert await shop.rows() == shop.truth()
+
+
+async def test_a_portion_of_which_every_row_is_refused_keeps_no_other_from_being_written(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "_PRODUCTS", 30)
+    checked = (
+        "CREATE TABLE stock_levels (product_id INTEGER CHECK (product_id > 30), sku TEXT, location_id TEXT,"
+        " quantity NUMERIC, updated_at TEXT, active INTEGER, PRIMARY KEY (product_id, location_id))"
+    )
+    shop = await open_shop(70, prepare=(checked,), target={"create_table": False}, poll={"per_page": 100})
+    for applied in (80, 0):
+        planned.clear()
+        report = await shop.cycle()
+        assert report.outcome is Outcome.FAILED
+        assert "refuses every row" in report.error
+        assert (report.counts.applied, report.counts.unpushed, report.counts.quarantined) == (applied, 60, 0)
+        assert not (await shop.status()).quarantine
+    assert planned == [0]  # what is settled is no part of it
+    assert len(await shop.rows()) == 80
+
+
+async def test_rows_that_change_after_they_were_weighed_are_not_written_over_unweighed(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(20, guards={"minimum_cells": 0})
+    for product in range(11, 21):
+        shop.catalogue.stock_take(product, 1, 0)
+        shop.catalogue.stock_take(product, 3, 0)
+    await shop.cycle()
+    await shop.sql("UPDATE stock_levels SET quantity = 0")
+    async with shop.account.state.engine.begin() as connection:
+        await connection.exec_driver_sql("DELETE FROM stocksync_cells")  # all of it is met for the first time
+
+    async def fill() -> None:
+        await shop.sql("UPDATE stock_levels SET quantity = 50 WHERE product_id > 10")
+
+    before = Portions.plan
+    _before_portion(monkeypatch, 2, fill)
+    report = await shop.cycle(full=True)
+    assert report.outcome is Outcome.FAILED
+    assert "rows of the target changed while they were compared" in report.error
+    assert "zeroed" in report.error
+    rows = await shop.rows()
+    assert {rows[product, "1"] for product in range(11, 21)} == {"50"}
+    monkeypatch.setattr(Portions, "plan", before)
+    assert (await shop.cycle(full=True)).guards == {"zeroed": 20}
+    assert {(await shop.rows())[product, "1"] for product in range(11, 21)} == {"50"}
+
+
+async def test_what_a_guard_holds_is_kept_and_shown_as_a_whole(open_shop: Any, planned: list[int]) -> None:
+    shop = await open_shop(17)
+    await shop.cycle()
+    shop.simulator.faults.add("all=mass-zero")
+    planned.clear()
+    report = await shop.cycle(full=True)
+    assert report.outcome is Outcome.HELD
+    assert planned == [0]
+    held = (await shop.status()).held
+    assert held is not None
+    assert len(held.cells) == 34
+
+
+async def test_a_row_that_cannot_be_read_is_told_once(open_shop: Any, planned: list[int]) -> None:
+    shop = await open_shop(17)
+    shop.simulator.faults.add("product-7=bad-stock:null")
+    report = await shop.cycle()
+    assert max(planned) >= 3
+    assert report.products["bad"] == 1
+    quarantined = (await shop.status()).quarantine
+    assert [one.attempts for one in quarantined] == [1]
+    shop.simulator.faults.clear()
+    assert (await shop.cycle(full=True)).products["bad"] == 0
+    assert not (await shop.status()).quarantine
+    assert await shop.rows() == shop.truth()
+    assert Cell(7, "1").product_id in {product for product, _ in await shop.rows()}
