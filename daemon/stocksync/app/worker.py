@@ -1,6 +1,7 @@
 """`stocksync worker`: takes polls and audits of any account from Temporal, until a signal."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -68,6 +69,7 @@ class _Worker:
         accounts, leases = AccountsOnDemand(self.builder), PollLeases(state, owner)
         activities = Activities(accounts.lend, leases, state)
         await accounts.follow(self.config)
+        gc.freeze()  # what is there by now lives as long as the worker: whoever looks for garbage need not look at it
 
         async def follow(config: Config) -> None:
             await accounts.follow(config)
