@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import stamina
-
 from stocksync.core.batch_size import BatchSize
 from stocksync.core.model import Cell, Change, SourceFigures
-from stocksync.errors import EverythingRefused, RowsLocked, RowsRefused, TargetConflict, TargetUnavailable
+from stocksync.errors import EverythingRefused, RowsLocked, RowsRefused, TargetUnavailable
 from stocksync.ports import BatchResult, Lease, SnapshotUpdate
+from stocksync.retries import until_no_conflict
 from stocksync.run.account import Account
 from stocksync.run.finishing import finish, last_chance
 from stocksync.run.write_result import WriteResult
@@ -229,17 +228,16 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:
         write, state, cycle_id = self._account.target.write, self._account.state, self._cycle_id
+
+        async def within_the_states() -> BatchResult:
+            async with state.transaction(self._lease) as transaction:
+                written = await write(batch, _no_fence, transaction, patient=patient, cycle_id=cycle_id)
+                await transaction.acknowledge(cycle_id, written)
+            return written
+
         if self._account.shared:
             # A target repeats its own transaction where that gave way to another; this one is the state's.
-            attempts = stamina.retry_context(
-                on=TargetConflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1
-            )
-            async for attempt in attempts:
-                with attempt:
-                    async with state.transaction(self._lease) as transaction:
-                        written = await write(batch, _no_fence, transaction, patient=patient, cycle_id=cycle_id)
-                        await transaction.acknowledge(cycle_id, written)
-                    return written
+            return await until_no_conflict(within_the_states)
         written = await write(batch, self._fence, patient=patient, cycle_id=cycle_id)
         await state.acknowledge(self._lease, cycle_id, written)
         return written

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
-import stamina
 from sqlalchemy import Column, Delete, Select, Table, Update, bindparam, literal_column, select, true, tuple_
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Row as ResultRow
@@ -15,6 +15,7 @@ from sqlalchemy.sql.dml import Insert
 
 from stocksync.errors import StateError, StateUnavailable
 from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
+from stocksync.retries import retried
 from stocksync.sqlengine import by_statement, commits_each, reading, writing
 from stocksync.sqlfaults import Fault, fault_of, reason
 from stocksync.sqlrows import Rows, insert_rows, parameters, takes_arrays, unnested
@@ -35,8 +36,6 @@ CHUNK = 500
 _AT_ONCE = 5000
 """The same where keys go as one array: as many rows as the event loop can take in at once."""
 _WAITED_IN_VAIN = {Fault.LOCKED, Fault.CANCELLED}
-
-_RETRY = stamina.AsyncRetryingCaller(attempts=5, timeout=None, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05)
 
 
 class Session:
@@ -69,7 +68,8 @@ class Session:
     async def _run(self, opening: Opening, work: InTransaction[T]) -> T:
         with translated():
             try:
-                return await _RETRY(_is_conflict, self._once, opening, work)
+                once = partial(self._once, opening, work)
+                return await retried(once, _is_conflict, attempts=5, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05)
             except DBAPIError as error:
                 if fault_of(error) in _WAITED_IN_VAIN and self.engine.dialect.name in CAN_FREEZE:
                     # It waited, perhaps for a process that is frozen: make way for the next try. What goes wrong here

@@ -20,26 +20,21 @@ async def bisected(refs: Sequence[RowLocator], read: Read) -> dict[Cell, TargetR
     """
     found: dict[Cell, TargetRow] = {}
     shown, refused = 0, 0
-
-    async def part(some: Sequence[RowLocator]) -> None:
-        nonlocal shown, refused
+    left = [refs] if refs else []
+    while left:
+        some = left.pop()
         try:
             found.update(await read(some))
+            shown += len(some)
         except RowsRefused as error:
             if len(some) > 1:
                 middle = len(some) // 2
-                await part(some[:middle])
-                await part(some[middle:])
-                return
+                left += [some[middle:], some[:middle]]  # the first half comes next
+                continue
             found[some[0].cell] = TargetRow(None, None, 1, unreadable=str(error))
             refused += 1
             if refused == _HOPELESS and not shown:
                 await _show_one_at_least(refs[-1], read, error)
-        else:
-            shown += len(some)
-
-    if refs:
-        await part(refs)
     return found
 
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import stamina
 from sqlalchemy import ClauseElement
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.model import Change
-from stocksync.errors import RowsRefused, TargetConflict
+from stocksync.errors import RowsRefused
 from stocksync.ports import BatchResult, Fence
+from stocksync.retries import until_no_conflict
 from stocksync.sqlengine import reading, writing
 from stocksync.targets import dialects
 from stocksync.targets.blockers import naming_blockers
@@ -66,13 +66,8 @@ async def written(
         RowsRefused, RowsLocked, TargetConflict, TargetUnavailable: as the port says.
 
     """
-    attempts = stamina.retry_context(on=TargetConflict, attempts=3, timeout=None, wait_initial=0.02, wait_jitter=0.1)
     try:
-        if joins:
-            return await write()
-        async for attempt in attempts:
-            with attempt:
-                return await write()
+        return await (write() if joins else until_no_conflict(write))
     except Objection as objection:
         if len(changes) == 1:  # `attempt` has judged it already
             raise
@@ -82,7 +77,6 @@ async def written(
                 if not await is_of_rows(objection, connection, settings.where, statements()):
                     raise
         raise RowsRefused(objection.words) from objection
-    raise AssertionError  # pragma: no cover  the last attempt returns or raises
 
 
 @asynccontextmanager

@@ -1,0 +1,45 @@
+"""What a cycle was made of is gone when it ends: the collector, which holds up the loop, has nothing large to find."""
+
+import gc
+from typing import Any
+
+import pytest
+from scenario_shop import Shop
+
+from stocksync.core.model import Cell, Change, Product, RowLocator, SnapshotCell
+
+FIGURES = (Cell, Change, Product, RowLocator, SnapshotCell)
+
+
+def _left_to_the_collector() -> set[str]:
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        return {type(one).__name__ for one in gc.garbage if isinstance(one, FIGURES)}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+async def _worked(shop: Shop) -> None:
+    """Fill, change, compare every row, and look at the target."""
+    await shop.cycle()
+    shop.catalogue.stock_take(3, 1, 5)
+    await shop.cycle()
+    await shop.cycle(full=True)
+    await shop.audit()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])
+async def test_a_cycle_leaves_no_figure_to_the_collector(
+    open_shop: Any, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = {} if database == "sqlite" else {"url": request.getfixturevalue(f"{database}_url")}
+    shop = await open_shop(17, target={**url, "create_table": True})
+    gc.collect()
+    gc.disable()
+    try:
+        await _worked(shop)
+        assert not _left_to_the_collector()
+    finally:
+        gc.enable()
