@@ -16,6 +16,7 @@ from stocksync.core.recognition import Catalogue
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.errors import LeaseLost, NotFound, PlanChanged
 from stocksync.ports import BatchResult, Lease, LeaseHolder, Quarantined, SnapshotUpdate
+from stocksync.state import cells as loading
 
 TTL = timedelta(minutes=5)
 T0 = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
@@ -193,6 +194,14 @@ async def test_a_reading_is_remembered_to_the_microsecond_and_the_last_decimal(s
     assert row == (PARTS, T0, None, None, "", None, None)
     assert row.source_at.tzinfo is not None
     assert str(dict(row.parts)[7]) == "0.5"
+
+
+async def test_a_snapshot_larger_than_a_page_is_loaded_whole(state, lease, monkeypatch) -> None:
+    monkeypatch.setattr(loading, "_PAGE", 3)
+    read = {Cell(number, place): (PARTS, T0) for number in (9, 10, 11) for place in ("", "A", "a b", "ب", "Z")}
+    await state.observe(lease, "c1", SnapshotUpdate(cells=read))
+    assert set((await state.snapshot("main")).cells) == set(read)
+    assert set((await state.snapshot("main", [9, 10])).cells) == {cell for cell in read if cell.product_id < 11}
 
 
 async def test_a_figure_read_earlier_never_replaces_a_later_one(state, lease) -> None:

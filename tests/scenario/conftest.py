@@ -19,7 +19,7 @@ from stocksync.qoyod.settings import SourceSettings
 from stocksync.run import catalogue_slices, portions
 from stocksync.simulator.catalogue import Catalogue
 from stocksync.simulator.server import Simulator
-from stocksync.state import database
+from stocksync.state import cells, database
 
 Open = Callable[..., Coroutine[Any, Any, Shop]]
 
@@ -49,6 +49,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue_slices, "_PRODUCTS", 4)
     monkeypatch.setattr(portions, "_PRODUCTS", 5)
     monkeypatch.setattr(database, "_AT_ONCE", 10)
+    monkeypatch.setattr(cells, "_PAGE", 7)
 
 
 @pytest.fixture

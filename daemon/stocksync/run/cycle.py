@@ -142,7 +142,9 @@ class Cycle:
         account, size = self._account, BatchSize(self._account.settings.batch_size)
         refused: EverythingRefused | None = None
         for index in range(len(portions.figures)):
-            await self._record()
+            if not self._unrecorded.is_empty:  # of the portion before; what the last one leaves goes with the end
+                await finish(account.state.observe(self._lease, self.report.cycle_id, self._unrecorded))
+                self._unrecorded = SnapshotUpdate()
             async with self._phase("prepare"):
                 prepared = await portions.plan(index)
             writer = Writer(account, self._lease, self.report.cycle_id, size)
@@ -168,12 +170,6 @@ class Cycle:
         figures[index] = await off_loop(prepared.size, figures_of, prepared, pushed)
         enter(self.report, figures, account.limits)
         self.report.counts.check()
-
-    async def _record(self) -> None:
-        """Record what the portion before has left; what the last one leaves is recorded with the cycle's end."""
-        if not self._unrecorded.is_empty:
-            await finish(self._account.state.observe(self._lease, self.report.cycle_id, self._unrecorded))
-            self._unrecorded = SnapshotUpdate()
 
     async def _write(self, writer: Writer, prepared: CyclePlan) -> None:
         account, changes = self._account, prepared.plan.apply

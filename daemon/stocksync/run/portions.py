@@ -43,7 +43,7 @@ class Portions:
         """Of one portion, its plan; of many, only what they have in common."""
         self.figures: list[Figures] = []
         """Of each portion: what it comes to, and once it is written what became of it."""
-        self._divided = divided
+        self._divided, self._familiar = divided, False
         self._loads: list[Load] = []
         self._changing: list[Cell] = []
         self._slices: Iterator[Slice] = iter(())
@@ -52,8 +52,13 @@ class Portions:
         """Compare all of the reading as it stands in `whole`."""
         if self._divided:
             self.figures, self._loads, self._changing = [], [], []
+            self._familiar = await off_loop(self.whole.size, is_familiar, self.whole.focus)
             for part in await self._in_slices():
-                await self._compare_portion(part)
+                prepared = await self._compared(part, first=not self.figures)
+                self._divided = self._divided and not prepared.found.negative  # a person is asked about each of these
+                self._loads.append(await off_loop(prepared.size, load_of, prepared, familiar=self._familiar))
+                self.figures.append(await off_loop(prepared.size, figures_of, prepared))
+                self._changing += {change.product_id: change.cell for change in prepared.found.changes}.values()
         if not self._divided:
             whole = self.whole
             whole.desires, whole.found = await compare(self._account, whole.reading, whole.snapshot, whole.absent)
@@ -86,7 +91,7 @@ class Portions:
         if not self._divided:
             return self.whole
         prepared = await self._compared(next(self._slices), first=index == 0)
-        self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=is_familiar(self.whole.focus))
+        self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
         if exceeded := [Guard.NEGATIVE] if prepared.found.negative else list(self._exceeded()):
             msg = f"rows of the target changed while they were compared, and the guard {exceeded[0]} would hold it now"
             raise TargetError(f"{msg}: nothing more of this poll is written, the next one compares anew")
@@ -95,13 +100,6 @@ class Portions:
     async def _in_slices(self) -> Iterator[Slice]:
         whole = self.whole
         return await off_loop(whole.size, in_slices, whole.reading, whole.snapshot, whole.absent, _PRODUCTS)
-
-    async def _compare_portion(self, part: Slice) -> None:
-        prepared = await self._compared(part, first=not self.figures)
-        self._divided = self._divided and not prepared.found.negative  # a person is asked about each of these
-        self._loads.append(await off_loop(prepared.size, load_of, prepared, familiar=is_familiar(self.whole.focus)))
-        self.figures.append(await off_loop(prepared.size, figures_of, prepared))
-        self._changing += {change.product_id: change.cell for change in prepared.found.changes}.values()
 
     async def _compared(self, part: Slice, *, first: bool) -> CyclePlan:
         """Compare a portion. What is recorded once, and for all products, goes with the first."""

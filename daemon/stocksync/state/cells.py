@@ -18,7 +18,9 @@ from stocksync.state.schema import accounts, cells, decided_cells, products, qua
 from stocksync.state.session import select_by_id
 from stocksync.state.types import instant
 
-_PAGE = 5000
+_PAGE = 20_000
+"""Cells loaded by one statement: a million at once is half a gigabyte, and takes longer than one may wait for it."""
+_SLICE = 5000
 _instant = lru_cache(maxsize=4096)(instant)  # one page of a reading gives hundreds of cells one and the same instant
 _REMEMBERED = (
     cells.c.product_id,
@@ -45,17 +47,28 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-async def load_cells(
-    connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
-) -> dict[Cell, SnapshotCell]:
-    """Load what is known of an account's cells, of all products or of some."""
+async def load_cells(connection: AsyncConnection, account: str, product_ids: Sequence[int]) -> dict[Cell, SnapshotCell]:
+    """Load what is known of the cells of some products."""
     found: dict[Cell, SnapshotCell] = {}
     query = select(*_REMEMBERED).where(cells.c.account == account)
-    async for rows in _chosen(connection, query, cells.c.product_id, product_ids):
-        for start in range(0, len(rows), _PAGE):
-            found.update(map(_remembered, rows[start : start + _PAGE]))
-            await asyncio.sleep(0)  # lets heartbeats through
+    async for rows in select_by_id(connection, query, cells.c.product_id, product_ids):
+        await _remember(rows, found)
     return found
+
+
+async def load_page(connection: AsyncConnection, account: str, known: dict[Cell, SnapshotCell]) -> bool:
+    """Load the cells that come after those that are `known`, and add them; give whether there may be more."""
+    query = select(*_REMEMBERED).where(cells.c.account == account).order_by(cells.c.product_id, cells.c.place)
+    last = next(reversed(known), None)
+    rows = (await connection.execute(_behind(query, last).limit(_PAGE))).all()
+    await _remember(rows, known)
+    return len(rows) == _PAGE
+
+
+async def _remember(rows: Sequence[Row[Any]], found: dict[Cell, SnapshotCell]) -> None:
+    for start in range(0, len(rows), _SLICE):
+        found.update(map(_remembered, rows[start : start + _SLICE]))
+        await asyncio.sleep(0)  # lets heartbeats through
 
 
 async def load_products(
@@ -107,11 +120,7 @@ async def cells_after(
     connection: AsyncConnection, account: str, after: Cell | None, size: int
 ) -> list[tuple[RowLocator, SnapshotCell]]:
     """Give the next cells in key order, with the SKU that each product has now."""
-    query = _in_key_order(account, size)
-    if after is not None:
-        same = and_(cells.c.product_id == after.product_id, cells.c.place > after.place)
-        query = query.where(cells.c.product_id >= after.product_id, or_(cells.c.product_id > after.product_id, same))
-    rows = (await connection.execute(query)).all()
+    rows = (await connection.execute(_behind(_in_key_order(account, size), after))).all()
     return [_with_ref(row) for row in rows]
 
 
@@ -134,6 +143,13 @@ def quarantined_of(row: Row[Any]) -> Quarantined:
         last_at=row.last_at,
         retry_at=row.retry_at,
     )
+
+
+def _behind(query: Select[Any], after: Cell | None) -> Select[Any]:
+    if after is None:
+        return query
+    same = and_(cells.c.product_id == after.product_id, cells.c.place > after.place)
+    return query.where(cells.c.product_id >= after.product_id, or_(cells.c.product_id > after.product_id, same))
 
 
 def _in_key_order(account: str, size: int) -> Select[Any]:
