@@ -25,6 +25,9 @@ from stocksync.threads import off_loop
 
 _PRODUCTS = 10_000
 """Products of a portion. A catalogue of up to twice as many is one: to compare it twice costs more than to keep it."""
+_CHANGED = (
+    "rows of the target changed while they were compared, and the guards hold them now; the next poll compares anew"
+)
 
 
 async def is_large(account: Account, focus: Focus) -> bool:
@@ -92,9 +95,8 @@ class Portions:
             return self.whole
         prepared = await self._compared(next(self._slices), first=index == 0)
         self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
-        if exceeded := [Guard.NEGATIVE] if prepared.found.negative else list(self._exceeded()):
-            msg = f"rows of the target changed while they were compared, and the guard {exceeded[0]} would hold it now"
-            raise TargetError(f"{msg}: nothing more of this poll is written, the next one compares anew")
+        if prepared.found.negative or self._exceeded():
+            raise TargetError(_CHANGED)
         return prepared
 
     async def _in_slices(self) -> Iterator[Slice]:

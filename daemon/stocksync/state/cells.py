@@ -47,9 +47,15 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-async def load_cells(connection: AsyncConnection, account: str, product_ids: Sequence[int]) -> dict[Cell, SnapshotCell]:
-    """Load what is known of the cells of some products."""
+async def load_cells(
+    connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
+) -> dict[Cell, SnapshotCell]:
+    """Load what is known of an account's cells over one connection, of all products or of some."""
     found: dict[Cell, SnapshotCell] = {}
+    if product_ids is None:
+        while await load_page(connection, account, found):
+            continue
+        return found
     query = select(*_REMEMBERED).where(cells.c.account == account)
     async for rows in select_by_id(connection, query, cells.c.product_id, product_ids):
         await _remember(rows, found)
