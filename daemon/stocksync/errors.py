@@ -72,6 +72,10 @@ class EverythingRefused(TargetError):
     """The target took not one of many rows: that is no matter of single rows, and none is set aside."""
 
 
+class MoreThanWeighed(StocksyncError):
+    """What is to be written came to more, while it was written, than the guards had let pass."""
+
+
 class RowsLocked(TargetUnavailable):
     """The target rolled a batch back because another transaction holds a row of it; the message says whose."""
 

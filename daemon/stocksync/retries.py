@@ -35,10 +35,12 @@ async def retried(
     )
     async for attempt in tries:
         with attempt:
-            if failed is not None:  # this is the first attempt
-                first, failed = failed, None
-                raise first
-            return await work()
+            if failed is None:
+                return await work()
+            try:
+                raise failed  # this is the first attempt
+            finally:
+                failed = None  # or it would hold this frame, which holds it
     raise AssertionError  # pragma: no cover  the last attempt returns or raises
 
 

@@ -32,3 +32,5 @@ async def to_its_end(work: Awaitable[T]) -> T:
         if not task.cancelled():
             task.exception()  # it was looked at: nobody else will
         raise
+    finally:
+        del task  # its error would hold this frame, which holds it, and with it all rows

@@ -47,7 +47,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shop of a dozen products is compared, recorded and written in several parts, as a large one is."""
     monkeypatch.setattr(catalogue_slices, "_PRODUCTS", 4)
-    monkeypatch.setattr(portions, "_PRODUCTS", 5)
+    monkeypatch.setattr(portions, "_KEPT", 8)
+    monkeypatch.setattr(portions, "_CELLS", 10)
     monkeypatch.setattr(database, "_AT_ONCE", 10)
     monkeypatch.setattr(cells, "_PAGE", 7)
 
@@ -55,7 +56,8 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def one_portion(monkeypatch: pytest.MonkeyPatch) -> None:
     """As ever: of the few rows of such a portion none can tell for all."""
-    monkeypatch.setattr(portions, "_PRODUCTS", 10_000)
+    monkeypatch.setattr(portions, "_KEPT", 100_000)
+    monkeypatch.setattr(portions, "_CELLS", 50_000)
 
 
 @pytest.fixture

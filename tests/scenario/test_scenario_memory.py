@@ -7,6 +7,8 @@ import pytest
 from scenario_shop import Shop
 
 from stocksync.core.model import Cell, Change, Product, RowLocator, SnapshotCell
+from stocksync.core.report import Outcome
+from stocksync.errors import TargetUnavailable
 
 FIGURES = (Cell, Change, Product, RowLocator, SnapshotCell)
 
@@ -22,12 +24,21 @@ def _left_to_the_collector() -> set[str]:
 
 
 async def _worked(shop: Shop) -> None:
-    """Fill, change, compare every row, and look at the target."""
+    """Fill, change, compare every row, look at the target, and fail."""
     await shop.cycle()
     shop.catalogue.stock_take(3, 1, 5)
     await shop.cycle()
     await shop.cycle(full=True)
     await shop.audit()
+    for product in range(1, 18):
+        shop.catalogue.stock_take(product, 1, 77)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(shop.account.target, "write", _away)
+        assert (await shop.cycle()).outcome is Outcome.FAILED
+
+
+async def _away(*_args: Any, **_how: Any) -> Any:
+    raise TargetUnavailable("it is away")
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])

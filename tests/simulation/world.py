@@ -258,8 +258,8 @@ def _live(seed: int, databases: InSqlite | None) -> Lived:
 
     # The ids of cycles must not differ from run to run, or no two traces would be equal.
     known_ids = patch("stocksync.run.cycle.uuid4", lambda: uuid.UUID(int=ids.getrandbits(128)))
-    # In half of the worlds a catalogue is large, and is written portion by portion.
-    size = patch.object(portions, "_PRODUCTS", 2 if seed % 4 in {1, 2} else 10_000)
-    with known_ids, size:
+    # In half of the worlds a few changes are many, and are written portion by portion.
+    divided = seed % 4 in {1, 2}
+    with known_ids, patch.multiple(portions, _KEPT=2 if divided else 100_000, _CELLS=4 if divided else 50_000):
         lived: Lived = virtually(life)
     return lived

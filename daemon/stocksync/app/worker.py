@@ -69,6 +69,7 @@ class _Worker:
         accounts, leases = AccountsOnDemand(self.builder), PollLeases(state, owner)
         activities = Activities(accounts.lend, leases, state)
         await accounts.follow(self.config)
+        gc.collect()
         gc.freeze()  # what is there by now lives as long as the worker: whoever looks for garbage need not look at it
 
         async def follow(config: Config) -> None:

@@ -190,8 +190,8 @@ ARABIC: Mapping[str, str] = {
     "not in the target": "ليس في الهدف",
     "{count} rows cannot be written now: {reason}": "{count} صفوف لا تُكتب الآن: {reason}",
     "too many rows wait for other transactions: {reason}": "صفوف كثيرة تنتظر معاملات أخرى: {reason}",
-    "rows of the target changed while they were compared, and the guards hold them now; the next poll compares anew":
-        "تغيّرت صفوف في الهدف أثناء مقارنتها، وصارت الحواجز توقفها الآن؛ وتقارن الدورة التالية من جديد",
+    "more is to be changed than when it was weighed, and the guards would hold it; the next poll compares anew":
+        "صار ما يُغيَّر أكثر مما وُزن، وصارت الحواجز تمنعه؛ وتقارن الدورة التالية من جديد",
     "the target refuses every row: {reason}": "يرفض الهدف كل صفّ: {reason}",
     "the target refuses to show any row: {reason}": "يرفض الهدف أن يُظهر أي صفّ: {reason}",
     "the target cannot be asked: {reason}; what has changed is written by the next poll":

@@ -46,20 +46,20 @@ def in_slices(reading: Reading, snapshot: Snapshot, absent: Absent, size: int | 
         refused = chain.from_iterable(entries.get(one, ()) for one in part)
         rows = tuple(row for row in reading.bad_rows if part[0] <= (row.product_id or 0) <= part[-1])
         return Slice(
-            replace(reading, products=of_products(reading.products, part), bad_rows=rows),
+            replace(reading, products=chosen(reading.products, part), bad_rows=rows),
             replace(
                 snapshot,
-                cells=of_products(snapshot.cells, keys),
-                products=of_products(snapshot.products, part),
-                quarantine=of_products(snapshot.quarantine, refused),
-                corrected=of_products(snapshot.corrected, keys) if snapshot.corrected else snapshot.corrected,
+                cells=chosen(snapshot.cells, keys),
+                products=chosen(snapshot.products, part),
+                quarantine=chosen(snapshot.quarantine, refused),
+                corrected=chosen(snapshot.corrected, keys) if snapshot.corrected else snapshot.corrected,
             ),
-            replace(absent, updates=of_products(absent.updates, part), alive=of_products(absent.alive, part)),
+            replace(absent, updates=chosen(absent.updates, part), alive=chosen(absent.alive, part)),
         )
 
     return (of(ids[start : start + size]) for start in range(0, len(ids), size))
 
 
-def of_products(known: Mapping[Key, Known], keys: Iterable[Key]) -> dict[Key, Known]:
+def chosen(known: Mapping[Key, Known], keys: Iterable[Key]) -> dict[Key, Known]:
     """Give what is known under these keys."""
     return {key: known[key] for key in keys if key in known}

@@ -140,29 +140,37 @@ class Cycle:
 
     async def _carry_out(self, portions: Portions, *, answered: bool) -> None:
         account, size = self._account, BatchSize(self._account.settings.batch_size)
-        refused: EverythingRefused | None = None
+        refused = ""
+        if len(portions.figures) > 1:
+            # What was found in rows must not be lost with portions that are not reached.
+            self._unrecorded = SnapshotUpdate(corrected=dict(portions.whole.snapshot.corrected))
         for index in range(len(portions.figures)):
-            if not self._unrecorded.is_empty:  # of the portion before; what the last one leaves goes with the end
-                await finish(account.state.observe(self._lease, self.report.cycle_id, self._unrecorded))
-                self._unrecorded = SnapshotUpdate()
+            await self._record()
             async with self._phase("prepare"):
                 prepared = await portions.plan(index)
             writer = Writer(account, self._lease, self.report.cycle_id, size)
             try:
                 await self._write(writer, prepared)
             except EverythingRefused as error:
-                refused = error  # other portions may go in
+                refused = str(error)  # other portions may go in
             finally:
                 await self._account_for(portions, index, prepared, writer.pushed)
             answered = answered or bool(prepared.plan.apply)
-            del prepared  # or it would be kept until the next portion is compared
-        if refused is not None:
-            raise refused
-        if not answered:
+            del prepared, writer  # or they would be kept until the next portion is compared
+        if not (answered or refused):
             # That the target is away must not wait for a change: it is asked for some row.
             first = await account.state.cells_after(account.name, None, 1)
             await account.target.read([row for row, _ in first])
         self.report.target_contact = account.clock.now()
+        if refused:
+            raise EverythingRefused(refused)
+
+    async def _record(self) -> None:
+        """Record what the portion before has left; what the last one leaves is recorded with the cycle's end."""
+        if not self._unrecorded.is_empty:
+            async with self._phase("remember"):
+                await finish(self._account.state.observe(self._lease, self.report.cycle_id, self._unrecorded))
+            self._unrecorded = SnapshotUpdate()
 
     async def _account_for(self, portions: Portions, index: int, prepared: CyclePlan, pushed: WriteResult) -> None:
         account, figures = self._account, portions.figures

@@ -22,6 +22,8 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await last_chance(task)
         raise
+    finally:
+        del task  # its error would hold this frame, which holds it, and with it all rows
 
 
 async def last_chance(task: "asyncio.Future[None]") -> None:

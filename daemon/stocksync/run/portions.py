@@ -1,4 +1,4 @@
-"""A large catalogue: weighed as a whole, then planned and written portion by portion.
+"""A catalogue of which much is to be changed: weighed as a whole, then planned and written portion by portion.
 
 One that is new, or whose rules have changed, asks for as many changes as it has cells. So a first pass compares all of
 it and keeps only how much that comes to; a second compares it again, and writes each portion before it goes on to the
@@ -9,67 +9,72 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from stocksync.core.cycle_plan import Plan
+from stocksync.core.desired_state import DesiredState
+from stocksync.core.diff import ChangeSet
 from stocksync.core.guards import Guard, Weight, exceeded_by
 from stocksync.core.model import Cell
 from stocksync.core.recognition import Recognised
-from stocksync.errors import TargetError
+from stocksync.errors import MoreThanWeighed
 from stocksync.run.account import Account
 from stocksync.run.accounting import Figures, figures_of
-from stocksync.run.catalogue_slices import Slice, in_slices, of_products
-from stocksync.run.compare import compare, is_divisible
-from stocksync.run.focus import Focus
+from stocksync.run.catalogue_slices import Slice, chosen, in_slices
+from stocksync.run.compare import compare
 from stocksync.run.prepared import CyclePlan
 from stocksync.run.verification import CrossCheckResult
 from stocksync.run.weighing import Load, bad_cells, context_of, is_familiar, load_of, plan_of
 from stocksync.threads import off_loop
 
-_PRODUCTS = 10_000
-"""Products of a portion. A catalogue of up to twice as many is one: to compare it twice costs more than to keep it."""
-_CHANGED = (
-    "rows of the target changed while they were compared, and the guards hold them now; the next poll compares anew"
-)
-
-
-async def is_large(account: Account, focus: Focus) -> bool:
-    """Whether a catalogue is to be divided: what waits for a person's decision, or has it, is weighed as a whole."""
-    products = max(len(focus.reading.products), len(focus.snapshot.products))
-    return products > 2 * _PRODUCTS and not focus.snapshot.plans and await is_divisible(account)
+_KEPT = 100_000
+"""Cells to be changed, or read anew, that are kept at once: with up to so many there is one portion."""
+_CELLS = 50_000
+"""Cells of each portion where there are more."""
+_MORE = "more is to be changed than when it was weighed, and the guards would hold it; the next poll compares anew"
 
 
 class Portions:
     """What one reading led to: one plan, or one after the other."""
 
-    def __init__(self, account: Account, prepared: CyclePlan, *, divided: bool) -> None:
-        """Take what was read and is known, and whether it is to be divided."""
+    def __init__(self, account: Account, prepared: CyclePlan, *, divisible: bool) -> None:
+        """Take what was read and is known, and whether it may be divided."""
         self._account = account
         self.whole = prepared
         """Of one portion, its plan; of many, only what they have in common."""
         self.figures: list[Figures] = []
         """Of each portion: what it comes to, and once it is written what became of it."""
-        self._divided, self._familiar = divided, False
+        self._divisible, self._divided, self._familiar = divisible, False, False
         self._loads: list[Load] = []
         self._changing: list[Cell] = []
         self._slices: Iterator[Slice] = iter(())
 
     async def compare(self) -> None:
-        """Compare all of the reading as it stands in `whole`."""
-        if self._divided:
-            self.figures, self._loads, self._changing = [], [], []
-            self._familiar = await off_loop(self.whole.size, is_familiar, self.whole.focus)
-            for part in await self._in_slices():
-                prepared = await self._compared(part, first=not self.figures)
-                self._divided = self._divided and not prepared.found.negative  # a person is asked about each of these
-                self._loads.append(await off_loop(prepared.size, load_of, prepared, familiar=self._familiar))
-                self.figures.append(await off_loop(prepared.size, figures_of, prepared))
-                self._changing += {change.product_id: change.cell for change in prepared.found.changes}.values()
-        if not self._divided:
-            whole = self.whole
-            whole.desires, whole.found = await compare(self._account, whole.reading, whole.snapshot, whole.absent)
+        """Compare all of the reading as it stands in `whole`; divide it where there is too much to be kept."""
+        whole, kept = self.whole, list[CyclePlan]()
+        self.figures, self._loads, self._changing, self._divided = [], [], [], False
+        self._familiar = await off_loop(whole.size, is_familiar, whole.focus)
+        for part in await self._in_slices():
+            kept.append(await self._compared(part, first=not (kept or self._divided)))
+            # A person is asked about each figure below zero.
+            self._divisible = self._divisible and not kept[-1].found.negative
+            if self._divided and not self._divisible:
+                await self.compare()
+                return
+            changed = sum(max(len(one.found.changes), len(one.desires.fresh)) for one in kept)
+            if self._divisible and (self._divided or changed > _KEPT):
+                self._divided = True  # and of portions only how much they come to is kept
+                for one in kept:
+                    self._loads.append(await off_loop(one.size, load_of, one, familiar=self._familiar))
+                    self.figures.append(await off_loop(one.size, figures_of, one))
+                    self._changing += {change.product_id: change.cell for change in one.found.changes}.values()
+                kept.clear()
+        whole.desires, whole.found = DesiredState(), ChangeSet()
+        for one in kept:
+            await off_loop(one.size, whole.desires.add, one.desires)
+            await off_loop(one.size, whole.found.add, one.found)
 
     @property
     def planned(self) -> Iterable[Cell]:
         """Cells that a plan decides on; of many portions, one of each product."""
-        return self._changing or self.whole.found.planned
+        return self._changing if self._divided else self.whole.found.planned
 
     async def weigh(self) -> None:
         """Put everything before the guards. What they hold a person decides on cell by cell: then it is one portion."""
@@ -78,7 +83,7 @@ class Portions:
             self._slices, self._changing = await self._in_slices(), []
             return
         if self._divided:
-            self._divided = False
+            self._divisible = False
             await self.compare()
         whole.bad_cells = await off_loop(whole.size, bad_cells, whole)
         whole.plan = await off_loop(whole.size, plan_of, self._account, whole)
@@ -88,7 +93,7 @@ class Portions:
         """Give the plan of the next portion, which is this one.
 
         Raises:
-            TargetError: rows have changed since they were weighed, so that a guard would hold what is left.
+            MoreThanWeighed: rows have changed since they were weighed, so that a guard would hold what is left.
 
         """
         if not self._divided:
@@ -96,28 +101,28 @@ class Portions:
         prepared = await self._compared(next(self._slices), first=index == 0)
         self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
         if prepared.found.negative or self._exceeded():
-            raise TargetError(_CHANGED)
+            raise MoreThanWeighed(_MORE)
         return prepared
 
     async def _in_slices(self) -> Iterator[Slice]:
         whole = self.whole
-        return await off_loop(whole.size, in_slices, whole.reading, whole.snapshot, whole.absent, _PRODUCTS)
+        if not self._divisible:
+            return iter([Slice(whole.reading, whole.snapshot, whole.absent)])
+        read = whole.reading.products
+        cells = max(len(whole.snapshot.cells), sum(len(product.stock) for product in read.values()), 1)
+        size = max(1, _CELLS * max(len(read), len(whole.snapshot.products)) // cells)
+        return await off_loop(whole.size, in_slices, whole.reading, whole.snapshot, whole.absent, size)
 
     async def _compared(self, part: Slice, *, first: bool) -> CyclePlan:
-        """Compare a portion. What is recorded once, and for all products, goes with the first."""
+        """Compare a portion. What is recorded once, and undoes what was recorded before, goes with the first."""
         whole = self.whole
         focus, ids = whole.focus, {*part.reading.products, *part.snapshot.products}
-        read = replace(focus.reading, products=of_products(focus.reading.products, ids))
+        read = replace(focus.reading, products=chosen(focus.reading.products, ids))
         focus = replace(focus, reading=read, snapshot=part.snapshot)
         if not first:
             focus = replace(focus, left_out=Recognised(), catalogue=replace(focus.catalogue, rules=focus.rules))
-        prepared = CyclePlan(
-            focus,
-            part.reading,
-            part.absent,
-            checked=whole.checked if first else CrossCheckResult(),
-            layout=whole.layout if first else None,
-        )
+        checked = whole.checked if first else CrossCheckResult()
+        prepared = CyclePlan(focus, part.reading, part.absent, checked, layout=whole.layout if first else None)
         found = await compare(self._account, part.reading, part.snapshot, part.absent)
         prepared.desires, prepared.found = found
         prepared.bad_cells = bad_cells(prepared)

@@ -10,9 +10,9 @@ from stocksync.core.model import Cell, Change, Reading
 from stocksync.core.recognition import Catalogue
 from stocksync.ports import Snapshot
 from stocksync.run.account import Account
-from stocksync.run.compare import compare
+from stocksync.run.compare import compare, is_divisible
 from stocksync.run.focus import Focus
-from stocksync.run.portions import Portions, is_large
+from stocksync.run.portions import Portions
 from stocksync.run.prepared import CyclePlan
 from stocksync.run.verification import Absent, ask_for_absent, cross_check
 from stocksync.threads import off_loop
@@ -29,7 +29,9 @@ async def prepare(
     reading, rows = focus.reading, focus.rows
     absent = await ask_for_absent(account.source, reading, focus.snapshot.products, account.clock, until)
     prepared = CyclePlan(focus, reading, absent, layout=layout)
-    portions = Portions(account, prepared, divided=not whole and await is_large(account, focus))
+    # Where a person's decision stands, or is waited for, all is weighed cell by cell.
+    divisible = not whole and not focus.snapshot.plans and await is_divisible(account)
+    portions = Portions(account, prepared, divisible=divisible)
     await portions.compare()
     count, after = account.settings.cross_check, focus.snapshot.checked_up_to
     chosen = await off_loop(rows, lambda: sample(reading, portions.planned, count, after, seed))

@@ -155,14 +155,17 @@ class Writer:
         write = self._account.target.write(self._untried(batch), self._fence, patient=False, cycle_id=self._cycle_id)
         # Neither is cut short by the other's error: a commit under way would be lost, and its connection with it.
         written, failure = await asyncio.gather(write, acknowledge_and_intend(), return_exceptions=True)
-        if failure is not None:
-            raise failure
-        if isinstance(written, RowsRefused | RowsLocked):
-            await self._bisect(batch, written)
-        elif isinstance(written, BaseException):
-            raise written
-        else:
-            self._unacknowledged = written
+        try:
+            if failure is not None:
+                raise failure
+            if isinstance(written, RowsRefused | RowsLocked):
+                await self._bisect(batch, written)
+            elif isinstance(written, BaseException):
+                raise written
+            else:
+                self._unacknowledged = written
+        finally:
+            del written, failure  # what is raised would hold this frame, which holds it, and with it all rows
 
     async def _acknowledge(self) -> None:
         written, self._unacknowledged = self._unacknowledged, None

@@ -168,11 +168,14 @@ class Database:
 
     async def snapshot(self, account: str, product_ids: Sequence[int] | None = None) -> Snapshot:
         """Load what is remembered, of all products or of some."""
+        found: dict[Cell, SnapshotCell] = {}
 
         async def work(connection: AsyncConnection) -> Snapshot:
             known, refused, planned = await cells.load_account(connection, account)
+            if product_ids is not None:
+                found.update(await cells.load_cells(connection, account, product_ids))
             return Snapshot(
-                cells={} if product_ids is None else await cells.load_cells(connection, account, product_ids),
+                cells=found,
                 products=await cells.load_products(connection, account, product_ids),
                 quarantine=await cells.load_quarantine(connection, account, product_ids) if refused else {},
                 plans=await approvals.plans(connection, account) if planned else [],
@@ -181,17 +184,11 @@ class Database:
 
         with cells.collector_paused():
             snapshot = await self._session.read(work)
-            if product_ids is None:
-                snapshot.cells = await self._all_cells(account)
+            # Each page has the time that one may wait, in which not all of a large catalogue may come.
+            more = product_ids is None
+            while more:
+                more = await self._session.read(lambda connection: cells.load_page(connection, account, found))
             return snapshot
-
-    async def _all_cells(self, account: str) -> dict[Cell, SnapshotCell]:
-        """Load page by page: each has the time that one may wait, in which not all of a large catalogue may come."""
-        known: dict[Cell, SnapshotCell] = {}
-        more = True
-        while more:
-            more = await self._session.read(lambda connection: cells.load_page(connection, account, known))
-        return known
 
     async def catalogue(self, account: str) -> Catalogue:
         """Give every known product, with its digest where it is settled."""
