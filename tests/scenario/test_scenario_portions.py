@@ -108,6 +108,21 @@ async def test_a_portion_of_which_every_row_is_refused_keeps_no_other_from_being
     assert len(await shop.rows()) == 80
 
 
+async def test_rows_that_are_refused_after_others_went_in_are_set_aside_however_many(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "_CELLS", 60)
+    checked = (
+        "CREATE TABLE stock_levels (product_id INTEGER CHECK (product_id <= 30), sku TEXT, location_id TEXT,"
+        " quantity NUMERIC, updated_at TEXT, active INTEGER, PRIMARY KEY (product_id, location_id))"
+    )
+    shop = await open_shop(60, prepare=(checked,), target={"create_table": False}, poll={"per_page": 100})
+    report = await shop.cycle()
+    assert planned == [0, 1]
+    assert report.outcome is Outcome.DONE
+    assert (report.counts.applied, report.counts.quarantined) == (60, 60)
+
+
 async def test_rows_that_change_after_they_were_weighed_are_not_written_over_unweighed(
     open_shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -360,6 +360,7 @@ async def test_a_target_that_takes_no_row_fails_the_cycle_and_sets_none_aside(re
     shop = await refusing(small_catalogue(60, (1,)), prepare=(guarded,), target=_table(mariadb_url, batch_size=10))
     report = await shop.cycle()
     assert report.outcome is Outcome.FAILED
+    assert report.target_answered is False
     assert "refuses every row" in report.error
     assert "CONSTRAINT" in report.error
     assert ((await shop.status()).quarantined, report.counts.unpushed) == (0, 60)

@@ -127,6 +127,7 @@ async def test_a_target_that_refuses_everything_fails_the_cycle(open_shop: Any) 
     shop = await open_shop(catalogue, prepare=(CHECKED,), target={"create_table": False}, poll={"per_page": 100})
     report = await shop.cycle()
     assert report.outcome is Outcome.FAILED
+    assert report.target_answered is False
     assert "refuses every row" in report.error
 
 

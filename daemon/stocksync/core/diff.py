@@ -1,6 +1,6 @@
 """The change set: cells whose desired figure differs from what the target acknowledged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -32,6 +32,12 @@ class ChangeSet:
     def planned(self) -> list[Cell]:
         """Cells that a plan decides on."""
         return [change.cell for change in (*self.changes, *self.negative)]
+
+    @property
+    def kept(self) -> int:
+        """Count the cells of which more is kept than that they are unchanged."""
+        told: tuple[Sized, ...] = (self.changes, self.negative, self.refused, self.waiting, self.skipped, self.adopted)
+        return sum(len(one) for one in told)
 
     def add(self, other: "ChangeSet") -> None:
         """Take in what was found of products that come after these."""

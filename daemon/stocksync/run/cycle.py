@@ -148,7 +148,8 @@ class Cycle:
             await self._record()
             async with self._phase("prepare"):
                 prepared = await portions.plan(index)
-            writer = Writer(account, self._lease, self.report.cycle_id, size)
+            taken = self.report.counts.applied > 0
+            writer = Writer(account, self._lease, self.report.cycle_id, size, taken=taken)
             try:
                 await self._write(writer, prepared)
             except EverythingRefused as error:
@@ -161,7 +162,8 @@ class Cycle:
             # That the target is away must not wait for a change: it is asked for some row.
             first = await account.state.cells_after(account.name, None, 1)
             await account.target.read([row for row, _ in first])
-        self.report.target_contact = account.clock.now()
+        if not refused or self.report.counts.applied:
+            self.report.target_contact = account.clock.now()
         if refused:
             raise EverythingRefused(refused)
 

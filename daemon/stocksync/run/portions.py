@@ -25,7 +25,7 @@ from stocksync.run.weighing import Load, bad_cells, context_of, is_familiar, loa
 from stocksync.threads import off_loop
 
 _KEPT = 100_000
-"""Cells to be changed, or read anew, that are kept at once: with up to so many there is one portion."""
+"""Cells to be told of, or read anew, that are kept at once: with up to so many there is one portion."""
 _CELLS = 50_000
 """Cells of each portion where there are more."""
 _MORE = "more is to be changed than when it was weighed, and the guards would hold it; the next poll compares anew"
@@ -58,7 +58,7 @@ class Portions:
             if self._divided and not self._divisible:
                 await self.compare()
                 return
-            changed = sum(max(len(one.found.changes), len(one.desires.fresh)) for one in kept)
+            changed = sum(max(one.found.kept, len(one.desires.fresh)) for one in kept)
             if self._divisible and (self._divided or changed > _KEPT):
                 self._divided = True  # and of portions only how much they come to is kept
                 for one in kept:
@@ -109,8 +109,9 @@ class Portions:
         if not self._divisible:
             return iter([Slice(whole.reading, whole.snapshot, whole.absent)])
         read = whole.reading.products
-        cells = max(len(whole.snapshot.cells), sum(len(product.stock) for product in read.values()), 1)
-        size = max(1, _CELLS * max(len(read), len(whole.snapshot.products)) // cells)
+        products = max(len(read), len(whole.snapshot.products), 1)
+        cells = max(len(whole.snapshot.cells), sum(len(product.stock) for product in read.values()), products)
+        size = max(1, _CELLS * products // cells)
         return await off_loop(whole.size, in_slices, whole.reading, whole.snapshot, whole.absent, size)
 
     async def _compared(self, part: Slice, *, first: bool) -> CyclePlan:

@@ -28,12 +28,17 @@ _CROWDED = 50
 class Writer:
     """Writes batches under one lease; a batch once begun is finished even when the cycle is cancelled."""
 
-    def __init__(self, account: Account, lease: Lease, cycle_id: str, size: BatchSize | None = None) -> None:
-        """Take the lease that fences every commit, and the batch size as far as it was learned."""
+    def __init__(
+        self, account: Account, lease: Lease, cycle_id: str, size: BatchSize | None = None, *, taken: bool = False
+    ) -> None:
+        """Take the lease that fences every commit, and what the cycle has learned.
+
+        That is the batch size, and whether the target has taken a row: then it does not refuse all of them.
+        """
         self._account = account
         self._lease = lease
         self._cycle_id = cycle_id
-        self._size = size
+        self._size, self._taken = size, taken
         self.pushed = WriteResult()
         self._last: Change | None = None
         self._probed: Change | None = None
@@ -100,6 +105,10 @@ class Writer:
         self.pushed.incomplete = [(change, refused[change.cell]) for change, _ in left_out if change.cell in refused]
 
     @property
+    def _has_taken_none(self) -> bool:
+        return not (self.pushed.applied or self._taken)
+
+    @property
     def _troubled(self) -> int:
         return len(self.pushed.refused) + len(self.pushed.waiting)
 
@@ -115,7 +124,7 @@ class Writer:
         held += await self._again(change for change, _ in queue)
         known = next((reason for _, reason in held if reason), "another transaction holds the row")
         self.pushed.waiting = [(change, reason or known) for change, reason in held]
-        if len(held) >= _HOPELESS and not self.pushed.applied:
+        if len(held) >= _HOPELESS and self._has_taken_none:
             # All rows are held: that is no matter of single rows, and the target is called away.
             reasons = [reason for _, reason in self.pushed.waiting]
             self.pushed.waiting.clear()
@@ -216,7 +225,7 @@ class Writer:
             self.pushed.waiting.append((batch[0], str(error)))
         else:
             self.pushed.refused.append((batch[0], str(error)))
-            if len(self.pushed.refused) == _HOPELESS and not self.pushed.applied:
+            if len(self.pushed.refused) == _HOPELESS and self._has_taken_none:
                 await self._probe(error)
 
     async def _probe(self, error: RowsRefused) -> None:
@@ -225,7 +234,7 @@ class Writer:
         if last is not None and last not in (change for change, _ in self.pushed.refused):
             await self._write([last])
             self._probed = last
-        if not self.pushed.applied:
+        if self._has_taken_none:
             self.pushed.refused.clear()
             raise EverythingRefused(f"the target refuses every row: {error}") from error
 
