@@ -11,6 +11,10 @@ from stocksync.errors import TargetUnavailable
 from stocksync.run import portions
 from stocksync.run.portions import Portions
 
+CHECKED = (
+    "CREATE TABLE stock_levels (product_id INTEGER CHECK (product_id {}), sku TEXT, location_id TEXT,"
+    " quantity NUMERIC, updated_at TEXT, active INTEGER, PRIMARY KEY (product_id, location_id))"
+)
 SOME = "UPDATE stock_levels SET quantity = 7 WHERE product_id"
 
 
@@ -37,6 +41,18 @@ def _before_portion(monkeypatch: pytest.MonkeyPatch, number: int, work: Any) -> 
         return await plan(self, index)
 
     monkeypatch.setattr(Portions, "plan", meddled)
+
+
+def _fail_second_write(shop: Shop, patch: pytest.MonkeyPatch) -> None:
+    write, calls = shop.account.target.write, []
+
+    async def failing(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            raise TargetUnavailable("it went away")
+        return await write(*args, **kwargs)
+
+    patch.setattr(shop.account.target, "write", failing)
 
 
 async def _seen(shop: Shop) -> dict[str, Any]:
@@ -72,15 +88,7 @@ async def test_a_target_that_goes_away_leaves_the_other_portions_to_the_next_pol
     open_shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = await open_shop(17)
-    write, calls = shop.account.target.write, []
-
-    async def failing(*args: Any, **kwargs: Any) -> Any:
-        calls.append(args)
-        if len(calls) == 2:
-            raise TargetUnavailable("it went away")
-        return await write(*args, **kwargs)
-
-    monkeypatch.setattr(shop.account.target, "write", failing)
+    _fail_second_write(shop, monkeypatch)
     report = await shop.cycle()
     assert report.outcome is Outcome.FAILED
     assert (report.counts.read, report.counts.applied, report.counts.unpushed) == (34, 10, 24)
@@ -93,10 +101,7 @@ async def test_a_portion_of_which_every_row_is_refused_keeps_no_other_from_being
     open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(portions, "_CELLS", 60)
-    checked = (
-        "CREATE TABLE stock_levels (product_id INTEGER CHECK (product_id > 30), sku TEXT, location_id TEXT,"
-        " quantity NUMERIC, updated_at TEXT, active INTEGER, PRIMARY KEY (product_id, location_id))"
-    )
+    checked = CHECKED.format("> 30")
     shop = await open_shop(70, prepare=(checked,), target={"create_table": False}, poll={"per_page": 100})
     for applied in (80, 0):
         report = await shop.cycle()
@@ -112,10 +117,7 @@ async def test_rows_that_are_refused_after_others_went_in_are_set_aside_however_
     open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(portions, "_CELLS", 60)
-    checked = (
-        "CREATE TABLE stock_levels (product_id INTEGER CHECK (product_id <= 30), sku TEXT, location_id TEXT,"
-        " quantity NUMERIC, updated_at TEXT, active INTEGER, PRIMARY KEY (product_id, location_id))"
-    )
+    checked = CHECKED.format("<= 30")
     shop = await open_shop(60, prepare=(checked,), target={"create_table": False}, poll={"per_page": 100})
     report = await shop.cycle()
     assert planned == [0, 1]
@@ -156,16 +158,8 @@ async def test_what_was_found_in_rows_is_remembered_of_portions_that_are_not_rea
     shop = await open_shop(17)
     await shop.cycle()
     await shop.sql(f"{SOME} < 11")  # as if the target came from a backup
-    write, calls = shop.account.target.write, []
-
-    async def failing(*args: Any, **kwargs: Any) -> Any:
-        calls.append(args)
-        if len(calls) == 2:
-            raise TargetUnavailable("it went away")
-        return await write(*args, **kwargs)
-
     with monkeypatch.context() as patched:
-        patched.setattr(shop.account.target, "write", failing)
+        _fail_second_write(shop, patched)
         assert (await shop.cycle(full=True)).outcome is Outcome.FAILED
     assert (await shop.cycle()).outcome is Outcome.DONE
     assert await shop.rows() == shop.truth()

@@ -13,8 +13,6 @@ from stocksync.run.account import Account
 
 _KEPT = 200
 """Accounts that nobody uses and that stay ready, with the connections to their targets."""
-
-
 _COLLECTED = 100
 """Closed accounts after which memory is tidied up: some 20 MB, and a tenth of a second."""
 

@@ -86,7 +86,7 @@ class Portions:
             self._divisible = False
             await self.compare()
         whole.bad_cells = await off_loop(whole.size, bad_cells, whole)
-        whole.plan = await off_loop(whole.size, plan_of, self._account, whole)
+        whole.plan = await off_loop(whole.size, plan_of, self._account, whole, familiar=self._familiar)
         self.figures = [await off_loop(whole.size, figures_of, whole)]
 
     async def plan(self, index: int) -> CyclePlan:

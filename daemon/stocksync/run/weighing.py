@@ -39,12 +39,18 @@ def first_met(prepared: CyclePlan) -> frozenset[Cell]:
     return frozenset(cell for cell in asked if cell not in cells or cells[cell].acked is None)
 
 
-def load_of(prepared: CyclePlan, *, familiar: bool) -> Load:
-    """Count what the guards go by, but for the products that were recognised."""
-    found, first = prepared.found, first_met(prepared)
+def managed_before(prepared: CyclePlan, first: Collection[Cell]) -> int:
+    """Count the cells that had a figure before, of ours or, where they are met for the `first` time, of others."""
+    found = prepared.found
     managed = sum(is_managed(remembered) for remembered in prepared.snapshot.cells.values())
     met = sum(change.before is not None and change.cell in first for change in found.changes)
-    return Load(weigh(found.changes, first if familiar else ()), managed + met + len(found.adopted))
+    return managed + met + len(found.adopted)
+
+
+def load_of(prepared: CyclePlan, *, familiar: bool) -> Load:
+    """Count what the guards go by, but for the products that were recognised."""
+    first = first_met(prepared)
+    return Load(weigh(prepared.found.changes, first if familiar else ()), managed_before(prepared, first))
 
 
 def context_of(
@@ -68,11 +74,10 @@ def context_of(
     )
 
 
-def plan_of(account: Account, prepared: CyclePlan) -> Plan:
+def plan_of(account: Account, prepared: CyclePlan, *, familiar: bool) -> Plan:
     """Put the changes before the guards."""
-    found, snapshot, familiar = prepared.found, prepared.snapshot, is_familiar(prepared.focus)
-    first = first_met(prepared) if familiar else frozenset()
-    facts = context_of(account, prepared, load_of(prepared, familiar=familiar).managed, first)
+    found, snapshot, first = prepared.found, prepared.snapshot, first_met(prepared)
+    facts = context_of(account, prepared, managed_before(prepared, first), first if familiar else frozenset())
     plan = make_plan(found.changes, found.negative, account.limits, facts, snapshot.plans)
     if plan.held is None:
         return plan
