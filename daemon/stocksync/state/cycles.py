@@ -5,7 +5,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ScalarSelect, Update, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.drift import AuditReport
@@ -14,7 +14,7 @@ from stocksync.ports import Lease
 from stocksync.state import approvals, leases
 from stocksync.state.codec import report_of, report_text, spans_text, totals_of, totals_text
 from stocksync.state.schema import accounts, cycles, ledger
-from stocksync.state.session import Row, chunks, replacing, select_each, upsert
+from stocksync.state.session import Row, chunks, execute_together, replacing, select_each, upsert
 
 _TOTALS = 10
 _AT_ONCE = 100
@@ -30,11 +30,9 @@ async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) 
     return bool((await connection.execute(insert(cycles).from_select(list(row), held))).rowcount)
 
 
-async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -> None:
+async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fenced) -> None:
     """Record the end, and what it means for the account."""
-    await connection.execute(upsert(cycles, connection.dialect.name, replacing(cycles)), _row(report))
-    columns = accounts.c.failures, accounts.c.unauthorized_since, accounts.c.recent_totals
-    before = (await connection.execute(select(*columns).where(accounts.c.account == report.account))).one()
+    before = fence.row
     values: Row = {
         "failures": report.failures_after(before.failures),
         "unauthorized_since": report.unauthorized_since(before.unauthorized_since),
@@ -47,9 +45,10 @@ async def end(connection: AsyncConnection, report: CycleReport, now: datetime) -
         totals = [*totals_of(before.recent_totals), report.usual_total]
         values["recent_totals"] = totals_text(totals[-_TOTALS:])
     if report.complete:
-        values["last_complete"] = report.ended_at or now
-        values["weighed_at"] = now
-    await _note(connection, report.account, **values)
+        values["last_complete"] = report.ended_at or fence.now
+        values["weighed_at"] = fence.now
+    ended = upsert(cycles, connection.dialect.name, replacing(cycles)).values(_row(report))
+    await execute_together(connection, ended, _noted(report.account, **values))
 
 
 def last_attempt() -> ScalarSelect[datetime | None]:
@@ -70,7 +69,7 @@ async def forget(connection: AsyncConnection, account: str, before: datetime) ->
 
 async def record_audit(connection: AsyncConnection, report: AuditReport) -> None:
     """Keep the last audit."""
-    await _note(connection, report.account, audit=report_text(report))
+    await connection.execute(_noted(report.account, audit=report_text(report)))
 
 
 async def last_cycles(connection: AsyncConnection, asked: Sequence[str], limit: int) -> dict[str, list[CycleReport]]:
@@ -101,5 +100,5 @@ def _row(report: CycleReport) -> Row:
     }
 
 
-async def _note(connection: AsyncConnection, account: str, **values: Any) -> None:  # noqa: ANN401
-    await connection.execute(update(accounts).where(accounts.c.account == account).values(**values))
+def _noted(account: str, **values: Any) -> Update:  # noqa: ANN401
+    return update(accounts).where(accounts.c.account == account).values(**values)

@@ -57,7 +57,7 @@ from stocksync.state import (
 )
 from stocksync.state.commit_count import CommitCount
 from stocksync.state.guard_history import guard_history
-from stocksync.state.leases import Claimant, fenced
+from stocksync.state.leases import Claimant, Fenced, fenced
 from stocksync.state.lock_limits import LOCK_SECONDS
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
@@ -206,14 +206,14 @@ class Database:
     async def meet(self, lease: Lease, target: str) -> int:
         """Make a target the one that acknowledgements belong to; give how many of another's were forgotten."""
 
-        async def work(connection: AsyncConnection, _now: datetime) -> int:
+        async def work(connection: AsyncConnection, _fence: Fenced) -> int:
             return await target_identity.meet(connection, lease.account, target)
 
         return await self._fenced(lease, work)
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle is attempted."""
-        if not await self._session.write_one(lambda connection: cycles.begin(connection, lease, report)):
+        if not await self._session.write_one(lambda connection: cycles.begin(connection, lease, report), waits=False):
             await self.confirm(lease, timedelta(0))
             raise LeaseLost(f"account {lease.account}: the lease was lost while a cycle began")
 
@@ -230,8 +230,8 @@ class Database:
         return last
 
     async def _observe(self, lease: Lease, cycle_id: str, seen: SnapshotUpdate) -> None:
-        async def work(connection: AsyncConnection, now: datetime) -> None:
-            await snapshot_update.observe(connection, lease.account, cycle_id, seen, now)
+        async def work(connection: AsyncConnection, fence: Fenced) -> None:
+            await snapshot_update.observe(connection, lease.account, cycle_id, seen, fence.now)
 
         await self._fenced(lease, work)
 
@@ -242,24 +242,24 @@ class Database:
         read, others = await off_loop(len(changes), ledger.read_of, changes, seen or SnapshotUpdate())
         last = await self._all_but_last(lease, cycle_id, others)
 
-        async def work(connection: AsyncConnection, now: datetime) -> None:
-            await snapshot_update.observe(connection, lease.account, cycle_id, last, now)
-            await ledger.intend(connection, lease, cycle_id, changes, read=read, now=now)
+        async def work(connection: AsyncConnection, fence: Fenced) -> None:
+            await snapshot_update.observe(connection, lease.account, cycle_id, last, fence.now)
+            await ledger.intend(connection, lease, cycle_id, changes, read=read, now=fence.now)
 
         await self._fenced(lease, work)
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
 
-        async def work(connection: AsyncConnection, now: datetime) -> None:
-            await ledger.acknowledge(connection, lease, cycle_id, written, now)
+        async def work(connection: AsyncConnection, fence: Fenced) -> None:
+            await ledger.acknowledge(connection, lease, cycle_id, written, fence.now)
 
         await self._fenced(lease, work)
 
-    async def _fenced(self, lease: Lease, work: Callable[[AsyncConnection, datetime], Awaitable[T]]) -> T:
+    async def _fenced(self, lease: Lease, work: Callable[[AsyncConnection, Fenced], Awaitable[T]]) -> T:
         async def within(connection: AsyncConnection) -> T:
-            async with fenced(connection, lease) as now:
-                return await work(connection, now)
+            async with fenced(connection, lease) as fence:
+                return await work(connection, fence)
 
         return await self._session.write(within)
 
@@ -273,8 +273,8 @@ class Database:
         with translated():
             try:
                 async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
-                    async with fenced(connection, lease) as now:
-                        yield JoinedTransaction(connection, lease, now)
+                    async with fenced(connection, lease) as fence:
+                        yield JoinedTransaction(connection, lease, fence.now)
                     ended = True
             except DBAPIError as error:
                 if fault_of(error) is Fault.CONFLICT:
@@ -289,7 +289,7 @@ class Database:
     ) -> None:
         """Make `plan` the one of this cause that waits, or have none; end the decisions that no longer fit."""
 
-        async def work(connection: AsyncConnection, _now: datetime) -> None:
+        async def work(connection: AsyncConnection, _fence: Fenced) -> None:
             await approvals.hold(connection, lease.account, cause, plan, lapsed)
 
         await self._fenced(lease, work)
@@ -298,12 +298,12 @@ class Database:
         """Record how a cycle ended; once an hour deletes what `keep_ledger` has outlived."""
         last = await self._all_but_last(lease, report.cycle_id, seen or SnapshotUpdate())
 
-        async def work(connection: AsyncConnection, now: datetime) -> datetime:
-            await snapshot_update.observe(connection, lease.account, report.cycle_id, last, now)
-            await cycles.end(connection, report, now)
-            if self._sweeps(lease.account, now):
-                await cycles.forget(connection, lease.account, now - self._keep)
-            return now
+        async def work(connection: AsyncConnection, fence: Fenced) -> datetime:
+            await snapshot_update.observe(connection, lease.account, report.cycle_id, last, fence.now)
+            await cycles.end(connection, report, fence)
+            if self._sweeps(lease.account, fence.now):
+                await cycles.forget(connection, lease.account, fence.now - self._keep)
+            return fence.now
 
         now = await self._fenced(lease, work)
         if self._sweeps(lease.account, now):
@@ -312,7 +312,7 @@ class Database:
     async def record_audit(self, lease: Lease | None, report: AuditReport) -> None:
         """Store the last audit of an account; without a lease one that a person asked for and that healed nothing."""
 
-        async def work(connection: AsyncConnection, _now: datetime | None = None) -> None:
+        async def work(connection: AsyncConnection, _fence: Fenced | None = None) -> None:
             await cycles.record_audit(connection, report)
 
         await (self._session.write(work) if lease is None else self._fenced(lease, work))

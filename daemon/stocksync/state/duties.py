@@ -5,15 +5,16 @@ No fence stands behind it, as behind a lease: who was paused may do once more wh
 
 from datetime import timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.state.leases import in_force
-from stocksync.state.lock_limits import limit_waiting, now_unlimited
+from stocksync.state.lock_limits import lock
 from stocksync.state.schema import duties
 
 SENDS = "sends"
 """Sends what people and dead man's switches are told of a fleet."""
+_ONE = select(duties).where(duties.c.duty == bindparam("of"))
 
 
 async def take(connection: AsyncConnection, duty: str, owner: str, ttl: timedelta) -> bool:
@@ -21,9 +22,7 @@ async def take(connection: AsyncConnection, duty: str, owner: str, ttl: timedelt
 
     Two that find nobody's row would both insert it, so it is there from the first migration on.
     """
-    await limit_waiting(connection)
-    row = (await connection.execute(select(duties).where(duties.c.duty == duty).with_for_update())).first()
-    now = await now_unlimited(connection)
+    row, now = await lock(connection, _ONE, {"of": duty})
     if row is not None and row.owner != owner and in_force(row.expires_at, now, ttl):
         return False
     values = {"owner": owner, "expires_at": now + ttl}

@@ -5,40 +5,52 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.errors import LeaseLost
 from stocksync.frozen_sessions import end_frozen_sessions
 from stocksync.ports import Lease, LeaseHolder
-from stocksync.state.lock_limits import limit_waiting, now_unlimited
+from stocksync.state.lock_limits import lock, now
 from stocksync.state.schema import accounts
 from stocksync.state.session import chunks
 from stocksync.state.types import database_now, instant
 
 _NEVER = instant(0)
 
+_LEASE = select(
+    *(accounts.c[name] for name in ("owner", "epoch", "expires_at", "failures", "unauthorized_since", "recent_totals"))
+).where(accounts.c.account == bindparam("of"))
+
 LeaseRow = Row[*tuple[Any, ...]]
 Group = Sequence[str]
 
 
-async def fence(connection: AsyncConnection, lease: Lease) -> tuple[datetime, timedelta]:
-    """Lock the lease's row until this transaction ends; give the database's time and what is left of the lease.
+class Fenced(NamedTuple):
+    """A lease whose row is locked until its transaction ends."""
+
+    now: datetime
+    """The database's time, after the row was locked."""
+    row: LeaseRow
+    """The account as it stands: whose the lease is, and what a cycle's end adds to."""
+
+
+async def fence(connection: AsyncConnection, lease: Lease) -> Fenced:
+    """Lock the lease's row until this transaction ends.
 
     Raises:
         LeaseLost: the lease is another's, or has run out.
 
     """
-    row = await _locked(connection, lease.account)
-    now = await now_unlimited(connection)
-    return now, _check(row, lease, now) - now
+    row, at = await _locked(connection, lease.account)
+    return Fenced(at, _checked(row, lease, at))
 
 
 @asynccontextmanager
-async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[datetime]:
+async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[Fenced]:
     """Fence what is done in this transaction, and extend the lease before it commits where little of it is left.
 
     While the row is held nobody can claim and no renewal comes through: a commit that takes longer than the lease lasts
@@ -48,9 +60,9 @@ async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[dat
         LeaseLost: the lease is another's, or has run out.
 
     """
-    now, left = await fence(connection, lease)
-    began = time.monotonic()
-    yield now
+    got = await fence(connection, lease)
+    began, left = time.monotonic(), got.row.expires_at - got.now
+    yield got
     if left.total_seconds() - (time.monotonic() - began) < lease.ttl.total_seconds() / 2:
         await extend(connection, lease)
 
@@ -67,9 +79,8 @@ async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) 
         LeaseLost: the lease is another's, or has less than `margin` to run.
 
     """
-    query = _lease_of(lease.account).add_columns(database_now().label("now"))
-    row = (await connection.execute(query)).first()
-    _check(row, lease, margin + (_NEVER if row is None else row.now))
+    row = (await connection.execute(_LEASE.add_columns(database_now().label("now")), {"of": lease.account})).first()
+    _checked(row, lease, margin + (_NEVER if row is None else row.now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,8 @@ async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: C
     for chunk in chunks(sorted({account for group in groups for account in group})):
         found = await connection.execute(select(*columns).where(accounts.c.account.in_(chunk)))
         rows |= {row.account: row for row in found}
-    now = await _now(connection)
-    waits = {account for account, row in rows.items() if claimant.must_wait(row, now)}
+    at = await now(connection)
+    waits = {account for account, row in rows.items() if claimant.must_wait(row, at)}
     chosen = [group for group in groups if waits.isdisjoint(group)]
     owners = {rows[account].owner for group in chosen for account in group if account in rows}
     if owners - {claimant.owner, ""}:
@@ -120,17 +131,17 @@ async def free(connection: AsyncConnection, groups: Sequence[Group], claimant: C
 async def claim(connection: AsyncConnection, group: Group, claimant: Claimant) -> list[Lease]:
     """Take or keep the leases of a group, all or none; a change of owner, or a gap, makes a new epoch."""
     # In one order, or two processes that know a group by different accounts could wait for each other.
-    rows = {account: await _locked(connection, account) for account in sorted(group)}
-    now = await now_unlimited(connection)
-    if any(row is not None and claimant.must_wait(row, now) for row in rows.values()):
+    locked = {account: await _locked(connection, account) for account in sorted(group)}
+    rows, at = {account: row for account, (row, _) in locked.items()}, max(time for _, time in locked.values())
+    if any(row is not None and claimant.must_wait(row, at) for row in rows.values()):
         return []
-    leases, until = [], now + claimant.ttl
+    leases, until = [], at + claimant.ttl
     for account, row in rows.items():
-        epoch = 1 if row is None else row.epoch if claimant.has(row, now) else row.epoch + 1
+        epoch = 1 if row is None else row.epoch if claimant.has(row, at) else row.epoch + 1
         values = {"owner": claimant.owner, "epoch": epoch, "expires_at": until, "address": claimant.address}
         if row is None:
             # What stood in the target before its first writer came, nobody knows.
-            first = {"account": account, "failures": 0, "ledger_from": now}
+            first = {"account": account, "failures": 0, "ledger_from": at}
             await connection.execute(insert(accounts), first | values)
         else:
             await _set(connection, account, **values)
@@ -148,25 +159,25 @@ async def renew(connection: AsyncConnection, held: Sequence[Lease], ttl: timedel
     for chunk in chunks(held):
         rows = select(*columns).where(accounts.c.account.in_([lease.account for lease in chunk]))
         locked = {row.account for row in await connection.execute(rows.with_for_update(skip_locked=True))}
-        now = await _now(connection)
+        at = await now(connection)
         known = {row.account: row for row in await connection.execute(rows)}
         found = [
             lease
             for lease in chunk
             if (row := known.get(lease.account)) is not None
             and (row.owner, row.epoch) == (lease.owner, lease.epoch)
-            and (row.expires_at > now or lease.account not in locked)
+            and (row.expires_at > at or lease.account not in locked)
         ]
         ours = [lease.account for lease in found if lease.account in locked]
         if ours:
-            await connection.execute(update(accounts).where(accounts.c.account.in_(ours)).values(expires_at=now + ttl))
+            await connection.execute(update(accounts).where(accounts.c.account.in_(ours)).values(expires_at=at + ttl))
         kept += found
     return kept
 
 
 async def extend(connection: AsyncConnection, lease: Lease) -> None:
     """Extend a lease that this transaction has fenced, whose row it holds."""
-    await _set(connection, lease.account, expires_at=await _now(connection) + lease.ttl)
+    await _set(connection, lease.account, expires_at=await now(connection) + lease.ttl)
 
 
 async def holder(connection: AsyncConnection, account: str) -> LeaseHolder | None:
@@ -187,27 +198,16 @@ def _signed(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return accounts.c.account == lease.account, accounts.c.owner == lease.owner, accounts.c.epoch == lease.epoch
 
 
-def _check(row: LeaseRow | None, lease: Lease, until: datetime) -> datetime:
+def _checked(row: LeaseRow | None, lease: Lease, until: datetime) -> LeaseRow:
     if row is None or (row.owner, row.epoch) != (lease.owner, lease.epoch):
         raise LeaseLost(f"account {lease.account}: another writer took over; this one writes nothing more")
     if row.expires_at <= until:
         raise LeaseLost(f"account {lease.account}: the lease has run out; nothing is written until it is claimed again")
-    expires_at: datetime = row.expires_at
-    return expires_at
-
-
-def _lease_of(account: str) -> Select[Any]:
-    return select(accounts.c.owner, accounts.c.epoch, accounts.c.expires_at).where(accounts.c.account == account)
-
-
-async def _locked(connection: AsyncConnection, account: str) -> LeaseRow | None:
-    await limit_waiting(connection)
-    row: LeaseRow | None = (await connection.execute(_lease_of(account).with_for_update())).first()
     return row
 
 
-async def _now(connection: AsyncConnection) -> datetime:
-    return (await connection.execute(select(database_now()))).scalar_one()
+async def _locked(connection: AsyncConnection, account: str) -> tuple[LeaseRow | None, datetime]:
+    return await lock(connection, _LEASE, {"of": account})
 
 
 async def _set(connection: AsyncConnection, account: str, **values: object) -> None:

@@ -54,9 +54,12 @@ class Session:
         """Run `work`, which only reads."""
         return await self._run(by_statement if self.engine.dialect.name == "postgresql" else reading, work)
 
-    async def write_one(self, work: InTransaction[T]) -> T:
-        """Run `work`, a single statement that writes; it may run more than once."""
-        alone = self._bounded and self.engine.dialect.name == "postgresql"
+    async def write_one(self, work: InTransaction[T], *, waits: bool = True) -> T:
+        """Run `work`, a single statement that writes; it may run more than once.
+
+        `waits`: for rows that another may have locked. On MariaDB each statement may.
+        """
+        alone = (self._bounded or not waits) and self.engine.dialect.name == "postgresql"
         return await (self._run(by_statement, _limited(work)) if alone else self.write(_limited(work)))
 
     async def write(self, work: InTransaction[T]) -> T:
@@ -125,6 +128,15 @@ async def upsert_rows(connection: AsyncConnection, table: Table, assign: Assign,
     """Insert rows, or update those that are there. Without rows no statement is described: that takes a millisecond."""
     if len(rows):
         await insert_rows(connection, upsert(table, connection.dialect.name, assign), rows)
+
+
+async def execute_together(connection: AsyncConnection, first: Insert, then: Update) -> None:
+    """Execute two statements on different tables; PostgreSQL takes them in one message."""
+    if takes_arrays(connection):
+        await connection.execute(then.add_cte(first.cte("first")))
+        return
+    await connection.execute(first)
+    await connection.execute(then)
 
 
 async def execute_by_key(
