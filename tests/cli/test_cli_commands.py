@@ -8,6 +8,8 @@ import sqlite3
 from contextlib import closing
 from decimal import Decimal
 
+import pytest
+
 from stocksync.core.model import show
 
 STEADY = "[accounts.poll]\ncross_check = 0\nrequests_per_minute = 300\n[accounts.guards]\nminimum_cells = 0\n"
@@ -26,6 +28,14 @@ async def test_once_writes_reports_and_finds_nothing_the_second_time(command, co
     assert second.code == 0
     assert second.json[0]["counts"]["applied"] == 0
     assert second.json[0]["counts"]["unchanged"] == len(qoyod.catalogue.figures())
+
+
+@pytest.mark.parametrize("asked", [["status"], ["history", "SKU-1"], ["levels"], ["changes"], ["approve"], ["retry"]])
+async def test_who_only_asks_makes_no_state(command, configured, tmp_path, asked):
+    configured(STEADY)
+    said = await command(*asked)
+    assert said.err.count("Traceback") == 0
+    assert not list(tmp_path.glob("state*")), said.out
 
 
 async def test_a_held_plan_is_shown_decided_and_applied(command, configured, qoyod):

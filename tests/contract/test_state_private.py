@@ -27,6 +27,10 @@ def modes(folder: Path) -> dict[str, str]:
     return {file.name: f"{file.stat().st_mode & 0o777:o}" for file in sorted(folder.iterdir())}
 
 
+def owners(folder: Path) -> dict[str, tuple[int, int]]:
+    return {file.name: (file.stat().st_uid, file.stat().st_gid) for file in folder.iterdir()}
+
+
 @pytest.mark.usefixtures("umask")
 async def test_a_new_one_and_all_beside_it_is_made_for_the_owner_alone(tmp_path: Path, sqlite_url: str) -> None:
     state = await open_state(sqlite_url, KEPT)
@@ -36,6 +40,17 @@ async def test_a_new_one_and_all_beside_it_is_made_for_the_owner_alone(tmp_path:
     await state.close()
     assert set(found) == {"fresh.db", "fresh.db-wal", "fresh.db-shm", "fresh.db.lock"}
     assert set(found.values()) == {"600"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files in place of another user")
+async def test_what_root_makes_belongs_to_whom_its_folder_belongs(tmp_path: Path, sqlite_url: str) -> None:
+    os.chown(tmp_path, 4711, 4712)
+    state = await open_state(sqlite_url, KEPT)
+    state.lock()
+    await state.save("main", "refresh-1")
+    found = owners(tmp_path)
+    await state.close()
+    assert found == dict.fromkeys(["fresh.db", "fresh.db-wal", "fresh.db-shm", "fresh.db.lock"], (4711, 4712))
 
 
 async def test_migrate_makes_it_private_too(tmp_path: Path, sqlite_url: str) -> None:

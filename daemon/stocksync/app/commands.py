@@ -30,7 +30,7 @@ from stocksync.run.cycle import Cycle, preview
 from stocksync.run.explain import explain as explain_account
 from stocksync.run.leases import lead
 from stocksync.run.lookup import Query, look_up, look_up_many
-from stocksync.state.database import Database, open_state
+from stocksync.state.database import Database, open_to_ask
 from stocksync.state.migrate import migrate as migrate_state
 from stocksync.state.migrate import schema_problem
 
@@ -325,4 +325,4 @@ def _to_the_log() -> Publish:
 
 
 async def _state(config: Config) -> Database:
-    return await open_state(config.state.dsn(), config.state.keep_ledger)
+    return await open_to_ask(config.state.dsn(), config.state.keep_ledger)

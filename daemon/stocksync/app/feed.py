@@ -11,7 +11,7 @@ from stocksync.app.wiring import accounts_of, names_of_places
 from stocksync.config import AccountConfig, Config
 from stocksync.errors import BeyondLedger, ConfigurationError, StateUnavailable
 from stocksync.ports import LedgerRow, Level
-from stocksync.state.database import Database, open_state
+from stocksync.state.database import Database, open_state, open_to_ask
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,8 @@ async def changes(config: Config, account: str | None, after: int, *, follow: bo
     if others:
         names = ", ".join(each.name for each in chosen)
         raise ConfigurationError(f"--account: each account has a cursor of its own, so name one of {names}")
-    state = await open_state(config.state.dsn(), config.state.keep_ledger)
+    opening = open_state if follow else open_to_ask  # what is still to come stands in a file
+    state = await opening(config.state.dsn(), config.state.keep_ledger)
     try:
         while True:
             rows = await _next(state, one, after, follow=follow)
@@ -56,7 +57,7 @@ async def levels(config: Config, account: str | None, at: datetime | None) -> li
 
     """
     chosen = accounts_of(config, account)
-    state = await open_state(config.state.dsn(), config.state.keep_ledger)
+    state = await open_to_ask(config.state.dsn(), config.state.keep_ledger)
     found: list[tuple[Level, str]] = []
     refused: list[str] = []
     try:

@@ -21,7 +21,8 @@ from stocksync.core.near_sku import KnownSku
 from stocksync.core.overview import Day, FoundProduct, RecentChange
 from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
-from stocksync.dsn.sqlite_file import file_of
+from stocksync.dsn import parse
+from stocksync.dsn.sqlite_file import file_of, obstacle
 from stocksync.errors import LeaseLost, RowsRefused, SchemaBehind, TargetConflict
 from stocksync.ports import (
     AccountStatus,
@@ -492,6 +493,16 @@ async def open_state(
         Session(brief, least, bounded=True),
         Session(budget, least, bounded=True),
     )
+
+
+async def open_to_ask(url: str, keep_ledger: timedelta) -> Database:
+    """As `open_state`, for who only asks: of a SQLite state that is not there yet no file is made.
+
+    An empty one in memory stands for it.
+    """
+    file = file_of(parse(url, "state.url"))
+    missing = file is not None and not file.exists() and obstacle(file) is None
+    return await open_state("sqlite://" if missing else url, keep_ledger)
 
 
 async def _ready(engine: AsyncEngine) -> None:

@@ -2,11 +2,11 @@
 
 import fcntl
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from stocksync.errors import StateInUse, StateUnavailable
 from stocksync.file_identity import identity_of
+from stocksync.state.private import OWNER_ONLY, new_file
 
 
 class LockFile:
@@ -39,11 +39,12 @@ class LockFile:
             return
         self._close()
         try:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                file = new_file(self.path)
+            except FileExistsError:
+                file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
         except OSError as error:
             raise StateUnavailable(f"cannot make the lock file {self.path}: {error.strerror}") from error
-        with suppress(OSError):  # whatever the umask was; another user's file stays as it is
-            os.fchmod(file, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -26,9 +26,25 @@ def make_private(url: URL) -> None:
     if file is None:
         return
     with suppress(OSError):  # it is there, or cannot be made: whoever connects says so
-        opened = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY)
-        os.fchmod(opened, OWNER_ONLY)
-        os.close(opened)
+        os.close(new_file(file))
+
+
+def new_file(file: Path) -> int:
+    """Make a file that its owner alone may read, and open it; in place of root the owner of its folder has it.
+
+    What `sudo stocksync plan` made first, the daemon's own user could not write.
+
+    Raises:
+        FileExistsError: it is there.
+        OSError: it cannot be made.
+
+    """
+    opened = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY)
+    os.fchmod(opened, OWNER_ONLY)  # whatever the umask is
+    if os.geteuid() == 0:
+        owner = file.parent.stat()
+        os.fchown(opened, owner.st_uid, owner.st_gid)
+    return opened
 
 
 async def keep_private(engine: AsyncEngine) -> None:
