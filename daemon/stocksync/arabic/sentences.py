@@ -6,7 +6,7 @@ what they say (`sentence_texts`). Words of databases and of Qoyod stand as they 
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from string import Formatter
 
 from stocksync.arabic import FIGURE_WORDS
@@ -81,14 +81,16 @@ def _literal(template: str) -> int:
     return sum(len(text) for text, *_ in Formatter().parse(template))
 
 
-# What says most by itself is tried first: `{spot}: {reason}` is the form of many sentences.
-_KNOWN = [(_pattern(english), ARABIC[english]) for english in sorted(ARABIC, key=_literal, reverse=True)]
+@cache  # for whoever reads Arabic: 300 patterns take a while
+def _known() -> list[tuple[re.Pattern[str], str]]:
+    # What says most by itself is tried first: `{spot}: {reason}` is the form of many sentences.
+    return [(_pattern(english), ARABIC[english]) for english in sorted(ARABIC, key=_literal, reverse=True)]
 
 
 @lru_cache(maxsize=2_000)
 def in_arabic(sentence: str) -> tuple[str, Mapping[str, str]] | None:
     """Give the Arabic form of a sentence of ours, and what is to be filled in; None where it is none of them."""
-    for pattern, arabic in _KNOWN:
+    for pattern, arabic in _known():
         if found := pattern.fullmatch(sentence):
             return arabic, found.groupdict()
     return None
