@@ -97,20 +97,34 @@ async def test_a_target_that_goes_away_leaves_the_other_portions_to_the_next_pol
     assert await shop.rows() == shop.truth()
 
 
-async def test_a_portion_of_which_every_row_is_refused_keeps_no_other_from_being_written(
+@pytest.mark.parametrize(("taken", "order"), [("> 30", [0, 1, 2, 0]), ("BETWEEN 31 AND 60", [0, 1, 2, 0])])
+async def test_a_portion_of_which_every_row_is_refused_is_tried_again_once_others_went_in(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch, taken: str, order: list[int]
+) -> None:
+    monkeypatch.setattr(portions, "_CELLS", 60)
+    checked = CHECKED.format(taken)
+    shop = await open_shop(70, prepare=(checked,), target={"create_table": False}, poll={"per_page": 100})
+    report = await shop.cycle()
+    assert planned == order
+    rows = await shop.rows()
+    assert report.outcome is Outcome.DONE
+    assert (report.counts.applied, report.counts.quarantined, report.counts.unpushed) == (len(rows), 140 - len(rows), 0)
+    assert rows == {cell: figure for cell, figure in shop.truth().items() if cell in rows}
+    assert len((await shop.status()).quarantine) == 140 - len(rows)
+
+
+async def test_a_target_that_refuses_every_portion_fails_the_poll_and_nothing_is_set_aside(
     open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(portions, "_CELLS", 60)
-    checked = CHECKED.format("> 30")
+    checked = CHECKED.format("> 300")
     shop = await open_shop(70, prepare=(checked,), target={"create_table": False}, poll={"per_page": 100})
-    for applied in (80, 0):
-        report = await shop.cycle()
-        assert report.outcome is Outcome.FAILED
-        assert "refuses every row" in report.error
-        assert (report.counts.applied, report.counts.unpushed, report.counts.quarantined) == (applied, 60, 0)
-        assert not (await shop.status()).quarantine
-    assert max(planned) > 0
-    assert len(await shop.rows()) == 80
+    report = await shop.cycle()
+    assert planned == [0, 1, 2]
+    assert report.outcome is Outcome.FAILED
+    assert "refuses every row" in report.error
+    assert (report.counts.applied, report.counts.unpushed, report.counts.quarantined) == (0, 140, 0)
+    assert not (await shop.status()).quarantine
 
 
 async def test_rows_that_are_refused_after_others_went_in_are_set_aside_however_many(

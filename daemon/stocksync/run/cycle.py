@@ -59,6 +59,7 @@ class Cycle:
         """What it does now: begin, read, prepare, remember or write."""
         self._unrecorded = SnapshotUpdate()
         self._rows = 0
+        self._size = BatchSize(account.settings.batch_size)
         self._large: list[object] = []
         """What a cycle of so many rows was made of: to let go of a million cells would hold up the loop."""
 
@@ -139,33 +140,44 @@ class Cycle:
         return self._began + share * self._account.settings.deadline.total_seconds()
 
     async def _carry_out(self, portions: Portions, *, answered: bool) -> None:
-        account, size = self._account, BatchSize(self._account.settings.batch_size)
-        refused = ""
-        if len(portions.figures) > 1:
+        account, count = self._account, len(portions.figures)
+        refused: dict[int, str] = {}
+        if count > 1:
             # What was found in rows must not be lost with portions that are not reached.
             self._unrecorded = SnapshotUpdate(corrected=dict(portions.whole.snapshot.corrected))
-        for index in range(len(portions.figures)):
-            await self._record()
-            async with self._phase("prepare"):
-                prepared = await portions.plan(index)
-            taken = self.report.counts.applied > 0
-            writer = Writer(account, self._lease, self.report.cycle_id, size, taken=taken)
+        for index in range(count):
             try:
-                await self._write(writer, prepared)
+                answered = await self._carry_out_one(portions, index) or answered
             except EverythingRefused as error:
-                refused = str(error)  # other portions may go in
-            finally:
-                await self._account_for(portions, index, prepared, writer.pushed)
-            answered = answered or bool(prepared.plan.apply)
-            del prepared, writer  # or they would be kept until the next portion is compared
+                refused[index] = str(error)  # the error itself would hold all rows
+                portions.put_off(index)
+        if refused and not self.report.counts.applied:
+            raise EverythingRefused(refused.popitem()[1])
+        for index in refused:  # it takes rows: what it refuses of these is a matter of single rows
+            await self._carry_out_one(portions, index)
         if not (answered or refused):
             # That the target is away must not wait for a change: it is asked for some row.
             first = await account.state.cells_after(account.name, None, 1)
             await account.target.read([row for row, _ in first])
-        if not refused or self.report.counts.applied:
-            self.report.target_contact = account.clock.now()
-        if refused:
-            raise EverythingRefused(refused)
+        self.report.target_contact = account.clock.now()
+
+    async def _carry_out_one(self, portions: Portions, index: int) -> bool:
+        """Plan and write a portion; give whether the target was asked for it.
+
+        Raises:
+            EverythingRefused: it has taken no row yet, neither of this portion nor of another.
+
+        """
+        await self._record()
+        async with self._phase("prepare"):
+            prepared = await portions.plan(index)
+        taken = self.report.counts.applied > 0
+        writer = Writer(self._account, self._lease, self.report.cycle_id, self._size, taken=taken)
+        try:
+            await self._write(writer, prepared)
+        finally:
+            await self._account_for(portions, index, prepared, writer.pushed)
+        return bool(prepared.plan.apply)
 
     async def _record(self) -> None:
         """Record what the portion before has left; what the last one leaves is recorded with the cycle's end."""

@@ -45,6 +45,8 @@ class Portions:
         self._loads: list[Load] = []
         self._changing: list[Cell] = []
         self._slices: Iterator[Slice] = iter(())
+        self._slice: Slice | None = None
+        self._put_off: dict[int, Slice] = {}
 
     async def compare(self) -> None:
         """Compare all of the reading as it stands in `whole`; divide it where there is too much to be kept."""
@@ -90,7 +92,7 @@ class Portions:
         self.figures = [await off_loop(whole.size, figures_of, whole)]
 
     async def plan(self, index: int) -> CyclePlan:
-        """Give the plan of the next portion, which is this one.
+        """Give the plan of the next portion, which is this one, or of one that was put off.
 
         Raises:
             MoreThanWeighed: rows have changed since they were weighed, so that a guard would hold what is left.
@@ -98,11 +100,17 @@ class Portions:
         """
         if not self._divided:
             return self.whole
-        prepared = await self._compared(next(self._slices), first=index == 0)
+        self._slice = self._put_off.pop(index, None) or next(self._slices)
+        prepared = await self._compared(self._slice, first=index == 0)
         self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
         if prepared.found.negative or self._exceeded():
             raise MoreThanWeighed(_MORE)
         return prepared
+
+    def put_off(self, index: int) -> None:
+        """Keep the portion that was planned last, to be planned once more after the others."""
+        if self._slice is not None:
+            self._put_off[index] = self._slice
 
     async def _in_slices(self) -> Iterator[Slice]:
         whole = self.whole
