@@ -6,7 +6,8 @@
 
 PostgreSQL for state and targets (one database, a table for each account), a simulator in a process of its own, 1,000
 products in 2 locations for each account, about 1 % of the cells changed between two polls. Cold: the first cycles of
-all accounts. Warm: the same state under a new process, for so many intervals. With `--lookups` a process of its own has
+all accounts. Warm: the same state under a new process, for so many intervals, from its first cycles on, which compare
+every row. Steady: the same process after that. With `--lookups` a process of its own has
 one product after another read now, of all accounts in turn, and asks the API itself for the same each time; `--slow`
 makes every answer of the API so many seconds late, as a real one's is.
 """
@@ -121,6 +122,12 @@ class Heard:
         kind = " ".join(re.sub(r"\(.*", "", statement, flags=re.DOTALL).split())[:60] or statement[:60]
         self.kinds[f"{'poll' if polling else 'idle'}: {kind}"] += 1
 
+    def forget(self) -> None:
+        """Count anew; what is complete stays."""
+        for counter in (self.events, self.outcomes, self.errors, self.statements, self.kinds):
+            counter.clear()
+        self.worst_lag = 0.0
+
     def lag(self) -> float:
         """Give the longest lag there was or is."""
         return max([self.worst_lag, *(time.monotonic() - at for at in self.complete.values())])
@@ -178,28 +185,35 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
 
 
-async def phase(name: str, config: Config, options: argparse.Namespace, heard: Heard, seconds: float) -> None:
-    """Run the daemon until every account was complete, or for so long, and print what was seen."""
+async def phase(config: Config, options: argparse.Namespace, heard: Heard, spans: dict[str, float]) -> None:
+    """Run the daemon for one span after the other, in seconds, and print what was seen in each.
+
+    The span "cold" ends when every account was complete.
+    """
     watch = LoopWatch()
     began, cpu = time.monotonic(), time.process_time()
     with watch.watching():
         async with app.service(config) as service:
-            scraper = Scraper("http://{}:{}/metrics".format(*service.address))
-            scraper.start()
-            served = multiprocessing.Event()
-            told: multiprocessing.Queue[Asked] = multiprocessing.Queue()
-            if options.lookups:
-                page, api = "http://{}:{}".format(*service.address), config.accounts[0].base_url
-                desk = multiprocessing.Process(target=order, args=(page, api, options, served, told), daemon=True)
-                desk.start()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await (heard.filled.wait() if name == "cold" else asyncio.Event().wait())
-            scraper.ended.set()
-            served.set()
-            asked = await asyncio.to_thread(told.get) if options.lookups else {}
-            tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
-            print(told_of(asked), flush=True)
+            for name, seconds in spans.items():
+                scraper = Scraper("http://{}:{}/metrics".format(*service.address))
+                scraper.start()
+                served = multiprocessing.Event()
+                told: multiprocessing.Queue[Asked] = multiprocessing.Queue()
+                if options.lookups:
+                    page, api = "http://{}:{}".format(*service.address), config.accounts[0].base_url
+                    desk = multiprocessing.Process(target=order, args=(page, api, options, served, told), daemon=True)
+                    desk.start()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await (heard.filled.wait() if name == "cold" else asyncio.Event().wait())
+                scraper.ended.set()
+                served.set()
+                asked = await asyncio.to_thread(told.get) if options.lookups else {}
+                tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
+                print(told_of(asked), flush=True)
+                heard.forget()
+                watch.forget()
+                began, cpu = time.monotonic(), time.process_time()
 
 
 def tell(  # noqa: PLR0917  printed, in this order
@@ -231,16 +245,15 @@ def seconds_of(interval: str) -> float:
     return float(interval.removesuffix("s"))
 
 
-def measure(name: str, config: Config, options: argparse.Namespace) -> None:
-    """Run one phase; called in a process of its own, whose memory is its own."""
+def measure(spans: dict[str, float], config: Config, options: argparse.Namespace) -> None:
+    """Run the daemon; called in a process of its own, whose memory is its own."""
     heard = Heard(accounts=options.accounts)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, heard.log],
         wrapper_class=structlog.make_filtering_bound_logger(20),
     )
     event.listen(Engine, "before_cursor_execute", heard.executed)
-    intervals = options.cold if name == "cold" else options.intervals
-    asyncio.run(phase(name, config, options, heard, intervals * seconds_of(options.interval)))
+    asyncio.run(phase(config, options, heard, spans))
 
 
 def main() -> None:
@@ -252,6 +265,7 @@ def main() -> None:
     parser.add_argument("--interval", default="60s")
     parser.add_argument("--cold", type=float, default=3.0, help="intervals that the first cycles get at most")
     parser.add_argument("--intervals", type=float, default=2.0, help="intervals that the warm phase takes")
+    parser.add_argument("--steady", type=float, default=0.0, help="intervals that are measured after that")
     parser.add_argument("--lookups", type=float, default=0.0, help="seconds between two look-ups; 0: none")
     parser.add_argument("--slow", type=float, default=0.0, help="seconds that each answer of the API is late")
     parser.add_argument("--kinds", type=int, default=0, help="show so many kinds of statements")
@@ -268,8 +282,12 @@ def main() -> None:
         stack.callback(simulator.terminate)
         config = configuration(options, queue.get(timeout=60), state, target)
         asyncio.run(migrate(state))
-        for name in ("cold", "warm"):
-            process = multiprocessing.Process(target=measure, args=(name, config, options))
+        interval = seconds_of(options.interval)
+        for spans in (
+            {"cold": options.cold * interval},
+            {"warm": options.intervals * interval} | ({"steady": options.steady * interval} if options.steady else {}),
+        ):
+            process = multiprocessing.Process(target=measure, args=(spans, config, options))
             process.start()
             process.join()
 
