@@ -16,18 +16,24 @@ from sqlalchemy import (
     Enum,
     FromClause,
     Integer,
+    LargeBinary,
     Numeric,
     String,
+    Table,
     Text,
+    and_,
     bindparam,
     cast,
     func,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import Insert, Update
+from sqlalchemy.sql.dml import Insert
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from stocksync.sqljson import StraightJoin, json_rows, packed, takes_json
 
 Columns = dict[str, Sequence[Any]]
 """Values for many rows, by the keys of the columns that take them."""
@@ -159,22 +165,37 @@ async def insert_rows(connection: AsyncConnection, statement: Insert, rows: Rows
     await connection.execute(chosen, parameters({**rows.same, **rows.each}))
 
 
-async def update_rows(connection: AsyncConnection, statement: Update, keys: Sequence[str], rows: Rows) -> None:
-    """Set in rows, found by the columns `keys`, the values sent with each; with no rows, nothing.
+async def update_rows(
+    connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Rows, among: ColumnElement[bool]
+) -> None:
+    """Set in rows of a part of a table, found by the columns `keys`, the values sent with each; with no rows, nothing.
 
-    `statement` updates the table and says which part of it is meant.
+    `among` says which part is meant.
     """
     if not len(rows):
         return
-    columns = statement.table.c
-    sets = [name for name in rows.each if name not in keys]
+    columns, sets = table.c, [name for name in rows.each if name not in keys]
     if takes_arrays(connection):
         given = unnested({name: columns[name].type for name in rows.each})
         equal = [columns[name] == given.c[name] for name in keys]
         values = {name: given.c[name] for name in sets}
-        await connection.execute(statement.where(*equal).values(values), parameters(rows.each))
+        await connection.execute(update(table).where(among, *equal).values(values), parameters(rows.each))
+        return
+    if takes_json(connection):
+        given = json_rows({name: _json_kind(columns[name].type) for name in rows.each})
+        join = StraightJoin(given, table, and_(*(columns[name] == given.c[name] for name in keys)))
+        read = {columns[name]: _from_json(columns[name], given.c[name]) for name in sets}
+        await connection.execute(update(join).where(among).values(read), packed(zip(*rows.each.values(), strict=True)))
         return
     bound = {name: bindparam(_GIVEN + name, type_=columns[name].type) for name in rows.each}
     equal = [columns[name] == bound[name] for name in keys]
     values = {name: bound[name] for name in sets}
-    await connection.execute(statement.where(*equal).values(values), [parameters(row) for row in rows])
+    await connection.execute(update(table).where(among, *equal).values(values), [parameters(row) for row in rows])
+
+
+def _json_kind(kind: TypeEngine[Any]) -> str:
+    return "BIGINT" if isinstance(kind, Integer) else "LONGTEXT CHARACTER SET utf8mb4"
+
+
+def _from_json(at: Column[Any], value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.unhex(value) if isinstance(at.type, LargeBinary) else value

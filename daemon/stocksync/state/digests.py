@@ -63,7 +63,7 @@ async def settle(
             await connection.execute(other.values(**UNSETTLED))
     each: Columns = {"product_id": sorted(settled)}
     each |= {name: [getattr(settled[key], name) for key in each["product_id"]] for name in _DIGEST}
-    await update_rows(connection, update(products).where(products.c.account == account), ["product_id"], Rows(each))
+    await update_rows(connection, products, ["product_id"], Rows(each), products.c.account == account)
 
 
 def look_alike_key(sku: str) -> str:
