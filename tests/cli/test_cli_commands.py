@@ -30,7 +30,9 @@ async def test_once_writes_reports_and_finds_nothing_the_second_time(command, co
     assert second.json[0]["counts"]["unchanged"] == len(qoyod.catalogue.figures())
 
 
-@pytest.mark.parametrize("asked", [["status"], ["history", "SKU-1"], ["levels"], ["changes"], ["approve"], ["retry"]])
+@pytest.mark.parametrize(
+    "asked", [["status"], ["history", "SKU-1"], ["levels"], ["changes"], ["approve", "p1"], ["retry"]]
+)
 async def test_who_only_asks_makes_no_state(command, configured, tmp_path, asked):
     configured(STEADY)
     said = await command(*asked)

@@ -182,6 +182,16 @@ async def test_a_frozen_writer_whose_renewal_queues_behind_its_own_commit_is_not
     assert isinstance(ended[1], DBAPIError), "it has the lock, and sleeps on it"
 
 
+async def test_a_first_claim_is_limited_too_where_there_is_no_row_to_lock(
+    postgresql_state_url: str, opened: Opener
+) -> None:
+    state = await opened(postgresql_state_url)
+    async with state.engine.begin() as connection:
+        assert await leases.claim(connection, ["new"], leases.Claimant("one", TTL))
+        for limit in ("idle_in_transaction_session_timeout", "lock_timeout"):
+            assert (await connection.execute(text(f"SHOW {limit}"))).scalar_one() != "0"
+
+
 async def test_only_the_wait_for_the_lease_is_short_and_not_what_is_done_under_it(
     postgresql_state_url: str, opened: Opener
 ) -> None:

@@ -80,6 +80,19 @@ def test_what_may_not_be_written_names_its_owner_and_who_we_are(barred):
     assert "root" in words
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_a_folder_that_may_not_be_looked_into_is_said_so():
+    with TemporaryDirectory() as name:  # of mode 0700
+        file = Path(name) / "state.db"
+        os.seteuid(65534)
+        try:
+            words = obstacle(file)
+        finally:
+            os.seteuid(0)
+    assert words is not None
+    assert words.endswith(f" may not look for {file}: run as the owner of its folder")
+
+
 @pytest.mark.parametrize(
     ("url", "file"),
     [

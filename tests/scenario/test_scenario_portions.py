@@ -113,6 +113,24 @@ async def test_a_portion_of_which_every_row_is_refused_is_tried_again_once_other
     assert len((await shop.status()).quarantine) == 140 - len(rows)
 
 
+async def test_what_the_target_made_of_others_outlives_a_portion_that_comes_once_more(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "_CELLS", 60)
+    rounds = (
+        "CREATE TRIGGER rounds AFTER INSERT ON stock_levels BEGIN UPDATE stock_levels SET quantity = 1"
+        " WHERE product_id = new.product_id AND location_id = new.location_id; END"
+    )
+    table = {"create_table": False}
+    shop = await open_shop(70, prepare=(CHECKED.format("> 30"), rounds), target=table, poll={"per_page": 100})
+    assert (await shop.cycle()).outcome is Outcome.DONE
+    assert planned == [0, 1, 2, 0]
+    altered = [locator.product_id for locator, _ in await shop.runtime.state.altered("main", 100)]
+    assert altered, "and the next full cycle would take them for edited"
+    assert min(altered) > 30
+    assert (await shop.cycle(full=True)).counts.applied == 0
+
+
 async def test_a_target_that_refuses_every_portion_fails_the_poll_and_nothing_is_set_aside(
     open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

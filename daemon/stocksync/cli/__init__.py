@@ -7,6 +7,6 @@ gc.disable()  # what is imported makes two hundred thousand objects, and all of 
 from stocksync.cli.entry import main  # noqa: E402  with the collector at rest
 
 gc.enable()
-gc.freeze()
+gc.freeze()  # nor is it looked through later on
 
 __all__ = ["main"]

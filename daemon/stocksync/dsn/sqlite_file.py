@@ -19,6 +19,13 @@ def file_of(url: URL) -> Path | None:
 
 def obstacle(file: Path) -> str | None:
     """Say what no waiting mends, and the cure: SQLite itself says no more than "unable to open database file"."""
+    try:
+        return _obstacle(file)
+    except PermissionError as error:
+        return f"user {_name(os.geteuid())} may not look for {error.filename}: run as the owner of its folder"
+
+
+def _obstacle(file: Path) -> str | None:
     folder = file.parent
     if file.is_dir():
         return f"{file} is a directory; name a file in it"

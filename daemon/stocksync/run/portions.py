@@ -2,7 +2,7 @@
 
 One that is new, or whose rules have changed, asks for as many changes as it has cells. So a first pass compares all of
 it and keeps only how much that comes to; a second compares it again, and writes each portion before it goes on to the
-next.
+next. What the target refuses as a whole comes once more after the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -100,17 +100,21 @@ class Portions:
         """
         if not self._divided:
             return self.whole
-        self._slice = self._put_off.pop(index, None) or next(self._slices)
+        again = self._put_off.pop(index, None)
+        self._slice = again or next(self._slices)
         prepared = await self._compared(self._slice, first=index == 0)
+        if again:  # its intents are open by now, which what is known of it does not show: nothing of it is settled
+            prepared.focus = replace(prepared.focus, rules=b"")
         self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
         if prepared.found.negative or self._exceeded():
             raise MoreThanWeighed(_MORE)
         return prepared
 
     def put_off(self, index: int) -> None:
-        """Keep the portion that was planned last, to be planned once more after the others."""
+        """Keep the portion that was planned last, to be planned once more after the others; one piece has none."""
         if self._slice is not None:
             self._put_off[index] = self._slice
+            self.whole.layout = None  # recorded by now: once more, it would undo what others record of altered figures
 
     async def _in_slices(self) -> Iterator[Slice]:
         whole = self.whole

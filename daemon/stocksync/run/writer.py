@@ -236,6 +236,7 @@ class Writer:
             self._probed = last
         if self._has_taken_none:
             self.pushed.refused.clear()
+            self.pushed.waiting.clear()
             raise EverythingRefused(f"the target refuses every row: {error}") from error
 
     async def _commit(self, batch: Sequence[Change], *, patient: bool) -> BatchResult:

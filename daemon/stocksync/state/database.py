@@ -496,12 +496,12 @@ async def open_state(
 
 
 async def open_to_ask(url: str, keep_ledger: timedelta) -> Database:
-    """As `open_state`, for who only asks: of a SQLite state that is not there yet no file is made.
+    """As `open_state`, for who asks for, or decides on, what is there: of a SQLite state that is not, no file is made.
 
-    An empty one in memory stands for it.
+    An empty one in memory stands for it: it holds nothing that could be decided on.
     """
     file = file_of(parse(url, "state.url"))
-    missing = file is not None and not file.exists() and obstacle(file) is None
+    missing = file is not None and obstacle(file) is None and not file.exists()
     return await open_state("sqlite://" if missing else url, keep_ledger)
 
 

@@ -46,7 +46,10 @@ async def lock(
             "given_after": f"{LOCK_SECONDS}s",
         }
         row = (await connection.execute(_limited(query), {**given, **limits})).first()
-        return row, await now(connection) if row is None else row.now
+        if row is not None:
+            return row, row.now
+        await limit_waiting(connection)  # for who inserts it: its condition has set nothing
+        return None, await now(connection)
     await limit_waiting(connection)
     row = (await connection.execute(query.with_for_update(), given)).first()
     # A statement that waited for the lock would tell the time at which it began to wait.

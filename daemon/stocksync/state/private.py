@@ -40,10 +40,12 @@ def new_file(file: Path) -> int:
 
     """
     opened = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY)
-    os.fchmod(opened, OWNER_ONLY)  # whatever the umask is
-    if os.geteuid() == 0:
-        owner = file.parent.stat()
-        os.fchown(opened, owner.st_uid, owner.st_gid)
+    with suppress(OSError):  # there are mounts without modes
+        os.fchmod(opened, OWNER_ONLY)  # whatever the umask is
+    with suppress(OSError):  # or without owners, and a root that may not change them
+        if os.geteuid() == 0:
+            owner = file.parent.stat()
+            os.fchown(opened, owner.st_uid, owner.st_gid)
     return opened
 
 
