@@ -30,13 +30,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.dml import Insert, Update
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from stocksync.sqljson import StraightJoin, json_rows, packed, takes_json
 
 Columns = dict[str, Sequence[Any]]
 """Values for many rows, by the keys of the columns that take them."""
+NOTHING: Mapping[str, Any] = {}
 _BETWEEN = "\x1f"
 """What stands between values for a moment: ASCII's own separator, which no text of a shop holds."""
 _GIVEN = "given_"
@@ -131,8 +132,8 @@ def array_of(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
     return cast(bindparam(_GIVEN + name, type_=_ArrayText(kind)), ARRAY(Text() if bounded else plain))
 
 
-def parameters(columns: Columns) -> dict[str, Sequence[Any]]:
-    """Give the values that arrays are bound to."""
+def parameters(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values that arrays, and what all rows have in common, are bound to."""
     return {_GIVEN + name: values for name, values in columns.items()}
 
 
@@ -151,46 +152,63 @@ def _unnested(types: tuple[tuple[str, TypeEngine[Any]], ...]) -> FromClause:
     return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
 
 
-async def insert_rows(connection: AsyncConnection, statement: Insert, rows: Rows) -> None:
-    """Insert rows by one statement, in the order given; with no rows, not at all."""
-    if not len(rows):
-        return
-    if not takes_arrays(connection):
-        await connection.execute(statement, list(rows))
-        return
-    columns = statement.table.c
-    given = unnested({name: columns[name].type for name in rows.each})
-    same = [bindparam(_GIVEN + name, type_=columns[name].type) for name in rows.same]
-    chosen = statement.from_select([*rows.same, *rows.each], select(*same, *given.c))
-    await connection.execute(chosen, parameters({**rows.same, **rows.each}))
-
-
-async def update_rows(
-    connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Rows, among: ColumnElement[bool]
+async def insert_rows(
+    connection: AsyncConnection, statement: Insert, rows: Rows, given: Mapping[str, Any] = NOTHING
 ) -> None:
-    """Set in rows of a part of a table, found by the columns `keys`, the values sent with each; with no rows, nothing.
+    """Insert rows by one statement, in the order given; with no rows, not at all.
 
-    `among` says which part is meant.
+    `given` are values for parameters that the statement has beside its columns.
     """
     if not len(rows):
         return
-    columns, sets = table.c, [name for name in rows.each if name not in keys]
-    if takes_arrays(connection):
-        given = unnested({name: columns[name].type for name in rows.each})
-        equal = [columns[name] == given.c[name] for name in keys]
-        values = {name: given.c[name] for name in sets}
-        await connection.execute(update(table).where(among, *equal).values(values), parameters(rows.each))
+    if not takes_arrays(connection):
+        await connection.execute(statement, [{**row, **given} for row in rows] if given else list(rows))
         return
-    if takes_json(connection):
-        given = json_rows({name: _json_kind(columns[name].type) for name in rows.each})
-        join = StraightJoin(given, table, and_(*(columns[name] == given.c[name] for name in keys)))
-        read = {columns[name]: _from_json(columns[name], given.c[name]) for name in sets}
-        await connection.execute(update(join).where(among).values(read), packed(zip(*rows.each.values(), strict=True)))
+    chosen = _inserting(statement, tuple(rows.each), tuple(rows.same))
+    await connection.execute(chosen, {**parameters({**rows.same, **rows.each}), **given})
+
+
+@lru_cache(maxsize=64)  # as above
+def _inserting(statement: Insert, each: Sequence[str], same: Sequence[str]) -> Insert:
+    columns = statement.table.c
+    given = unnested({name: columns[name].type for name in each})
+    bound = [bindparam(_GIVEN + name, type_=columns[name].type) for name in same]
+    return statement.from_select([*same, *each], select(*bound, *given.c))
+
+
+async def update_rows(
+    connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Rows, among: Mapping[str, Any]
+) -> None:
+    """Set in rows of a table, found by the columns `keys`, the values sent with each; with no rows, nothing.
+
+    `among` are further columns with the values that all of the rows have.
+    """
+    if not len(rows):
         return
-    bound = {name: bindparam(_GIVEN + name, type_=columns[name].type) for name in rows.each}
-    equal = [columns[name] == bound[name] for name in keys]
-    values = {name: bound[name] for name in sets}
-    await connection.execute(update(table).where(among, *equal).values(values), [parameters(row) for row in rows])
+    how = "arrays" if takes_arrays(connection) else "json" if takes_json(connection) else "each"
+    statement, same = _updating(table, how, tuple(rows.each), tuple(keys), tuple(among)), parameters(among)
+    if how == "arrays":
+        await connection.execute(statement, parameters(rows.each) | same)
+    elif how == "json":
+        await connection.execute(statement, packed(zip(*rows.each.values(), strict=True)) | same)
+    else:
+        await connection.execute(statement, [parameters(row) | same for row in rows])
+
+
+@lru_cache(maxsize=64)  # as above
+def _updating(table: Table, how: str, each: Sequence[str], keys: Sequence[str], among: Sequence[str]) -> Update:
+    columns, sets = table.c, [name for name in each if name not in keys]
+    mine = [columns[name] == bindparam(_GIVEN + name, type_=columns[name].type) for name in among]
+    if how == "json":
+        read = json_rows({name: _json_kind(columns[name].type) for name in each})
+        join = StraightJoin(read, table, and_(*(columns[name] == read.c[name] for name in keys)))
+        values = {columns[name]: _from_json(columns[name], read.c[name]) for name in sets}
+        return update(join).where(*mine).values(values)
+    types = {name: columns[name].type for name in each}
+    bound = {name: bindparam(_GIVEN + name, type_=kind) for name, kind in types.items()}
+    given: Any = unnested(types).c if how == "arrays" else bound
+    equal = [columns[name] == given[name] for name in keys]
+    return update(table).where(*mine, *equal).values({name: given[name] for name in sets})
 
 
 def _json_kind(kind: TypeEngine[Any]) -> str:

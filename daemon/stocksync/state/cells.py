@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Select, and_, exists, or_, select, type_coerce
+from sqlalchemy import BigInteger, BindParameter, Column, Select, and_, bindparam, exists, or_, select, type_coerce
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +33,21 @@ _REMEMBERED = (
     type_coerce(cells.c.unknown_since, BigInteger),
     cells.c.sent,
 )
+_OF_ACCOUNT = ("layout", "target", "locations", "last_complete", "checked_up_to", "recent_totals")
+# Described once: that takes longer than to send them.
+_OF: BindParameter[str] = bindparam("of")
+_CELLS = select(*_REMEMBERED).where(cells.c.account == _OF)
+_PRODUCTS = select(*(products.c[name] for name in ("product_id", *SnapshotProduct._fields))).where(
+    products.c.account == _OF
+)
+_QUARANTINE = select(quarantine).where(quarantine.c.account == _OF)
+_ACCOUNT = select(
+    *(accounts.c[name] for name in _OF_ACCOUNT),
+    exists().where(quarantine.c.account == _OF).label("refused"),
+    or_(exists().where(waiting_plans.c.account == _OF), exists().where(decided_cells.c.account == _OF)).label(
+        "planned"
+    ),
+).where(accounts.c.account == _OF)
 
 
 @contextmanager
@@ -56,8 +71,7 @@ async def load_cells(
         while await load_page(connection, account, found):
             continue
         return found
-    query = select(*_REMEMBERED).where(cells.c.account == account)
-    async for rows in select_by_id(connection, query, cells.c.product_id, product_ids):
+    async for rows in select_by_id(connection, _CELLS, cells.c.product_id, product_ids, {"of": account}):
         await _remember(rows, found)
     return found
 
@@ -81,11 +95,9 @@ async def load_products(
     connection: AsyncConnection, account: str, product_ids: Sequence[int] | None
 ) -> dict[int, SnapshotProduct]:
     """Load what is known of an account's products."""
-    columns = (products.c[name] for name in ("product_id", *SnapshotProduct._fields))
-    query = select(*columns).where(products.c.account == account)
     return {
         row[0]: SnapshotProduct._make((*row[1:-1], Presence(row[-1])))
-        async for rows in _chosen(connection, query, products.c.product_id, product_ids)
+        async for rows in _chosen(connection, _PRODUCTS, products.c.product_id, account, product_ids)
         for row in rows
     }
 
@@ -96,15 +108,10 @@ async def load_account(connection: AsyncConnection, account: str) -> tuple[dict[
     With it, whether anything of it is in quarantine, and whether any plan waits or was decided: mostly nothing is, and
     need not be asked for.
     """
-    names = ("layout", "target", "locations", "last_complete", "checked_up_to", "recent_totals")
-    refused, *planned = (
-        exists().where(table.c.account == account) for table in (quarantine, waiting_plans, decided_cells)
-    )
-    columns = (*(accounts.c[name] for name in names), refused.label("refused"), or_(*planned).label("planned"))
-    row = (await connection.execute(select(*columns).where(accounts.c.account == account))).first()
+    row = (await connection.execute(_ACCOUNT, {"of": account})).first()
     if row is None:
         return {}, True, True
-    known = {name: getattr(row, name) for name in names}
+    known = {name: getattr(row, name) for name in _OF_ACCOUNT}
     known["locations"], known["recent_totals"] = locations_of(row.locations), totals_of(row.recent_totals)
     known["checked_up_to"] = row.checked_up_to or 0
     return known, bool(row.refused), bool(row.planned)
@@ -114,10 +121,9 @@ async def load_quarantine(
     connection: AsyncConnection, account: str, product_ids: Sequence[int] | None = None
 ) -> dict[tuple[int, str | None], Quarantined]:
     """Load an account's quarantine."""
-    query = select(quarantine).where(quarantine.c.account == account)
     return {
         (entry.product_id, entry.place): entry
-        async for rows in _chosen(connection, query, quarantine.c.product_id, product_ids)
+        async for rows in _chosen(connection, _QUARANTINE, quarantine.c.product_id, account, product_ids)
         for entry in map(quarantined_of, rows)
     }
 
@@ -170,12 +176,17 @@ def _in_key_order(account: str, size: int) -> Select[Any]:
 
 
 async def _chosen(
-    connection: AsyncConnection, query: Select[Any], column: Column[int], product_ids: Sequence[int] | None
+    connection: AsyncConnection,
+    query: Select[Any],
+    column: Column[int],
+    account: str,
+    product_ids: Sequence[int] | None,
 ) -> AsyncIterator[Sequence[Row[Any]]]:
+    mine = {"of": account}
     if product_ids is None:
-        yield (await connection.execute(query)).all()
+        yield (await connection.execute(query, mine)).all()
         return
-    async for rows in select_by_id(connection, query, column, product_ids):
+    async for rows in select_by_id(connection, query, column, product_ids, mine):
         yield rows
 
 

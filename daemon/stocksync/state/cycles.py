@@ -19,15 +19,18 @@ from stocksync.state.session import Row, chunks, execute_together, replacing, se
 _TOTALS = 10
 _AT_ONCE = 100
 """Accounts whose reports are decoded in one go: a thousand reports hold the loop for some 10 ms."""
+_BEGIN = insert(cycles).from_select(
+    list(cycles.c),
+    select(*(bindparam(f"given_{column.name}", type_=column.type) for column in cycles.c)).where(*leases.HELD),
+)
+_ENDED = select(cycles.c.account, cycles.c.report).where(cycles.c.ended_at.is_not(None))
+_NEWEST = _ENDED.order_by(cycles.c.started_at.desc())
 
 
 async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) -> bool:
     """Record an attempt by one statement; give whether the lease was in force."""
-    row = _row(report)
-    held = select(*(bindparam(f"given_{name}", value, cycles.c[name].type) for name, value in row.items())).where(
-        *leases.held(lease)
-    )
-    return bool((await connection.execute(insert(cycles).from_select(list(row), held))).rowcount)
+    given = {f"given_{name}": value for name, value in _row(report).items()}
+    return bool((await connection.execute(_BEGIN, given | leases.signed(lease))).rowcount)
 
 
 async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fenced) -> None:
@@ -74,11 +77,9 @@ async def record_audit(connection: AsyncConnection, report: AuditReport) -> None
 
 async def last_cycles(connection: AsyncConnection, asked: Sequence[str], limit: int) -> dict[str, list[CycleReport]]:
     """Give the cycles of each account that ended last, `limit` of each, newest first."""
-    ended = select(cycles.c.account, cycles.c.report).where(cycles.c.ended_at.is_not(None))
-    newest = ended.order_by(cycles.c.started_at.desc()).limit(limit)
     found: dict[str, list[CycleReport]] = {account: [] for account in asked}
     for some in chunks(asked, _AT_ONCE):
-        async for rows in select_each(connection, newest, cycles.c.account, some):
+        async for rows in select_each(connection, _NEWEST, cycles.c.account, some, limit):
             for row in rows:
                 found[row.account].append(report_of(row.report))
     for reports in found.values():  # a join need not keep the order that each part had

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import select, update
+from sqlalchemy import BindParameter, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.look_alike import folded
@@ -17,16 +17,21 @@ from stocksync.state.session import chunks, execute_by_id
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
 _PAGE = 5000
 UNSETTLED = dict.fromkeys(_DIGEST)
+# Described once: that takes longer than to send them.
+_OF: BindParameter[str] = bindparam("of")
+_ACCOUNT = select(accounts.c.rules, accounts.c.checked_up_to, accounts.c.unread).where(accounts.c.account == _OF)
+_PRODUCTS = select(*(products.c[name] for name in ("product_id", *SettledProduct._fields))).where(
+    products.c.account == _OF
+)
+_UNSETTLING = update(products).where(products.c.account == _OF, products.c.digest.is_not(None)).values(**UNSETTLED)
 
 
 async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue:
     """Load every product's id, with its row digest and counts where it is settled: one narrow query."""
-    columns = accounts.c.rules, accounts.c.checked_up_to, accounts.c.unread
-    mine = (await connection.execute(select(*columns).where(accounts.c.account == account))).one_or_none()
+    mine = (await connection.execute(_ACCOUNT, {"of": account})).one_or_none()
     rules, checked_up_to, unread = (None, None, None) if mine is None else mine
-    names = (products.c[name] for name in ("product_id", *SettledProduct._fields))
     known: dict[int, SettledProduct | None] = {}
-    for rows in (await connection.execute(select(*names).where(products.c.account == account))).partitions(_PAGE):
+    for rows in (await connection.execute(_PRODUCTS, {"of": account})).partitions(_PAGE):
         known.update((row[0], None if row[1] is None else SettledProduct(*row[1:])) for row in rows)
         await asyncio.sleep(0)  # lets heartbeats through
     return Catalogue(rules or b"", known, checked_up_to or 0, unread=spans_of(unread))
@@ -45,8 +50,7 @@ async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[
 
 async def unsettle(connection: AsyncConnection, account: str, product_ids: Collection[int]) -> None:
     """Let the next cycle look at these products again, whatever their rows look like."""
-    mine = update(products).where(products.c.account == account, products.c.digest.is_not(None))
-    await execute_by_id(connection, mine.values(**UNSETTLED), products.c.product_id, sorted(product_ids))
+    await execute_by_id(connection, _UNSETTLING, products.c.product_id, sorted(product_ids), {"of": account})
 
 
 async def settle(
@@ -59,11 +63,10 @@ async def settle(
     if rules:
         mine = update(accounts).where(accounts.c.account == account, accounts.c.rules.is_distinct_from(rules))
         if (await connection.execute(mine.values(rules=rules))).rowcount:
-            other = update(products).where(products.c.account == account, products.c.digest.is_not(None))
-            await connection.execute(other.values(**UNSETTLED))
+            await connection.execute(_UNSETTLING, {"of": account})
     each: Columns = {"product_id": sorted(settled)}
     each |= {name: [getattr(settled[key], name) for key in each["product_id"]] for name in _DIGEST}
-    await update_rows(connection, products, ["product_id"], Rows(each), products.c.account == account)
+    await update_rows(connection, products, ["product_id"], Rows(each), {"account": account})
 
 
 def look_alike_key(sku: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,13 @@ _NEVER = instant(0)
 _LEASE = select(
     *(accounts.c[name] for name in ("owner", "epoch", "expires_at", "failures", "unauthorized_since", "recent_totals"))
 ).where(accounts.c.account == bindparam("of"))
+_SIGNED = (
+    accounts.c.account == bindparam("of"),
+    accounts.c.owner == bindparam("by"),
+    accounts.c.epoch == bindparam("under"),
+)
+HELD = (*_SIGNED, accounts.c.expires_at > database_now())
+"""The conditions under which a row shows that a lease is in force; `signed` gives their values."""
 
 LeaseRow = Row[*tuple[Any, ...]]
 Group = Sequence[str]
@@ -67,9 +74,9 @@ async def fenced(connection: AsyncConnection, lease: Lease) -> AsyncIterator[Fen
         await extend(connection, lease)
 
 
-def held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
-    """Give the conditions under which a lease's row shows that it is in force."""
-    return *_signed(lease), accounts.c.expires_at > database_now()
+def signed(lease: Lease) -> dict[str, object]:
+    """Give the values by which a lease's row is known."""
+    return {"of": lease.account, "by": lease.owner, "under": lease.epoch}
 
 
 async def confirm(connection: AsyncConnection, lease: Lease, margin: timedelta) -> None:
@@ -191,11 +198,7 @@ async def holder(connection: AsyncConnection, account: str) -> LeaseHolder | Non
 
 async def release(connection: AsyncConnection, lease: Lease) -> None:
     """End a lease where it is still ours."""
-    await connection.execute(update(accounts).where(*_signed(lease)).values(owner="", expires_at=_NEVER))
-
-
-def _signed(lease: Lease) -> tuple[ColumnElement[bool], ...]:
-    return accounts.c.account == lease.account, accounts.c.owner == lease.owner, accounts.c.epoch == lease.epoch
+    await connection.execute(update(accounts).where(*_SIGNED).values(owner="", expires_at=_NEVER), signed(lease))
 
 
 def _checked(row: LeaseRow | None, lease: Lease, until: datetime) -> LeaseRow:

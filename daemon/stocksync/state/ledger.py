@@ -3,11 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, literal_column, null, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,8 +32,16 @@ from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
-from stocksync.state.session import Assigned, execute_by_key, upsert_rows
+from stocksync.state.session import Assign, Assigned, execute_by_key, upsert_rows
 from stocksync.state.snapshot_update import NEVER_READ, cell_rows, latest_credible, newer_wins
+
+# Described once: that takes longer than to send them.
+_INTO_LEDGER = insert(ledger)
+_PUSHED = (
+    update(accounts)
+    .where(accounts.c.account == bindparam("of"))
+    .values(last_push=bindparam("pushed_at", type_=accounts.c.last_push.type))
+)
 
 
 async def intend(
@@ -44,13 +66,8 @@ async def intend(
         "intent": [show(change.after) for change in ordered],
     }
     rows = cell_rows(lease.account, ordered, each, intended_at=now)
-    latest = latest_credible(connection, now)
-
-    def opened(new: Any) -> Assigned:  # noqa: ANN401
-        since = case((cells.c.intent.is_(None), new.intended_at), else_=cells.c.intended_at)
-        return [("intended_at", since), ("intent", new.intent), *newer_wins(new, latest)]
-
-    await upsert_rows(connection, cells, opened, rows)
+    latest, given = latest_credible(connection, now)
+    await upsert_rows(connection, cells, _opened(latest), rows, given)
 
 
 def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRead, SnapshotUpdate]:
@@ -77,9 +94,9 @@ async def acknowledge(
         }
         rows = cell_rows(lease.account, applied, each, acked_at=now)
         await upsert_rows(connection, cells, _acked, rows)
-        await insert_rows(connection, insert(ledger), _entries(lease, cycle_id, written, now))
+        await insert_rows(connection, _INTO_LEDGER, _entries(lease, cycle_id, written, now))
         await approvals.use_up(connection, lease.account, written.applied)
-        await connection.execute(update(accounts).where(accounts.c.account == lease.account).values(last_push=now))
+        await connection.execute(_PUSHED, {"of": lease.account, "pushed_at": now})
     # Of what was not written only the very intent that was tried is closed: a newer one has not been tried yet.
     rest = chain(written.skipped, (change for change, _ in written.ambiguous))
     tried = [(change.product_id, change.place, show(change.after)) for change in rest]
@@ -105,6 +122,17 @@ async def products_with(connection: AsyncConnection, account: str, sku: str) -> 
         cells.c.account == account, or_(cells.c.sku == sku, cells.c.former_sku == sku)
     )
     return sorted((await connection.execute(union(bears, bore, held))).scalars())
+
+
+@lru_cache(maxsize=4)  # one and the same object makes one and the same statement
+def _opened(latest: ColumnElement[int]) -> Assign:
+    read = newer_wins(latest)
+
+    def assign(new: Any) -> Assigned:  # noqa: ANN401
+        since = case((cells.c.intent.is_(None), new.intended_at), else_=cells.c.intended_at)
+        return [("intended_at", since), ("intent", new.intent), *read(new)]
+
+    return assign
 
 
 def _acked(new: Any) -> Assigned:  # noqa: ANN401

@@ -1,9 +1,9 @@
 """Transactions of the state: retried on conflict, bounded in time, their errors put into our words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, Delete, Select, Table, Update, bindparam, literal_column, select, true, tuple_
@@ -18,7 +18,7 @@ from stocksync.frozen_sessions import CAN_FREEZE, end_frozen_sessions
 from stocksync.retries import retried
 from stocksync.sqlengine import by_statement, commits_each, reading, writing
 from stocksync.sqlfaults import Fault, fault_of, reason
-from stocksync.sqlrows import Rows, insert_rows, parameters, takes_arrays, unnested
+from stocksync.sqlrows import NOTHING, Rows, insert_rows, parameters, takes_arrays, unnested
 from stocksync.state.lock_limits import limit_waiting
 from stocksync.threads import to_its_end
 
@@ -101,6 +101,7 @@ def translated() -> Iterator[None]:
         raise
 
 
+@lru_cache(maxsize=64)  # to describe it takes longer than to send it
 def upsert(table: Table, dialect: str, assign: Assign) -> Insert:
     """Build `INSERT … ON CONFLICT UPDATE` for a list of dictionaries.
 
@@ -118,16 +119,22 @@ def upsert(table: Table, dialect: str, assign: Assign) -> Insert:
     return maria.on_duplicate_key_update(assign(maria.inserted))
 
 
+@cache
 def replacing(table: Table) -> Assign:
     """Give assignments that replace all but the key."""
     names = [column.name for column in table.columns if not column.primary_key]
     return lambda new: [(name, new[name]) for name in names]
 
 
-async def upsert_rows(connection: AsyncConnection, table: Table, assign: Assign, rows: Rows) -> None:
-    """Insert rows, or update those that are there. Without rows no statement is described: that takes a millisecond."""
+async def upsert_rows(
+    connection: AsyncConnection, table: Table, assign: Assign, rows: Rows, given: Mapping[str, Any] = NOTHING
+) -> None:
+    """Insert rows, or update those that are there. Without rows no statement is described: that takes a millisecond.
+
+    `given` are values for parameters of the assignments.
+    """
     if len(rows):
-        await insert_rows(connection, upsert(table, connection.dialect.name, assign), rows)
+        await insert_rows(connection, upsert(table, connection.dialect.name, assign), rows, given)
 
 
 async def execute_together(connection: AsyncConnection, first: Insert, then: Update) -> None:
@@ -154,46 +161,57 @@ async def execute_by_key(
 
 
 async def execute_by_id(
-    connection: AsyncConnection, statement: Update, column: Column[int], ids: Sequence[int]
+    connection: AsyncConnection, statement: Update, column: Column[int], ids: Sequence[int], given: Mapping[str, Any]
 ) -> None:
-    """Execute a statement for each row whose `column` is one of `ids`."""
+    """Execute a statement, with `given` parameters, for each row whose `column` is one of `ids`."""
     if takes_arrays(connection):
         if ids:
-            # As a table to be joined: `= ANY` becomes a condition that each of the account's rows is held against, id
-            # by id, as long as the statistics do not know that the account has rows.
-            named = unnested({"ids": column.type})
-            await connection.execute(statement.where(column == named.c.ids), parameters({"ids": ids}))
+            await connection.execute(_for_each(statement, column), {**parameters({"ids": ids}), **given})
         return
     for chunk in chunks(ids):
-        await connection.execute(statement.where(column.in_(chunk)))
+        await connection.execute(statement.where(column.in_(chunk)), given)
+
+
+@lru_cache(maxsize=64)  # as above
+def _for_each(statement: Update, column: Column[int]) -> Update:
+    # As a table to be joined: `= ANY` becomes a condition that each of the account's rows is held against, id by id, as
+    # long as the statistics do not know that the account has rows.
+    named = unnested({"ids": column.type})
+    return statement.where(column == named.c.ids)
 
 
 async def select_by_id(
-    connection: AsyncConnection, query: Select[Any], column: Column[int], ids: Sequence[int]
+    connection: AsyncConnection, query: Select[Any], column: Column[int], ids: Sequence[int], given: Mapping[str, Any]
 ) -> AsyncIterator[Sequence[ResultRow[Any]]]:
-    """Give the rows whose `column` is one of `ids`, some thousands at a time."""
+    """Give the rows of `query`, with `given` parameters, whose `column` is one of `ids`, some thousands at a time."""
     if takes_arrays(connection):
-        # An OFFSET keeps the plan from reading the whole account to join it: each id is looked up by the index.
-        async for rows in select_each(connection, query.offset(literal_column("0")), column, ids):
-            yield rows
+        for chunk in chunks(ids, _AT_ONCE):
+            values = {**parameters({"keys": chunk}), **given}
+            yield (await connection.execute(_looked_up(query, column, at_most=None), values)).all()
         return
     for chunk in chunks(ids):
-        yield (await connection.execute(query.where(column.in_(chunk)))).all()
+        yield (await connection.execute(query.where(column.in_(chunk)), given)).all()
 
 
 async def select_each(
-    connection: AsyncConnection, query: Select[Any], column: Column[Any], keys: Sequence[Any]
+    connection: AsyncConnection, query: Select[Any], column: Column[Any], keys: Sequence[Any], at_most: int
 ) -> AsyncIterator[Sequence[ResultRow[Any]]]:
-    """Give, for each key by itself, the rows of `query` whose `column` is that: its limit is one for each key."""
+    """Give, for each key by itself, the first rows of `query` whose `column` is that, `at_most` so many."""
     if not takes_arrays(connection):
         for key in keys:
-            yield (await connection.execute(query.where(column == key))).all()
+            yield (await connection.execute(query.where(column == key).limit(at_most))).all()
         return
-    named = unnested({"keys": column.type})
-    each = query.where(column == named.c["keys"]).lateral("found")
-    found = select(*each.c).select_from(named.join(each, true()))
     for chunk in chunks(keys, _AT_ONCE):
-        yield (await connection.execute(found, parameters({"keys": chunk}))).all()
+        yield (await connection.execute(_looked_up(query, column, at_most), parameters({"keys": chunk}))).all()
+
+
+@lru_cache(maxsize=64)  # as above
+def _looked_up(query: Select[Any], column: Column[Any], at_most: int | None) -> Select[Any]:
+    named = unnested({"keys": column.type})
+    # An OFFSET keeps the plan from reading the whole account to join it: each key is looked up by the index.
+    limited = query.offset(literal_column("0")) if at_most is None else query.limit(at_most)
+    each = limited.where(column == named.c["keys"]).lateral("found")
+    return select(*each.c).select_from(named.join(each, true()))
 
 
 def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

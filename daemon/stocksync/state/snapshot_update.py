@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -10,10 +11,10 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     and_,
+    bindparam,
     case,
     delete,
     func,
-    literal,
     literal_column,
     or_,
     type_coerce,
@@ -28,11 +29,12 @@ from stocksync.sqlrows import Columns, Rows
 from stocksync.state import digests
 from stocksync.state.codec import figure_text, locations_text, parts_text
 from stocksync.state.schema import accounts, cells, products, quarantine
-from stocksync.state.session import Assigned, Row, chunks, execute_by_key, replacing, upsert, upsert_rows
+from stocksync.state.session import Assign, Assigned, Row, chunks, execute_by_key, replacing, upsert, upsert_rows
 from stocksync.state.types import instant, micros
 
 NEVER_READ = instant(0)
 """Source time of a cell that was intended or adopted before any reading showed it: any reading is newer."""
+_LATEST = bindparam("latest", type_=BigInteger)
 _UNREAD = {"parts": "{}", "source_at": NEVER_READ, "source_cycle": "", "sku": "", "former_sku": ""}
 
 
@@ -84,11 +86,11 @@ async def _write_cells(
     ordinary = (
         {cell: figures for cell, figures in seen.cells.items() if cell not in replacing} if replacing else seen.cells
     )
-    latest = latest_credible(connection, now)
+    latest, given = latest_credible(connection, now)
     rows = _cells_read(account, cycle_id, ordinary)
-    await upsert_rows(connection, cells, lambda new: newer_wins(new, latest), rows)
+    await upsert_rows(connection, cells, newer_wins(latest), rows, given)
     rows = _cells_read(account, cycle_id, {cell: seen.cells[cell] for cell in replacing if cell in seen.cells})
-    await upsert_rows(connection, cells, lambda new: _replaces(new, latest), rows)
+    await upsert_rows(connection, cells, _replaces(latest), rows, given)
 
 
 def _cells_read(account: str, cycle_id: str, figures: FiguresRead) -> Rows:
@@ -97,26 +99,36 @@ def _cells_read(account: str, cycle_id: str, figures: FiguresRead) -> Rows:
     return cell_rows(account, [cell for cell, _ in found], each, source_cycle=cycle_id)
 
 
-def latest_credible(connection: AsyncConnection, now: datetime) -> ColumnElement[int]:
-    """Give the instant after which only a clock far ahead can have dated a figure."""
+def latest_credible(connection: AsyncConnection, now: datetime) -> tuple[ColumnElement[int], dict[str, int]]:
+    """Give the instant after which only a clock far ahead can have dated a figure, and what is bound for it."""
     latest = micros(now + CLOCK_SKEW)
     # asyncmy's executemany knows only the bound values of the VALUES clause. Elsewhere it is bound: a statement that is
-    # another one each time is compiled and planned each time.
-    in_words = connection.dialect.name in {"mysql", "mariadb"}
-    return literal_column(str(latest), BigInteger) if in_words else literal(latest, BigInteger)
+    # another one each time is described, compiled and planned each time.
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        return literal_column(str(latest), BigInteger), {}
+    return _LATEST, {_LATEST.key: latest}
 
 
-def newer_wins(new: Any, latest: ColumnElement[int]) -> Assigned:  # noqa: ANN401
+@lru_cache(maxsize=4)  # one and the same object makes one and the same statement
+def newer_wins(latest: ColumnElement[int]) -> Assign:
     """Replace raw figures by those that were read later; what no reading showed replaces none."""
-    newer = and_(new.source_cycle != literal_column("''"), _is_newer(new, latest))
-    names = ("parts", "source_cycle", "source_at")
-    return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
+
+    def assign(new: Any) -> Assigned:  # noqa: ANN401
+        newer = and_(new.source_cycle != literal_column("''"), _is_newer(new, latest))
+        names = ("parts", "source_cycle", "source_at")
+        return [(name, case((newer, new[name]), else_=cells.c[name])) for name in names]
+
+    return assign
 
 
-def _replaces(new: Any, latest: ColumnElement[int]) -> Assigned:  # noqa: ANN401
-    # A writer whose clock is behind has written this figure: only its date is not to be believed.
-    dated = case((_is_newer(new, latest), new.source_at), else_=cells.c.source_at)
-    return [("parts", new.parts), ("source_cycle", new.source_cycle), ("source_at", dated)]
+@lru_cache(maxsize=4)  # as above
+def _replaces(latest: ColumnElement[int]) -> Assign:
+    def assign(new: Any) -> Assigned:  # noqa: ANN401
+        # A writer whose clock is behind has written this figure: only its date is not to be believed.
+        dated = case((_is_newer(new, latest), new.source_at), else_=cells.c.source_at)
+        return [("parts", new.parts), ("source_cycle", new.source_cycle), ("source_at", dated)]
+
+    return assign
 
 
 def _is_newer(new: Any, latest: ColumnElement[int]) -> ColumnElement[bool]:  # noqa: ANN401
@@ -130,13 +142,16 @@ async def _write_target_figures(connection: AsyncConnection, account: str, seen:
     each: Columns = {"acked": [figure_text(figure) for _, figure in corrected]}
     each["acked_at"] = [None if figure is None else now for _, figure in corrected]
     rows = cell_rows(account, [cell for cell, _ in corrected], each)
-    names = ("acked", "acked_at", "sent")
-    await upsert_rows(connection, cells, lambda new: [(name, new[name]) for name in names], rows)
+    await upsert_rows(connection, cells, _as_seen, rows)
     adopted = sorted(seen.adopted.items(), key=itemgetter(0))
     figures: Columns = {"acked": [figure_text(figure) for _, (figure, _) in adopted]}
     figures["sku"] = [sku for _, (_, sku) in adopted]
     rows = cell_rows(account, [cell for cell, _ in adopted], figures, acked_at=now)
     await upsert_rows(connection, cells, _first_contact, rows)
+
+
+def _as_seen(new: Any) -> Assigned:  # noqa: ANN401
+    return [(name, new[name]) for name in ("acked", "acked_at", "sent")]
 
 
 def _first_contact(new: Any) -> Assigned:  # noqa: ANN401
