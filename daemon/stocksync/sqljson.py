@@ -45,10 +45,15 @@ def json_rows(kinds: Mapping[str, str]) -> FromClause:
 
 def packed(rows: Iterable[Sequence[object]]) -> dict[str, str]:
     """Give the bound value of such a table; what JSON has no number for is sent as text, bytes in hexadecimal."""
-    return {_PACKED: json.dumps([list(map(_plain, row)) for row in rows])}
-
-
-def _plain(value: object) -> int | str | None:
-    if value is None or isinstance(value, int):
-        return value
-    return value.hex() if isinstance(value, bytes) else str(value)
+    texts = [
+        [
+            value
+            if value is None or isinstance(value, int)
+            else value.hex()
+            if isinstance(value, bytes)
+            else str(value)
+            for value in row
+        ]
+        for row in rows
+    ]
+    return {_PACKED: json.dumps(texts)}

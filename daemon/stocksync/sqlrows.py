@@ -200,20 +200,15 @@ def _updating(table: Table, how: str, each: Sequence[str], keys: Sequence[str], 
     columns, sets = table.c, [name for name in each if name not in keys]
     mine = [columns[name] == bindparam(_GIVEN + name, type_=columns[name].type) for name in among]
     if how == "json":
-        read = json_rows({name: _json_kind(columns[name].type) for name in each})
+        whole, binary = (
+            {name for name in each if isinstance(columns[name].type, kind)} for kind in (Integer, LargeBinary)
+        )
+        read = json_rows({name: "BIGINT" if name in whole else "LONGTEXT CHARACTER SET utf8mb4" for name in each})
         join = StraightJoin(read, table, and_(*(columns[name] == read.c[name] for name in keys)))
-        values = {columns[name]: _from_json(columns[name], read.c[name]) for name in sets}
+        values = {columns[name]: func.unhex(read.c[name]) if name in binary else read.c[name] for name in sets}
         return update(join).where(*mine).values(values)
     types = {name: columns[name].type for name in each}
     bound = {name: bindparam(_GIVEN + name, type_=kind) for name, kind in types.items()}
     given: Any = unnested(types).c if how == "arrays" else bound
     equal = [columns[name] == given[name] for name in keys]
     return update(table).where(*mine, *equal).values({name: given[name] for name in sets})
-
-
-def _json_kind(kind: TypeEngine[Any]) -> str:
-    return "BIGINT" if isinstance(kind, Integer) else "LONGTEXT CHARACTER SET utf8mb4"
-
-
-def _from_json(at: Column[Any], value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.unhex(value) if isinstance(at.type, LargeBinary) else value

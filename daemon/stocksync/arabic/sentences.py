@@ -77,14 +77,11 @@ def in_plain_english(sentence: str) -> str:
     return sentence
 
 
-def _literal(template: str) -> int:
-    return sum(len(text) for text, *_ in Formatter().parse(template))
-
-
 @cache  # for whoever reads Arabic: 300 patterns take a while
 def _known() -> list[tuple[re.Pattern[str], str]]:
     # What says most by itself is tried first: `{spot}: {reason}` is the form of many sentences.
-    return [(_pattern(english), ARABIC[english]) for english in sorted(ARABIC, key=_literal, reverse=True)]
+    letters = {english: sum(len(text) for text, *_ in Formatter().parse(english)) for english in ARABIC}
+    return [(_pattern(english), ARABIC[english]) for english in sorted(ARABIC, key=letters.__getitem__, reverse=True)]
 
 
 @lru_cache(maxsize=2_000)

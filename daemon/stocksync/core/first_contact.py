@@ -22,7 +22,8 @@ def to_confirm(cells: SnapshotCells, known: Mapping[int, SnapshotProduct], *, by
     return [
         RowLocator(cell.product_id, one.sku, cell.place)
         for cell, one in written.items()
-        if writers[one.sku, cell.place] < 2 or not _has_left(one, known.get(cell.product_id))  # noqa: PLR2004
+        if writers[one.sku, cell.place] < 2  # noqa: PLR2004
+        or not (isinstance(one.acked, Removal) or is_retired(known.get(cell.product_id)))
     ]
 
 
@@ -41,10 +42,6 @@ def contradicted(
 def corrected(cells: SnapshotCells, found: Mapping[Cell, Figure | None]) -> dict[Cell, SnapshotCell]:
     """Give the cells with what stands in the target as the figure it acknowledged."""
     return {**cells, **{cell: cells[cell]._replace(acked=figure, sent=None) for cell, figure in found.items()}}
-
-
-def _has_left(remembered: SnapshotCell, known: SnapshotProduct | None) -> bool:
-    return isinstance(remembered.acked, Removal) or is_retired(known)
 
 
 def _confirms(acked: Figure, row: TargetRow | None) -> bool:

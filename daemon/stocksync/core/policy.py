@@ -12,6 +12,7 @@ from stocksync.core.model import Figure, Removal, SourceFigures, show
 
 _EXACT = Context(prec=10_000)
 """Python's 28 digits round a longer figure in silence, or raise."""
+_own_place = lru_cache(maxsize=4096)(str)  # one text for a location, not one for each of its cells
 
 
 class Negative(StrEnum):
@@ -126,11 +127,6 @@ class PolicyResult(NamedTuple):
     refused: str = ""
     """Why the figure cannot be written at all."""
     discrepancies: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=4096)  # one text for a location, not one for each of its cells
-def _own_place(location: int) -> str:
-    return str(location)
 
 
 def total_of(parts: SourceFigures) -> Decimal:

@@ -95,16 +95,17 @@ class MemoryState:
 
     async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
         now = self.clock.now()
-        kept = [lease for lease in held if self._is_ours(lease, now)]
+        rows = {lease: self.store.of(lease.account) for lease in held}
+        kept = [
+            lease
+            for lease, mine in rows.items()
+            if (mine.owner, mine.epoch) == (lease.owner, lease.epoch) and mine.expires_at > now
+        ]
         self.crash_points("before renew")
         for lease in kept:
-            self.store.of(lease.account).expires_at = now + ttl
+            rows[lease].expires_at = now + ttl
         self.crash_points("after renew")
         return kept
-
-    def _is_ours(self, lease: Lease, until: datetime) -> bool:
-        mine = self.store.of(lease.account)
-        return (mine.owner, mine.epoch) == (lease.owner, lease.epoch) and mine.expires_at > until
 
     async def confirm(self, lease: Lease, margin: timedelta) -> None:
         self._fenced(lease, margin)

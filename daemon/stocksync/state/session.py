@@ -120,9 +120,9 @@ def upsert(table: Table, dialect: str, assign: Assign) -> Insert:
 
 
 @cache
-def replacing(table: Table) -> Assign:
-    """Give assignments that replace all but the key."""
-    names = [column.name for column in table.columns if not column.primary_key]
+def replacing(table: Table, *chosen: str) -> Assign:
+    """Give assignments that replace all but the key, or the chosen columns alone."""
+    names = chosen or [column.name for column in table.columns if not column.primary_key]
     return lambda new: [(name, new[name]) for name in names]
 
 

@@ -142,16 +142,12 @@ async def _write_target_figures(connection: AsyncConnection, account: str, seen:
     each: Columns = {"acked": [figure_text(figure) for _, figure in corrected]}
     each["acked_at"] = [None if figure is None else now for _, figure in corrected]
     rows = cell_rows(account, [cell for cell, _ in corrected], each)
-    await upsert_rows(connection, cells, _as_seen, rows)
+    await upsert_rows(connection, cells, replacing(cells, "acked", "acked_at", "sent"), rows)
     adopted = sorted(seen.adopted.items(), key=itemgetter(0))
     figures: Columns = {"acked": [figure_text(figure) for _, (figure, _) in adopted]}
     figures["sku"] = [sku for _, (_, sku) in adopted]
     rows = cell_rows(account, [cell for cell, _ in adopted], figures, acked_at=now)
     await upsert_rows(connection, cells, _first_contact, rows)
-
-
-def _as_seen(new: Any) -> Assigned:  # noqa: ANN401
-    return [(name, new[name]) for name in ("acked", "acked_at", "sent")]
 
 
 def _first_contact(new: Any) -> Assigned:  # noqa: ANN401

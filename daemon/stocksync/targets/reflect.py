@@ -126,6 +126,8 @@ def _layout(
         raise ConfigurationError(chosen.problems)
     parts = [part for part in (match, other, place, quantity, updated_at, active) if part is not None]
     table = Table(found[0], MetaData(), *(part.column for part in parts), schema=found[1])
+    # Not WHERE false: what is never looked at is never found to be a view that cannot be locked.
+    trial = select(*table.columns).where(table.columns[0].is_(None)).with_for_update(key_share=True)
     return Layout(
         table=table,
         dialect=connection.dialect.name,
@@ -141,15 +143,9 @@ def _layout(
         notes=(),
         types=_types(reflected.values()),
         conditions=live_condition(connection, table, settings),
-        lockable=_is_lockable(connection, table),
+        lockable=connection.dialect.name != "sqlite" and not objection_to(connection, trial),
         yields=_yields(connection, found[0]),
     )
-
-
-def _is_lockable(connection: Connection, table: Table) -> bool:
-    # Not WHERE false: what is never looked at is never found to be a view that cannot be locked.
-    trial = select(*table.columns).where(table.columns[0].is_(None)).with_for_update(key_share=True)
-    return connection.dialect.name != "sqlite" and not objection_to(connection, trial)
 
 
 def _yields(connection: Connection, table: str) -> bool:
