@@ -168,6 +168,21 @@ async def insert_rows(
     await connection.execute(chosen, {**parameters({**rows.same, **rows.each}), **given})
 
 
+async def insert_and_update(
+    connection: AsyncConnection, statement: Insert, rows: Rows, then: Update, given: Mapping[str, Any] = NOTHING
+) -> None:
+    """Insert rows, and execute an update of another table, of which `given` are the parameters.
+
+    PostgreSQL takes both in one message.
+    """
+    if takes_arrays(connection) and len(rows):
+        first = _inserting(statement, tuple(rows.each), tuple(rows.same)).cte("first")
+        await connection.execute(then.add_cte(first), {**parameters({**rows.same, **rows.each}), **given})
+        return
+    await insert_rows(connection, statement, rows)
+    await connection.execute(then, given)
+
+
 @lru_cache(maxsize=64)  # as above
 def _inserting(statement: Insert, each: Sequence[str], same: Sequence[str]) -> Insert:
     columns = statement.table.c

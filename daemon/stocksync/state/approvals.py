@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, select
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,6 @@ from stocksync.state.types import database_now
 
 _SHOWN = 50
 """Decisions that are searched for those about one product."""
-_DECIDED = select(exists().where(decided_cells.c.account == bindparam("of")))
 
 
 async def hold(
@@ -98,10 +97,8 @@ async def decide(
 
 async def use_up(connection: AsyncConnection, account: str, applied: Sequence[Change]) -> None:
     """End what was decided about cells whose very figure is acknowledged now."""
-    if (await connection.execute(_DECIDED, {"of": account})).scalar():
-        await _end(
-            connection, decided_cells.c.account == account, [(*change.cell, show(change.after)) for change in applied]
-        )
+    cells = [(*change.cell, show(change.after)) for change in applied]
+    await _end(connection, decided_cells.c.account == account, cells)
 
 
 async def decisions_on(connection: AsyncConnection, account: str, product_id: int) -> list[HeldPlan]:

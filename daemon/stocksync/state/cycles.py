@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.drift import AuditReport
 from stocksync.core.report import CycleReport
 from stocksync.ports import Lease
+from stocksync.sqlrows import Rows, insert_and_update
 from stocksync.state import approvals, leases
 from stocksync.state.codec import report_of, report_text, spans_text, totals_of, totals_text
 from stocksync.state.schema import accounts, cycles, ledger
-from stocksync.state.session import Row, chunks, execute_together, replacing, select_each, upsert
+from stocksync.state.session import Row, chunks, replacing, select_each, upsert
 
 _TOTALS = 10
 _AT_ONCE = 100
@@ -50,8 +51,9 @@ async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fe
     if report.complete:
         values["last_complete"] = report.ended_at or fence.now
         values["weighed_at"] = fence.now
-    ended = upsert(cycles, connection.dialect.name, replacing(cycles)).values(_row(report))
-    await execute_together(connection, ended, _noted(report.account, **values))
+    ended = Rows({name: [value] for name, value in _row(report).items()})
+    statement = upsert(cycles, connection.dialect.name, replacing(cycles))
+    await insert_and_update(connection, statement, ended, _noted(report.account, **values))
 
 
 def last_attempt() -> ScalarSelect[datetime | None]:

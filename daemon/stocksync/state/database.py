@@ -83,15 +83,15 @@ NOTHING_KNOWN: Mapping[str, AccountStatus] = {}
 class JoinedTransaction:
     """The open transaction of a state that shares its database with the target."""
 
-    def __init__(self, connection: AsyncConnection, lease: Lease, now: datetime) -> None:
-        """Take a transaction whose lease was checked at `now`."""
+    def __init__(self, connection: AsyncConnection, lease: Lease, fence: Fenced) -> None:
+        """Take a transaction whose lease was checked."""
         self.connection = connection
         self._lease = lease
-        self._now = now
+        self._fence = fence
 
     async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
         """Record what was written, to be committed with it."""
-        await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
+        await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._fence)
 
 
 class Database:
@@ -253,7 +253,7 @@ class Database:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
 
         async def work(connection: AsyncConnection, fence: Fenced) -> None:
-            await ledger.acknowledge(connection, lease, cycle_id, written, fence.now)
+            await ledger.acknowledge(connection, lease, cycle_id, written, fence)
 
         await self._fenced(lease, work)
 
@@ -275,7 +275,7 @@ class Database:
             try:
                 async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
                     async with fenced(connection, lease) as fence:
-                        yield JoinedTransaction(connection, lease, fence.now)
+                        yield JoinedTransaction(connection, lease, fence)
                     ended = True
             except DBAPIError as error:
                 if fault_of(error) is Fault.CONFLICT:

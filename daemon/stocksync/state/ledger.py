@@ -27,10 +27,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, figure_of, show
 from stocksync.ports import BatchResult, FiguresRead, Lease, LedgerRow, SnapshotUpdate
-from stocksync.sqlrows import Columns, Rows, insert_rows
+from stocksync.sqlrows import Columns, Rows, insert_and_update
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle
+from stocksync.state.leases import Fenced
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
 from stocksync.state.session import Assign, Assigned, execute_by_key, upsert_rows
 from stocksync.state.snapshot_update import NEVER_READ, cell_rows, latest_credible, newer_wins
@@ -80,9 +81,10 @@ def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRea
 
 
 async def acknowledge(
-    connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, now: datetime
+    connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, fence: Fenced
 ) -> None:
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
+    now = fence.now
     await unsettle(connection, lease.account, {change.product_id for change in written.applied})
     if written.applied:
         applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
@@ -94,9 +96,11 @@ async def acknowledge(
         }
         rows = cell_rows(lease.account, applied, each, acked_at=now)
         await upsert_rows(connection, cells, _acked, rows)
-        await insert_rows(connection, _INTO_LEDGER, _entries(lease, cycle_id, written, now))
-        await approvals.use_up(connection, lease.account, written.applied)
-        await connection.execute(_PUSHED, {"of": lease.account, "pushed_at": now})
+        pushed = {"of": lease.account, "pushed_at": now}
+        entries = _entries(lease, cycle_id, written, now)
+        await insert_and_update(connection, _INTO_LEDGER, entries, _PUSHED, pushed)
+        if fence.row.decided:
+            await approvals.use_up(connection, lease.account, written.applied)
     # Of what was not written only the very intent that was tried is closed: a newer one has not been tried yet.
     rest = chain(written.skipped, (change for change, _ in written.ambiguous))
     tried = [(change.product_id, change.place, show(change.after)) for change in rest]

@@ -137,15 +137,6 @@ async def upsert_rows(
         await insert_rows(connection, upsert(table, connection.dialect.name, assign), rows, given)
 
 
-async def execute_together(connection: AsyncConnection, first: Insert, then: Update) -> None:
-    """Execute two statements on different tables; PostgreSQL takes them in one message."""
-    if takes_arrays(connection):
-        await connection.execute(then.add_cte(first.cte("first")))
-        return
-    await connection.execute(first)
-    await connection.execute(then)
-
-
 async def execute_by_key(
     connection: AsyncConnection, statement: Update | Delete, columns: Sequence[Column[Any]], keys: Sequence[Key]
 ) -> None:
