@@ -6,6 +6,7 @@ import signal
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ LAST_SAID = (
 )
 POLLS = "SELECT account, ended_at FROM stocksync_cycles WHERE complete ORDER BY account, ended_at"
 MICROSECONDS = 1_000_000
+_LASTING = ThreadPoolExecutor(1)
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class Chaos:
         began = time.time()
         await asyncio.to_thread(stop)
         await asyncio.sleep(length)
-        await asyncio.to_thread(start)
+        # Not by a thread of this loop's: the kernel ends a server with the thread that has started it.
+        await asyncio.get_running_loop().run_in_executor(_LASTING, start)
         self.outages.append((began, time.time()))
 
     async def _trade(self, dice: random.Random) -> None:
