@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import TargetRow
-from stocksync.sqlrows import takes_arrays
+from stocksync.sqlrows import execute_each, takes_arrays
 from stocksync.targets import dialects
 from stocksync.targets.batch import Batch, BatchStatements, Row, RowChange, RowsThere, chunks
 from stocksync.targets.bulk import insert_at_once, update_at_once
@@ -103,12 +103,13 @@ async def execute(connection: AsyncConnection, layout: Layout, work: BatchStatem
         values = _values(layout, fields)
         if not await update_at_once(connection, layout, values, rows):
             statement = _refusing(update(layout.table), layout).where(*_exactly(layout)).values(values)
-            await connection.execute(statement, rows)
+            await execute_each(connection, statement, rows)
     for fields, rows in work.inserts.items():
         if not await insert_at_once(connection, layout, rows):
-            await connection.execute(_refusing(insert(layout.table), layout).values(_values(layout, fields)), rows)
+            into = _refusing(insert(layout.table), layout).values(_values(layout, fields))
+            await execute_each(connection, into, rows)
     if work.deletes:
-        await connection.execute(delete(layout.table).where(*_exactly(layout)), work.deletes)
+        await execute_each(connection, delete(layout.table).where(*_exactly(layout)), work.deletes)
 
 
 def _refusing(statement: Statement, layout: Layout) -> Statement:
