@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
+    CursorResult,
     Dialect,
     Enum,
     Executable,
@@ -42,8 +43,8 @@ Columns = dict[str, Sequence[Any]]
 NOTHING: Mapping[str, Any] = {}
 _BETWEEN = "\x1f"
 """What stands between values for a moment: ASCII's own separator, which no text of a shop holds."""
-_AT_ONCE = 500
-"""Rows that are dictionaries, which take a hundredth of a second to be prepared."""
+_AT_ONCE = 1000
+"""Rows that are dictionaries, which take some hundredths of a second to be prepared."""
 _GIVEN = "given_"
 """Before the name of a parameter: SQLAlchemy keeps the columns' own names for itself."""
 
@@ -157,34 +158,44 @@ def _unnested(types: tuple[tuple[str, TypeEngine[Any]], ...]) -> FromClause:
 
 
 async def insert_rows(
-    connection: AsyncConnection, statement: Insert, rows: Rows, given: Mapping[str, Any] = NOTHING
+    connection: AsyncConnection,
+    statement: Insert,
+    rows: Rows,
+    given: Mapping[str, Any] = NOTHING,
+    *,
+    comes_again: bool = True,
 ) -> None:
     """Insert rows by one statement, in the order given; with no rows, not at all.
 
-    `given` are values for parameters that the statement has beside its columns.
+    `given` are values for parameters that the statement has beside its columns. One that does not come again, as the
+    same object, is not kept.
     """
     if not len(rows):
         return
     if not takes_arrays(connection):
         await execute_each(connection, statement, ({**row, **given} for row in rows))
         return
-    chosen = _inserting(statement, tuple(rows.each), tuple(rows.same))
+    describe = _inserting if comes_again else _inserting.__wrapped__
+    chosen = describe(statement, tuple(rows.each), tuple(rows.same))
     await connection.execute(chosen, {**parameters({**rows.same, **rows.each}), **given})
 
 
 async def insert_and_update(
-    connection: AsyncConnection, statement: Insert, rows: Rows, then: Update, given: Mapping[str, Any] = NOTHING
-) -> None:
-    """Insert rows, and execute an update of another table, of which `given` are the parameters.
+    connection: AsyncConnection,
+    statement: Insert,
+    rows: Rows,
+    then: Update,
+    given: Mapping[str, Any] = NOTHING,
+) -> CursorResult[Any]:
+    """Insert rows, and execute an update of another table, of which `given` are the parameters; give its result.
 
     PostgreSQL takes both in one message.
     """
     if takes_arrays(connection) and len(rows):
         first = _inserting(statement, tuple(rows.each), tuple(rows.same)).cte("first")
-        await connection.execute(then.add_cte(first), {**parameters({**rows.same, **rows.each}), **given})
-        return
+        return await connection.execute(then.add_cte(first), {**parameters({**rows.same, **rows.each}), **given})
     await insert_rows(connection, statement, rows)
-    await connection.execute(then, given)
+    return await connection.execute(then, given)
 
 
 async def execute_each(connection: AsyncConnection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -211,7 +222,8 @@ async def update_rows(
     """
     if not len(rows):
         return
-    how = "arrays" if takes_arrays(connection) else "json" if takes_json(connection) else "each"
+    plain = all(isinstance(table.c[name].type, Integer | LargeBinary) for name in rows.each)  # what JSON can bear
+    how = "arrays" if takes_arrays(connection) else "json" if plain and takes_json(connection) else "each"
     statement, same = _updating(table, how, tuple(rows.each), tuple(keys), tuple(among)), parameters(among)
     if how == "arrays":
         await connection.execute(statement, parameters(rows.each) | same)
@@ -226,10 +238,8 @@ def _updating(table: Table, how: str, each: Sequence[str], keys: Sequence[str], 
     columns, sets = table.c, [name for name in each if name not in keys]
     mine = [columns[name] == bindparam(_GIVEN + name, type_=columns[name].type) for name in among]
     if how == "json":
-        whole, binary = (
-            {name for name in each if isinstance(columns[name].type, kind)} for kind in (Integer, LargeBinary)
-        )
-        read = json_rows({name: "BIGINT" if name in whole else "LONGTEXT CHARACTER SET utf8mb4" for name in each})
+        binary = {name for name in each if isinstance(columns[name].type, LargeBinary)}
+        read = json_rows({name: "LONGTEXT CHARACTER SET ascii" if name in binary else "BIGINT" for name in each})
         join = StraightJoin(read, table, and_(*(columns[name] == read.c[name] for name in keys)))
         values = {columns[name]: func.unhex(read.c[name]) if name in binary else read.c[name] for name in sets}
         return update(join).where(*mine).values(values)

@@ -1,9 +1,11 @@
 """Whose an account is, and which rows it writes: what decides who shares a budget, a lock or a table."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
+
+from sqlalchemy.engine import URL
 
 from stocksync.config.account import AccountConfig, TargetConfig
 from stocksync.config.conditions import condition_of
@@ -38,8 +40,8 @@ def _credential(account: AccountConfig) -> tuple[str, ...]:
 def same_table(accounts: Iterable[AccountConfig]) -> dict[str, list[AccountConfig]]:
     """Give for each account those that write to its table, itself included."""
     writers: dict[tuple[str, ...], list[AccountConfig]] = {}
-    for one in accounts:
-        writers.setdefault(table_of(one.target), []).append(one)
+    for one, table in _tables_of(accounts):
+        writers.setdefault(table, []).append(one)
     return {one.name: together for together in writers.values() for one in together}
 
 
@@ -48,13 +50,23 @@ def sync_groups(accounts: Sequence[AccountConfig]) -> dict[str, tuple[str, ...]]
     tenants = tenants_of(accounts)
     groups: dict[str, set[str]] = {}
     seen: dict[tuple[str, ...], str] = {}
-    for one in accounts:
+    for one, table in _tables_of(accounts):
         groups[one.name] = {one.name}
-        for shared in (("tenant", tenants[one.name]), ("table", *table_of(one.target))):
+        for shared in (("tenant", tenants[one.name]), ("table", *table)):
             known = groups[seen.setdefault(shared, one.name)]
             joined = groups[one.name] | known
             groups |= dict.fromkeys(joined, joined)
     return {name: tuple(sorted(group)) for name, group in groups.items()}
+
+
+def _tables_of(accounts: Iterable[AccountConfig]) -> Iterator[tuple[AccountConfig, tuple[str, ...]]]:
+    # Hundreds of accounts lead to few databases: an address is taken apart once.
+    parsed: dict[str, URL] = {}
+    for one in accounts:
+        url = one.target.dsn()
+        if url not in parsed:
+            parsed[url] = parse(url, "url")
+        yield one, _table_at(one.target, parsed[url])
 
 
 def table_of(target: TargetConfig) -> tuple[str, ...]:
@@ -64,7 +76,10 @@ def table_of(target: TargetConfig) -> tuple[str, ...]:
         ConfigurationError: no URL stands where it should, or none that can be used.
 
     """
-    url = parse(target.dsn(), "url")
+    return _table_at(target, parse(target.dsn(), "url"))
+
+
+def _table_at(target: TargetConfig, url: URL) -> tuple[str, ...]:
     backend = "mysql" if url.get_backend_name() == "mariadb" else url.get_backend_name()
     host = (url.host or str(url.query.get("host", url.query.get("unix_socket", "")))).lower().rstrip(".")
     database = url.database or ""

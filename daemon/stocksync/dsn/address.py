@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
 from sqlalchemy import make_url
@@ -127,7 +126,6 @@ def _sqlite(rest: str) -> URL:
     return parsed
 
 
-@lru_cache(maxsize=256)  # hundreds of accounts lead to few servers, and ask for their parts several times
 def _server(backend: str, rest: str) -> URL:
     address = _completed(split(rest))
     problems = options_of(backend, address.query).problems

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, select
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,8 @@ from stocksync.state.types import database_now
 
 _SHOWN = 50
 """Decisions that are searched for those about one product."""
+DECIDED = exists().where(decided_cells.c.account == bindparam("of"))
+"""Whether anything of an account is decided and not done."""
 
 
 async def hold(
@@ -93,6 +95,11 @@ async def decide(
     decided = replace(found, decision=decision, decided_by=by, decided_at=at)
     await _record(connection, decided)
     return decided
+
+
+async def any_decided(connection: AsyncConnection, account: str) -> bool:
+    """Tell whether anything of an account is decided and not done."""
+    return bool((await connection.execute(select(DECIDED), {"of": account})).scalar())
 
 
 async def use_up(connection: AsyncConnection, account: str, applied: Sequence[Change]) -> None:

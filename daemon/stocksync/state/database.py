@@ -83,15 +83,15 @@ NOTHING_KNOWN: Mapping[str, AccountStatus] = {}
 class JoinedTransaction:
     """The open transaction of a state that shares its database with the target."""
 
-    def __init__(self, connection: AsyncConnection, lease: Lease, fence: Fenced) -> None:
-        """Take a transaction whose lease was checked."""
+    def __init__(self, connection: AsyncConnection, lease: Lease, now: datetime) -> None:
+        """Take a transaction whose lease was checked at `now`."""
         self.connection = connection
         self._lease = lease
-        self._fence = fence
+        self._now = now
 
     async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
         """Record what was written, to be committed with it."""
-        await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._fence)
+        await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
 
 
 class Database:
@@ -110,6 +110,8 @@ class Database:
         """
         self.engine = session.engine
         self._session = session
+        # That a cycle begins waits for no row on PostgreSQL.
+        self._attempts = Session(session.engine, session.patience, bounded=True)
         self._brief = brief or session
         self._budgets = budget or session
         self._keep = keep_ledger
@@ -214,7 +216,7 @@ class Database:
 
     async def begin(self, lease: Lease, report: CycleReport) -> None:
         """Record that a cycle is attempted."""
-        if not await self._session.write_one(lambda connection: cycles.begin(connection, lease, report), waits=False):
+        if not await self._attempts.write_one(lambda connection: cycles.begin(connection, lease, report)):
             await self.confirm(lease, timedelta(0))
             raise LeaseLost(f"account {lease.account}: the lease was lost while a cycle began")
 
@@ -253,7 +255,7 @@ class Database:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
 
         async def work(connection: AsyncConnection, fence: Fenced) -> None:
-            await ledger.acknowledge(connection, lease, cycle_id, written, fence)
+            await ledger.acknowledge(connection, lease, cycle_id, written, fence.now)
 
         await self._fenced(lease, work)
 
@@ -275,7 +277,7 @@ class Database:
             try:
                 async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
                     async with fenced(connection, lease) as fence:
-                        yield JoinedTransaction(connection, lease, fence)
+                        yield JoinedTransaction(connection, lease, fence.now)
                     ended = True
             except DBAPIError as error:
                 if fault_of(error) is Fault.CONFLICT:

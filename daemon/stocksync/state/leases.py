@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,15 +15,14 @@ from stocksync.errors import LeaseLost
 from stocksync.frozen_sessions import end_frozen_sessions
 from stocksync.ports import Lease, LeaseHolder
 from stocksync.state.lock_limits import lock, now
-from stocksync.state.schema import accounts, decided_cells
+from stocksync.state.schema import accounts
 from stocksync.state.session import chunks
 from stocksync.state.types import database_now, instant
 
 _NEVER = instant(0)
 
 _LEASE = select(
-    *(accounts.c[name] for name in ("owner", "epoch", "expires_at", "failures", "unauthorized_since", "recent_totals")),
-    exists().where(decided_cells.c.account == bindparam("of")).label("decided"),
+    *(accounts.c[name] for name in ("owner", "epoch", "expires_at", "failures", "unauthorized_since", "recent_totals"))
 ).where(accounts.c.account == bindparam("of"))
 _SIGNED = (
     accounts.c.account == bindparam("of"),
@@ -43,7 +42,7 @@ class Fenced(NamedTuple):
     now: datetime
     """The database's time, after the row was locked."""
     row: LeaseRow
-    """The account as it stands: whose the lease is, what a cycle's end adds to, and whether a person has decided."""
+    """The account as it stands: whose the lease is, and what a cycle's end adds to."""
 
 
 async def fence(connection: AsyncConnection, lease: Lease) -> Fenced:

@@ -31,7 +31,6 @@ from stocksync.sqlrows import Columns, Rows, insert_and_update
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle
-from stocksync.state.leases import Fenced
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
 from stocksync.state.session import Assign, Assigned, execute_by_key, upsert_rows
 from stocksync.state.snapshot_update import NEVER_READ, cell_rows, latest_credible, newer_wins
@@ -81,10 +80,9 @@ def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRea
 
 
 async def acknowledge(
-    connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, fence: Fenced
+    connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, now: datetime
 ) -> None:
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
-    now = fence.now
     await unsettle(connection, lease.account, {change.product_id for change in written.applied})
     if written.applied:
         applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
@@ -98,8 +96,10 @@ async def acknowledge(
         await upsert_rows(connection, cells, _acked, rows)
         pushed = {"of": lease.account, "pushed_at": now}
         entries = _entries(lease, cycle_id, written, now)
-        await insert_and_update(connection, _INTO_LEDGER, entries, _PUSHED, pushed)
-        if fence.row.decided:
+        told = connection.dialect.update_returning
+        then = _PUSHED.returning(approvals.DECIDED) if told else _PUSHED
+        result = await insert_and_update(connection, _INTO_LEDGER, entries, then, pushed)
+        if result.scalar_one() if told else await approvals.any_decided(connection, lease.account):
             await approvals.use_up(connection, lease.account, written.applied)
     # Of what was not written only the very intent that was tried is closed: a newer one has not been tried yet.
     rest = chain(written.skipped, (change for change, _ in written.ambiguous))

@@ -44,7 +44,8 @@ class Session:
     def __init__(self, engine: AsyncEngine, patience: float = PATIENCE_SECONDS, *, bounded: bool = False) -> None:
         """Take an engine; `patience` is the seconds after which a silent database counts as away.
 
-        `bounded`: the server itself ends a statement that waits, so that none which was given up is done much later.
+        `bounded`: the server itself ends a statement that waits, or none does, so that none which was given up is done
+        much later.
         """
         self.engine = engine
         self.patience = patience
@@ -54,12 +55,9 @@ class Session:
         """Run `work`, which only reads."""
         return await self._run(by_statement if self.engine.dialect.name == "postgresql" else reading, work)
 
-    async def write_one(self, work: InTransaction[T], *, waits: bool = True) -> T:
-        """Run `work`, a single statement that writes; it may run more than once.
-
-        `waits`: for rows that another may have locked. On MariaDB each statement may.
-        """
-        alone = (self._bounded or not waits) and self.engine.dialect.name == "postgresql"
+    async def write_one(self, work: InTransaction[T]) -> T:
+        """Run `work`, a single statement that writes; it may run more than once."""
+        alone = self._bounded and self.engine.dialect.name == "postgresql"
         return await (self._run(by_statement, _limited(work)) if alone else self.write(_limited(work)))
 
     async def write(self, work: InTransaction[T]) -> T:

@@ -44,5 +44,5 @@ async def insert_at_once(connection: AsyncConnection, layout: Layout, rows: Sequ
     columns = {field: column.key for field, column in layout.fields if field in rows[0]}
     each: Columns = {key: [row[field] for row in rows] for field, key in columns.items() if field not in _IN_COMMON}
     same = {key: rows[0][field] for field, key in columns.items() if field in _IN_COMMON}
-    await insert_rows(connection, insert(layout.table), Rows(each, same))
+    await insert_rows(connection, insert(layout.table), Rows(each, same), comes_again=False)
     return True
