@@ -40,7 +40,8 @@ def open_engine(
 
     `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
     read the file could no longer do so. `pinned`: a SQLite file that is replaced by another is not followed to.
-    `longest`: after so many seconds PostgreSQL ends a statement, where no pooler stands before it; 0 for never.
+    `longest`: after so many seconds PostgreSQL ends a statement, and a transaction that idles, where no pooler stands
+    before it; 0 for never.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -159,6 +160,8 @@ def _prepare_postgresql(longest: int, connection: Any, record: Any) -> None:  # 
         connection._prepared_statement_name_func = lambda: f"stocksync_{next(names)}"  # noqa: SLF001
         if longest:
             cursor.execute(f"SET statement_timeout = '{longest}s'")
+            # Who is frozen between two statements keeps what it has locked no longer than its statements may take.
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{longest}s'")
     cursor.close()
     connection.commit()
 

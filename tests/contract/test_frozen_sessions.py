@@ -76,6 +76,19 @@ async def test_a_writer_frozen_before_it_executes_a_statement_that_it_has_prepar
     assert (await two.status(["main"]))[0].consecutive_failures == 0
 
 
+async def test_a_writer_frozen_in_the_middle_of_a_renewal_cannot_keep_the_account(
+    postgresql_state_url: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
+    one, two = await opened(postgresql_state_url), await opened(postgresql_state_url)
+    await claim(one, "main", "one", timedelta(seconds=0.2))
+    async with one._brief.engine.connect() as renewing:
+        await renewing.execute(text("SELECT 1 FROM stocksync_accounts FOR UPDATE"))
+        await asyncio.sleep(1.5)
+        assert await claim(two, "main", "two", timedelta(minutes=5)) == Lease("main", "two", 2)
+        await renewing.invalidate()
+
+
 async def test_what_waited_for_another_account_s_frozen_process_works_at_the_next_try(
     postgresql_state_url: str, opened: Opener, frozen: Freeze, monkeypatch: pytest.MonkeyPatch
 ) -> None:
