@@ -7,9 +7,9 @@
 PostgreSQL for state and targets (one database, a table for each account), a simulator in a process of its own, 1,000
 products in 2 locations for each account, about 1 % of the cells changed between two polls. Cold: the first cycles of
 all accounts. Warm: the same state under a new process, for so many intervals, from its first cycles on, which compare
-every row. Steady: the same process after that. With `--lookups` a process of its own has
-one product after another read now, of all accounts in turn, and asks the API itself for the same each time; `--slow`
-makes every answer of the API so many seconds late, as a real one's is.
+every row. Steady: the same process after that. With `--lookups` a process of its own has one product after another read
+now, of all accounts in turn, and asks the API itself for the same each time; `--slow` makes every answer of the API so
+many seconds late, as a real one's is.
 """
 
 import argparse

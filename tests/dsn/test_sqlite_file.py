@@ -62,6 +62,14 @@ def test_to_look_at_a_file_leaves_the_locks_of_who_uses_it(tmp_path, journal):
         assert another_program(file, WRITES) == "database is locked"
 
 
+def _told_to_another_user(file: Path) -> str | None:
+    os.seteuid(65534)
+    try:
+        return obstacle(file)
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
 @pytest.mark.parametrize("barred", ["folder", "file"])
 def test_what_may_not_be_written_names_its_owner_and_who_we_are(barred):
@@ -70,11 +78,7 @@ def test_what_may_not_be_written_names_its_owner_and_who_we_are(barred):
         file = folder / "state.db"
         file.touch(mode=0o644)
         folder.chmod(0o777 if barred == "file" else 0o755)
-        os.seteuid(65534)
-        try:
-            words = obstacle(file)
-        finally:
-            os.seteuid(0)
+        words = _told_to_another_user(file)
     assert words is not None
     assert words.startswith(f"the {barred} {folder if barred == 'folder' else file} may not be written by user ")
     assert "root" in words
@@ -84,11 +88,7 @@ def test_what_may_not_be_written_names_its_owner_and_who_we_are(barred):
 def test_a_folder_that_may_not_be_looked_into_is_said_so():
     with TemporaryDirectory() as name:  # of mode 0700
         file = Path(name) / "state.db"
-        os.seteuid(65534)
-        try:
-            words = obstacle(file)
-        finally:
-            os.seteuid(0)
+        words = _told_to_another_user(file)
     assert words is not None
     assert words.endswith(f" may not look for {file}: run as the owner of its folder")
 

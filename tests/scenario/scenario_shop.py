@@ -1,6 +1,6 @@
 """A shop to watch: a simulated Qoyod, the real composition root, real databases, and what stands in the target."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -178,21 +178,27 @@ class Shop:
     @contextmanager
     def counting(self) -> Any:
         """Count the statements that the driver of the target is given, as (all, writes)."""
-        statements: list[str] = []
-
-        def heard(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            statements.append(statement)
-
-        engine = self.account.target._engine.sync_engine
-        event.listen(engine, "before_cursor_execute", heard)
-        try:
+        with sent_over(self.account.target._engine) as statements:
             yield Statements(statements)
-        finally:
-            event.remove(engine, "before_cursor_execute", heard)
 
     def asked(self, path: str = "") -> list[str]:
         """Give the paths that Qoyod was asked for, those that contain `path`."""
         return [entry.path for entry in self.simulator.requests if path in entry.path]
+
+
+@contextmanager
+def sent_over(engine: Any) -> Iterator[list[str]]:
+    """Give the statements that the driver of a database is given."""
+    statements: list[str] = []
+
+    def heard(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", heard)
+    try:
+        yield statements
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", heard)
 
 
 @dataclass

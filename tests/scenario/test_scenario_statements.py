@@ -1,20 +1,11 @@
 """How often a cycle asks a PostgreSQL: with many accounts that is most of what a poll costs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from scenario_shop import sent_over
 
 from stocksync.state.migrate import migrate
-
-
-@contextmanager
-def _counted(engine: Any) -> Iterator[list[str]]:
-    sent: list[str] = []
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
-    yield sent
 
 
 @pytest.mark.parametrize(
@@ -30,8 +21,8 @@ async def test_a_cycle_asks_state_and_target_as_seldom_as_it_can(
     await shop.cycles(3)  # the first makes the table, and the second reads all of it once more
     for product in range(1, changed + 1):
         shop.catalogue.stock_take(product, 1, 77)
-    with _counted(shop.runtime.state.engine) as state_asked, _counted(shop.account.target._engine) as target_asked:
+    with sent_over(shop.runtime.state.engine) as state_asked, shop.counting() as target_asked:
         report = await shop.cycle()
     assert report.counts.applied == changed
     assert len(state_asked) <= asked[0], state_asked
-    assert len(target_asked) <= asked[1], target_asked
+    assert len(target_asked.every) <= asked[1], target_asked.every

@@ -78,9 +78,9 @@ async def load_cells(
 
 async def load_page(connection: AsyncConnection, account: str, known: dict[Cell, SnapshotCell]) -> bool:
     """Load the cells that come after those that are `known`, and add them; give whether there may be more."""
-    query = select(*_REMEMBERED).where(cells.c.account == account).order_by(cells.c.product_id, cells.c.place)
     last = next(reversed(known), None)
-    rows = (await connection.execute(_behind(query, last).limit(_PAGE))).all()
+    query = _behind(_CELLS.order_by(cells.c.product_id, cells.c.place), last).limit(_PAGE)
+    rows = (await connection.execute(query, {"of": account})).all()
     await _remember(rows, known)
     return len(rows) == _PAGE
 
