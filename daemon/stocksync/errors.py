@@ -32,6 +32,10 @@ class ConfigurationError(StocksyncError):
         super().__init__("\n".join(self.problems))
 
 
+class AddressTaken(ConfigurationError):
+    """Another process listens where this one was to."""
+
+
 class DriverMissing(ConfigurationError):
     """The Python package that speaks to this kind of database is not installed."""
 

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 
 import pytest
@@ -33,8 +34,8 @@ async def test_the_demo_ends_cleanly_on_an_interrupt(tmp_path):
     )
     assert process.stdout is not None
     async with asyncio.timeout(40):
-        while b"insert" not in await process.stdout.readline():
-            pass
+        while b"insert" not in (line := await process.stdout.readline()):
+            assert line, "the demo ended before its first cycle"
         process.send_signal(signal.SIGINT)
         rest = await process.stdout.read()
     assert await process.wait() == 0
@@ -42,19 +43,31 @@ async def test_the_demo_ends_cleanly_on_an_interrupt(tmp_path):
     assert "next: stocksync init" in rest.decode()
 
 
+async def test_the_demo_finds_itself_another_port_where_its_own_is_taken(command):
+    # Not only where it is taken before it starts: two demos that start at the same moment both find the port free.
+    with socket.socket() as other:
+        with suppress(OSError):
+            other.bind(("127.0.0.1", 9464))
+            other.listen()
+        ended = await command("demo", "--seconds", "2", "--products", "20", "--trade", "0")
+    assert ended.code == 0, ended.out + ended.err
+    assert "http://127.0.0.1:" in ended.out
+    assert "http://127.0.0.1:9464" not in ended.out
+
+
 def test_a_second_demo_in_the_same_directory_leaves_the_first_ones_files_alone(tmp_path):
-    prepare(tmp_path, "http://127.0.0.1:1/2.0", "key")
+    prepare(tmp_path, "http://127.0.0.1:1/2.0", "key", 0)
     (tmp_path / "state.db").write_bytes(b"of the first")
     first = LockFile(tmp_path / "state.db.lock")
     first.acquire()
     with pytest.raises(StateInUse):
-        prepare(tmp_path, "http://127.0.0.1:1/2.0", "key")
+        prepare(tmp_path, "http://127.0.0.1:1/2.0", "key", 0)
     assert (tmp_path / "state.db").read_bytes() == b"of the first"
     first.release()
 
 
 async def test_every_kind_of_difference_is_found(tmp_path):
-    config = prepare(tmp_path, "http://127.0.0.1:1/2.0", "key")
+    config = prepare(tmp_path, "http://127.0.0.1:1/2.0", "key", 0)
     with closing(sqlite3.connect(tmp_path / "target.db")) as target, target:
         target.execute("CREATE TABLE stock_levels (product_id, location_id, quantity)")
         target.executemany("INSERT INTO stock_levels VALUES (?, ?, ?)", [(1, "3", 1.5), (2, "3", -4)])

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +12,12 @@ import typer
 from rich.text import Text
 
 from stocksync import app
-from stocksync.cli.demonstration import ACCOUNT, SeenCycles, differences, panel, prepare, summary
+from stocksync.cli.demonstration import ACCOUNT, SeenCycles, differences, panel, ports, prepare, summary
 from stocksync.cli.program import Debug, wait_for
 from stocksync.cli.terminal import out
 from stocksync.config import Config
 from stocksync.core.report import CycleReport
+from stocksync.errors import AddressTaken
 from stocksync.observe.logs import configure
 from stocksync.simulator import API_KEY
 
@@ -71,15 +72,32 @@ async def _show(wish: _Wish) -> bool:
     simulator = Simulator(catalogue, seed=wish.seed)
     simulator.renderer.warm()
     async with simulator:
-        config = prepare(wish.directory, simulator.url, API_KEY)
-        out.print(panel(config, wish.directory, simulator))
-        return await _daemon(config, simulator, wish)
+        return await _run(simulator, wish)
 
 
-async def _daemon(config: Config, simulator: "Simulator", wish: _Wish) -> bool:
+@asynccontextmanager
+async def _daemon(simulator: "Simulator", wish: _Wish) -> AsyncIterator[tuple[Config, app.Service]]:
+    # Whether a port is free is known only when it is listened on: another demo may start at the same moment.
+    taken: AddressTaken | None = None
+    async with AsyncExitStack() as stack:
+        for port in ports():
+            config = prepare(wish.directory, simulator.url, API_KEY, port)
+            try:
+                service = await stack.enter_async_context(app.service(config))
+            except AddressTaken as error:
+                taken = error
+                continue
+            yield config, service
+            return
+    assert taken is not None  # noqa: S101  for the type checker: there are ports
+    raise taken
+
+
+async def _run(simulator: "Simulator", wish: _Wish) -> bool:
     seen = SeenCycles()
-    simulator.start_trade(wish.trade)
-    async with app.service(config) as service:
+    async with _daemon(simulator, wish) as (config, service):
+        out.print(panel(config, wish.directory, simulator))
+        simulator.start_trade(wish.trade)
         watching = asyncio.create_task(_watch(config, seen))
         with _interrupted() as stop:
             ended = asyncio.create_task(service.stopped())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stocksync.simulator.server import Simulator
 
 ACCOUNT = "demo"
-_PORT = 9464
+_PORT, _OTHER_PORTS = 9464, 5
 _EXAMPLES = 5
 _FILES = tuple(f"{name}.db{ending}" for name in ("state", "target") for ending in ("", "-wal", "-shm"))
 
@@ -88,7 +88,17 @@ class SeenCycles:
         return sum(report.counts.applied for report in self.reports.values())
 
 
-def prepare(directory: Path, base_url: str, key: str) -> Config:
+def ports() -> Iterator[int]:
+    """Give the ports to listen on, best first; another process may take each before it is listened on."""
+    yield _PORT
+    for _ in range(_OTHER_PORTS):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        yield port
+
+
+def prepare(directory: Path, base_url: str, key: str, port: int) -> Config:
     """Write the demo's files anew and give its configuration.
 
     Raises:
@@ -106,7 +116,7 @@ def prepare(directory: Path, base_url: str, key: str) -> Config:
         lock.release()
     (directory / "key").touch(mode=0o600)
     (directory / "key").write_text(key, encoding="utf-8")
-    text = _TOML.format(directory=directory.as_posix(), port=_free_port(), account=ACCOUNT, base_url=base_url)
+    text = _TOML.format(directory=directory.as_posix(), port=port, account=ACCOUNT, base_url=base_url)
     file = directory / "config.toml"
     file.write_text(text, encoding="utf-8")
     return load(file, {})
@@ -163,14 +173,3 @@ def summary(seen: SeenCycles, found: Sequence[str] | None, cells: int) -> Render
         return Group(done, same, after)
     shown = (Text(f"  {line}", style=BAD) for line in found[:_EXAMPLES])
     return Group(done, Text(f"{FAILS} {count(len(found))} of {count(cells)} cells differ", style=f"bold {BAD}"), *shown)
-
-
-def _free_port() -> int:
-    for port in (_PORT, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    return _PORT

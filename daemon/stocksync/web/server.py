@@ -1,6 +1,7 @@
 """The HTTP server: metrics, health, status and look-ups. It writes nothing itself; a look-up may push."""
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +19,7 @@ from stocksync.core.answers import Health, Waiting
 from stocksync.core.health import Watched
 from stocksync.core.model import whole_number
 from stocksync.core.status import AccountStatus
-from stocksync.errors import ConfigurationError, NotFound, StateError
+from stocksync.errors import AddressTaken, ConfigurationError, NotFound, StateError
 from stocksync.web import page, waiting
 from stocksync.web.access import OPEN_PATHS, Access, Token, answer, problem
 from stocksync.web.connections import Connections, listen, most_connections
@@ -238,6 +239,7 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
     """Serve until the block ends; gives the address listened on (port 0 takes a free one).
 
     Raises:
+        AddressTaken: another process listens there.
         ConfigurationError: the address cannot be listened on.
 
     """
@@ -254,7 +256,8 @@ async def serve(site: Web, host: str, port: int) -> AsyncIterator[tuple[str, int
             listening = await listen(host, port)
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
-            raise ConfigurationError(
+            kind = AddressTaken if error.errno == errno.EADDRINUSE else ConfigurationError
+            raise kind(
                 f"http.listen: cannot listen on {host}:{port}: {reason}; choose another, or end what listens there"
             ) from error
         assert runner.server is not None  # noqa: S101  for the type checker: it was set up
