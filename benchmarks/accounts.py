@@ -14,6 +14,7 @@ many seconds late, as a real one's is.
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import re
@@ -253,6 +254,7 @@ def measure(spans: dict[str, float], config: Config, options: argparse.Namespace
         wrapper_class=structlog.make_filtering_bound_logger(20),
     )
     event.listen(Engine, "before_cursor_execute", heard.executed)
+    gc.freeze()  # as the command does with what it has imported
     asyncio.run(phase(config, options, heard, spans))
 
 

@@ -58,6 +58,10 @@ class Rows:
     same: Mapping[str, Any] = field(default_factory=dict)
     """What all rows have in common: it is sent once."""
 
+    def with_same(self, **same: object) -> "Rows":
+        """Give these rows with more that all of them have in common."""
+        return Rows(self.each, {**self.same, **same})
+
     def __len__(self) -> int:
         """Count the rows."""
         return len(next(iter(self.each.values())))

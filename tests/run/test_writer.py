@@ -313,7 +313,8 @@ def test_a_state_that_goes_away_in_mid_flow_ends_the_push_and_what_was_written_s
             await on.writer.push(changes(*range(1, 31)))
         assert set(on.rows()) == {*range(1, 11)}, "the batch under way is finished"
         assert ids(on.pushed.applied) == [1, 2]
-        assert await on.intents() == {*range(3, 11)}
+        # The batch that follows was intended beside the acknowledgement: it is written again like the others.
+        assert await on.intents() == {*range(3, 19)}
 
     bench(work)
 

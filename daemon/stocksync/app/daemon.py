@@ -145,7 +145,10 @@ async def _working(
         if reload is not None:
 
             async def follow(config: Config) -> None:
-                accounts, gone = runtime.rewire(config), loop.runners.keys() - {one.name for one in config.accounts}
+                accounts, gone = (
+                    await runtime.rewire(config),
+                    loop.runners.keys() - {one.name for one in config.accounts},
+                )
                 endpoint.watch(config)
                 await loop.work_for(accounts)
                 for name in gone:

@@ -12,6 +12,7 @@ from stocksync.ports import BatchResult, Lease, SnapshotUpdate
 from stocksync.retries import until_no_conflict
 from stocksync.run.account import Account
 from stocksync.run.finishing import finish, last_chance
+from stocksync.run.state_tasks import StateTasks
 from stocksync.run.write_result import WriteResult
 from stocksync.threads import off_loop
 
@@ -43,10 +44,9 @@ class Writer:
         self._last: Change | None = None
         self._probed: Change | None = None
         self._waits = 0
-        self._intended: Sequence[Change] = ()
-        """The batch whose intents were committed ahead of its turn."""
-        self._unacknowledged: BatchResult | None = None
-        """What was written while the state was busy with other batches."""
+        self._next: Sequence[Change] = ()
+        """The batch whose intents are committed ahead of its turn."""
+        self._aside = StateTasks()
 
     async def observe(self, seen: SnapshotUpdate, changes: Sequence[Change]) -> None:
         """Take what was read, to be recorded with the intents of `changes`, which are pushed next: one commit for both.
@@ -75,16 +75,16 @@ class Writer:
         smooth, shared = False, self._account.shared
         try:
             while start < len(changes):
-                batch = self._intended or changes[start : start + size.rows]
+                batch = self._next or changes[start : start + size.rows]
                 start += len(batch)
                 following = changes[start : start + size.rows] if smooth and size.has_grown and not shared else ()
                 began, troubled = clock.monotonic(), self._troubled
                 await finish(self._write_between(batch, following))
                 smooth = self._troubled == troubled
                 size.learn(clock.monotonic() - began, smooth=smooth)
-            await finish(self._acknowledge())
+            await finish(self._aside.done())
         except asyncio.CancelledError:
-            await last_chance(asyncio.ensure_future(self._acknowledge()))
+            await last_chance(asyncio.ensure_future(self._aside.done()))
             raise
         await self._wait_for_rows()
 
@@ -146,41 +146,39 @@ class Writer:
         """Write a batch while the state acknowledges the one before and takes the intents of the one that follows.
 
         Each of them is intended before it is written, and acknowledged after: of two batches instead of one the intents
-        stay open where the process dies.
+        stay open where the process dies, and of a third where an acknowledgement fails.
         """
-        if not (following or self._intended or self._unacknowledged):
+        if not (following or self._next or self._aside.acknowledges):
             await self._write(batch)
             return
-        if not self._intended:
+        try:
+            await self._intended(batch)
+            if following:
+                self._next = following
+                self._aside.intend(self._intend(following))
+            write = self._account.target.write
+            written = await write(self._untried(batch), self._fence, patient=False, cycle_id=self._cycle_id)
+            await self._aside.acknowledged()
+        except (RowsRefused, RowsLocked) as error:
+            await self._aside.done()
+            await self._bisect(batch, error)
+        except Exception:
+            # The state is not left in the middle: a commit under way would be lost, and its connection with it.
+            await self._aside.done()
+            raise
+        else:
+            self._aside.acknowledge(self._acknowledge(written))
+
+    async def _intended(self, batch: Sequence[Change]) -> None:
+        if self._next:
+            self._next = ()
+            await self._aside.intended()
+        else:
             await self._intend(batch)
 
-        async def acknowledge_and_intend() -> None:
-            self._intended = ()
-            await self._acknowledge()
-            if following:
-                await self._intend(following)
-                self._intended = following
-
-        write = self._account.target.write(self._untried(batch), self._fence, patient=False, cycle_id=self._cycle_id)
-        # Neither is cut short by the other's error: a commit under way would be lost, and its connection with it.
-        written, failure = await asyncio.gather(write, acknowledge_and_intend(), return_exceptions=True)
-        try:
-            if failure is not None:
-                raise failure
-            if isinstance(written, RowsRefused | RowsLocked):
-                await self._bisect(batch, written)
-            elif isinstance(written, BaseException):
-                raise written
-            else:
-                self._unacknowledged = written
-        finally:
-            del written, failure  # what is raised would hold this frame, which holds it, and with it all rows
-
-    async def _acknowledge(self) -> None:
-        written, self._unacknowledged = self._unacknowledged, None
-        if written is not None:
-            await self._account.state.acknowledge(self._lease, self._cycle_id, written)
-            self._note(written)
+    async def _acknowledge(self, written: BatchResult) -> None:
+        await self._account.state.acknowledge(self._lease, self._cycle_id, written)
+        self._note(written)
 
     async def _write(self, batch: Sequence[Change]) -> None:
         await self._intend(batch)

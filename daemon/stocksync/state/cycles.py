@@ -34,10 +34,11 @@ async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) 
     return bool((await connection.execute(_BEGIN, given | leases.signed(lease))).rowcount)
 
 
-async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fenced) -> None:
-    """Record the end, and what it means for the account."""
+async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fenced, noted: Row) -> None:
+    """Record the end, what it means for the account, and what else is `noted` in the account's row."""
     before = fence.row
     values: Row = {
+        **noted,
         "failures": report.failures_after(before.failures),
         "unauthorized_since": report.unauthorized_since(before.unauthorized_since),
     }

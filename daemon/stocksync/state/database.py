@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
@@ -91,7 +93,8 @@ class JoinedTransaction:
 
     async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
         """Record what was written, to be committed with it."""
-        await ledger.acknowledge(self.connection, self._lease, cycle_id, written, self._now)
+        given = await off_loop(len(written.applied), ledger.acknowledgement, self._lease, cycle_id, written)
+        await ledger.acknowledge(self.connection, self._lease, given, self._now)
 
 
 class Database:
@@ -115,6 +118,7 @@ class Database:
         self._brief = brief or session
         self._budgets = budget or session
         self._keep = keep_ledger
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._swept: dict[str, datetime] = {}
         self._lock: LockFile | None = None
         if file := file_of(session.engine.url):
@@ -244,18 +248,21 @@ class Database:
         """Commit the intents of a batch, before the target is written, and with them what a reading showed."""
         read, others = await off_loop(len(changes), ledger.read_of, changes, seen or SnapshotUpdate())
         last = await self._all_but_last(lease, cycle_id, others)
+        rows = await off_loop(len(changes), ledger.intents, lease, cycle_id, changes, read)
 
         async def work(connection: AsyncConnection, fence: Fenced) -> None:
-            await snapshot_update.observe(connection, lease.account, cycle_id, last, fence.now)
-            await ledger.intend(connection, lease, cycle_id, changes, read=read, now=fence.now)
+            rest = replace(last, unsettled=[])
+            await snapshot_update.observe(connection, lease.account, cycle_id, rest, fence.now)
+            await ledger.intend(connection, lease.account, rows, last.unsettled, fence.now)
 
         await self._fenced(lease, work)
 
     async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
         """Commit acknowledgements and ledger rows, and close the intents of what was not applied."""
+        given = await off_loop(len(written.applied), ledger.acknowledgement, lease, cycle_id, written)
 
         async def work(connection: AsyncConnection, fence: Fenced) -> None:
-            await ledger.acknowledge(connection, lease, cycle_id, written, fence.now)
+            await ledger.acknowledge(connection, lease, given, fence.now)
 
         await self._fenced(lease, work)
 
@@ -264,7 +271,12 @@ class Database:
             async with fenced(connection, lease) as fence:
                 return await work(connection, fence)
 
-        return await self._session.write(within)
+        # Two of one account would wait for each other in the database, which gives up; here the second makes its rows.
+        turn = self._turns.get(lease.account)
+        if turn is None:
+            turn = self._turns[lease.account] = asyncio.Lock()
+        async with turn:
+            return await self._session.write(within)
 
     def transaction(self, lease: Lease) -> AbstractAsyncContextManager[Transaction]:
         """Open the one transaction for a target that is the same database; commits unless its body raises."""
@@ -302,8 +314,9 @@ class Database:
         last = await self._all_but_last(lease, report.cycle_id, seen or SnapshotUpdate())
 
         async def work(connection: AsyncConnection, fence: Fenced) -> datetime:
-            await snapshot_update.observe(connection, lease.account, report.cycle_id, last, fence.now)
-            await cycles.end(connection, report, fence)
+            rest = replace(last, locations=None, checked_up_to=None)
+            await snapshot_update.observe(connection, lease.account, report.cycle_id, rest, fence.now)
+            await cycles.end(connection, report, fence, snapshot_update.of_account(last))
             if self._sweeps(lease.account, fence.now):
                 await cycles.forget(connection, lease.account, fence.now - self._keep)
             return fence.now

@@ -1,9 +1,10 @@
 """Which products need no second thought, and by which row digest they are known."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, select, update
+from sqlalchemy import BindParameter, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.look_alike import folded
@@ -12,7 +13,7 @@ from stocksync.core.recognition import Catalogue
 from stocksync.sqlrows import Columns, Rows, update_rows
 from stocksync.state.codec import spans_of
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
-from stocksync.state.session import chunks, execute_by_id
+from stocksync.state.session import by_id, chunks, execute_by_id
 
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
 _PAGE = 5000
@@ -51,6 +52,11 @@ async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[
 async def unsettle(connection: AsyncConnection, account: str, product_ids: Collection[int]) -> None:
     """Let the next cycle look at these products again, whatever their rows look like."""
     await execute_by_id(connection, _UNSETTLING, products.c.product_id, sorted(product_ids), {"of": account})
+
+
+def unsettling(account: str, product_ids: Sequence[int]) -> tuple[Update, Mapping[str, Any]]:
+    """Give the statement that does so, and its parameters, for a database that takes arrays."""
+    return by_id(_UNSETTLING, products.c.product_id, product_ids, {"of": account})
 
 
 async def settle(

@@ -1,7 +1,7 @@
 """Intents, acknowledgements, and the append-only record of what was applied."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain
@@ -27,12 +27,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, figure_of, show
 from stocksync.ports import BatchResult, FiguresRead, Lease, LedgerRow, SnapshotUpdate
-from stocksync.sqlrows import Columns, Rows, insert_and_update
+from stocksync.sqlrows import NOTHING, Columns, Rows, insert_and_update, insert_rows, takes_arrays
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
-from stocksync.state.digests import unsettle
+from stocksync.state.digests import unsettle, unsettling
 from stocksync.state.schema import SKU_KEY_LENGTH, accounts, cells, ledger, products
-from stocksync.state.session import Assign, Assigned, execute_by_key, upsert_rows
+from stocksync.state.session import Assign, Assigned, execute_by_key, upsert
 from stocksync.state.snapshot_update import NEVER_READ, cell_rows, latest_credible, newer_wins
 
 # Described once: that takes longer than to send them.
@@ -44,30 +44,27 @@ _PUSHED = (
 )
 
 
-async def intend(
-    connection: AsyncConnection,
-    lease: Lease,
-    cycle_id: str,
-    changes: Sequence[Change],
-    *,
-    read: FiguresRead,
-    now: datetime,
-) -> None:
-    """Record what is about to be written, and what was read of its cells; an intent that was open keeps its age.
-
-    That its products are not settled any more is recorded by `observe`, in the same transaction.
-    """
+def intents(lease: Lease, cycle_id: str, changes: Sequence[Change], read: FiguresRead) -> Rows:
+    """Give the rows of what is about to be written, and of what was read of its cells."""
     ordered = sorted(changes, key=attrgetter("cell"))
-    figures = [read.get(change.cell, (change.parts, NEVER_READ)) for change in ordered]
+    figures = [read.get(change.cell) or (change.parts, NEVER_READ) for change in ordered]
     each: Columns = {
         "parts": [parts_text(parts) for parts, _ in figures],
         "source_at": [at for _, at in figures],
         "source_cycle": ["" if at is NEVER_READ else cycle_id for _, at in figures],
         "intent": [show(change.after) for change in ordered],
     }
-    rows = cell_rows(lease.account, ordered, each, intended_at=now)
+    return cell_rows(lease.account, ordered, each)
+
+
+async def intend(
+    connection: AsyncConnection, account: str, rows: Rows, unsettled: Sequence[int], now: datetime
+) -> None:
+    """Record intents, and that their products are not settled any more; an intent that was open keeps its age."""
     latest, given = latest_credible(connection, now)
-    await upsert_rows(connection, cells, _opened(latest), rows, given)
+    await _write_unsettled(
+        connection, account, _opened(latest), rows.with_same(intended_at=now), unsettled, given=given
+    )
 
 
 def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRead, SnapshotUpdate]:
@@ -79,33 +76,66 @@ def read_of(changes: Sequence[Change], seen: SnapshotUpdate) -> tuple[FiguresRea
     return read, replace(seen, cells=rest, unsettled=sorted(products.union(seen.unsettled)))
 
 
-async def acknowledge(
-    connection: AsyncConnection, lease: Lease, cycle_id: str, written: BatchResult, now: datetime
-) -> None:
-    """Record what is there now, with its ledger rows, and close the intents of the rest."""
-    await unsettle(connection, lease.account, {change.product_id for change in written.applied})
-    if written.applied:
-        applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
-        each: Columns = {
-            "parts": [parts_text(change.parts) for change in applied],
-            "acked": [show(altered.get(change.cell, change.after)) for change in applied],
-            "sent": [show(change.after) if change.cell in altered else None for change in applied],
-            "sku": [change.sku for change in applied],
-        }
-        rows = cell_rows(lease.account, applied, each, acked_at=now)
-        await upsert_rows(connection, cells, _acked, rows)
-        pushed = {"of": lease.account, "pushed_at": now}
-        entries = _entries(lease, cycle_id, written, now)
-        told = connection.dialect.update_returning
-        then = _PUSHED.returning(approvals.DECIDED) if told else _PUSHED
-        result = await insert_and_update(connection, _INTO_LEDGER, entries, then, pushed)
-        if result.scalar_one() if told else await approvals.any_decided(connection, lease.account):
-            await approvals.use_up(connection, lease.account, written.applied)
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What an acknowledgement writes, as rows: a batch's are made before the lease's row is locked."""
+
+    applied: Sequence[Change]
+    figures: Rows
+    """What is there now, a row for each cell."""
+    entries: Rows
+    """The ledger's."""
+    tried: Sequence[tuple[int, str, str]]
+    """Product, place and intent of what was not written."""
+
+
+def acknowledgement(lease: Lease, cycle_id: str, written: BatchResult) -> Acknowledgement:
+    """Give the rows that acknowledge a batch."""
+    applied, altered = sorted(written.applied, key=attrgetter("cell")), written.altered
+    parts, after = [parts_text(change.parts) for change in applied], [show(change.after) for change in applied]
+    skus = [change.sku for change in applied]
+    seen = [figure_text(altered.get(change.cell)) for change in applied] if altered else [None] * len(applied)
+    each: Columns = {
+        "parts": parts,
+        "acked": [figure or shown for figure, shown in zip(seen, after, strict=True)],
+        "sent": [figure and shown for figure, shown in zip(seen, after, strict=True)],
+        "sku": skus,
+    }
+    entries: Columns = {
+        "product_id": [change.product_id for change in applied],
+        "place": [change.place for change in applied],
+        "sku": skus,
+        "sku_key": [sku[:SKU_KEY_LENGTH] for sku in skus],
+        "before": [figure_text(change.before) for change in applied],
+        "after": after,
+        "parts": parts,
+        "cause": [change.cause for change in applied],
+        "read_back": seen,
+    }
     # Of what was not written only the very intent that was tried is closed: a newer one has not been tried yet.
     rest = chain(written.skipped, (change for change, _ in written.ambiguous))
-    tried = [(change.product_id, change.place, show(change.after)) for change in rest]
+    return Acknowledgement(
+        applied,
+        cell_rows(lease.account, applied, each),
+        Rows(entries, {"account": lease.account, "cycle_id": cycle_id, "epoch": lease.epoch}),
+        [(change.product_id, change.place, show(change.after)) for change in rest],
+    )
+
+
+async def acknowledge(connection: AsyncConnection, lease: Lease, given: Acknowledgement, now: datetime) -> None:
+    """Record what is there now, with its ledger rows, and close the intents of the rest."""
+    if given.applied:
+        unsettled = sorted({change.product_id for change in given.applied})
+        figures = given.figures.with_same(acked_at=now)
+        await _write_unsettled(connection, lease.account, _acked, figures, unsettled)
+        pushed = {"of": lease.account, "pushed_at": now}
+        told = connection.dialect.update_returning
+        then = _PUSHED.returning(approvals.DECIDED) if told else _PUSHED
+        result = await insert_and_update(connection, _INTO_LEDGER, given.entries.with_same(at=now), then, pushed)
+        if result.scalar_one() if told else await approvals.any_decided(connection, lease.account):
+            await approvals.use_up(connection, lease.account, given.applied)
     statement = update(cells).where(cells.c.account == lease.account).values(intent=None, intended_at=None)
-    await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), tried)
+    await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), given.tried)
 
 
 async def history(connection: AsyncConnection, account: str, product_id: int, limit: int) -> list[LedgerRow]:
@@ -154,20 +184,23 @@ def _acked(new: Any) -> Assigned:  # noqa: ANN401
     ]
 
 
-def _entries(lease: Lease, cycle_id: str, written: BatchResult, now: datetime) -> Rows:
-    applied, altered = written.applied, written.altered
-    each: Columns = {
-        "product_id": [change.product_id for change in applied],
-        "place": [change.place for change in applied],
-        "sku": [change.sku for change in applied],
-        "sku_key": [change.sku[:SKU_KEY_LENGTH] for change in applied],
-        "before": [figure_text(change.before) for change in applied],
-        "after": [show(change.after) for change in applied],
-        "parts": [parts_text(change.parts) for change in applied],
-        "cause": [change.cause for change in applied],
-        "read_back": [figure_text(altered.get(change.cell)) for change in applied],
-    }
-    return Rows(each, {"account": lease.account, "at": now, "cycle_id": cycle_id, "epoch": lease.epoch})
+async def _write_unsettled(
+    connection: AsyncConnection,
+    account: str,
+    assign: Assign,
+    rows: Rows,
+    unsettled: Sequence[int],
+    *,
+    given: Mapping[str, Any] = NOTHING,
+) -> None:
+    """Write rows of cells whose products the next cycle has to look at, in one message where the database can."""
+    into = upsert(cells, connection.dialect.name, assign)
+    if takes_arrays(connection) and len(rows) and unsettled:
+        then, named = unsettling(account, unsettled)
+        await insert_and_update(connection, into, rows, then, {**given, **named})
+    else:
+        await unsettle(connection, account, unsettled)
+        await insert_rows(connection, into, rows, given)
 
 
 def change_in(row: ResultRow[Any]) -> Change:

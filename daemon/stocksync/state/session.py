@@ -155,10 +155,17 @@ async def execute_by_id(
     """Execute a statement, with `given` parameters, for each row whose `column` is one of `ids`."""
     if takes_arrays(connection):
         if ids:
-            await connection.execute(_for_each(statement, column), {**parameters({"ids": ids}), **given})
+            await connection.execute(*by_id(statement, column, ids, given))
         return
     for chunk in chunks(ids):
         await connection.execute(statement.where(column.in_(chunk)), given)
+
+
+def by_id(
+    statement: Update, column: Column[int], ids: Sequence[int], given: Mapping[str, Any]
+) -> tuple[Update, dict[str, Any]]:
+    """Give the statement for each row whose `column` is one of `ids`, sent as an array, and its parameters."""
+    return _for_each(statement, column), {**parameters({"ids": ids}), **given}
 
 
 @lru_cache(maxsize=64)  # as above

@@ -43,24 +43,29 @@ async def observe(
 ) -> None:
     """Write all that differs, in one transaction."""
     await digests.unsettle(connection, account, seen.touched)
-    of_account = update(accounts).where(accounts.c.account == account)
+    mine = update(accounts).where(accounts.c.account == account)
     if seen.layout is not None:
-        await connection.execute(of_account.values(layout=seen.layout))
+        await connection.execute(mine.values(layout=seen.layout))
         altered = update(cells).where(cells.c.account == account, cells.c.sent.is_not(None))
         await connection.execute(altered.values(sent=None))
     await _write_cells(connection, account, cycle_id, seen, now)
     await _write_target_figures(connection, account, seen, now)
     await _write_without_figure(connection, account, seen)
     await _write_products(connection, account, seen)
-    values: Row = {}
-    if seen.locations is not None:
-        values["locations"] = locations_text(seen.locations)
-    if seen.checked_up_to is not None:
-        values["checked_up_to"] = seen.checked_up_to
-    if values:
-        await connection.execute(of_account.values(**values))
+    if noted := of_account(seen):
+        await connection.execute(mine.values(**noted))
     await _write_quarantine(connection, account, seen)
     await digests.settle(connection, account, seen.rules, seen.settled)
+
+
+def of_account(seen: SnapshotUpdate) -> Row:
+    """Give what of it stands in the account's own row; the layout is recorded before all else."""
+    noted: Row = {}
+    if seen.locations is not None:
+        noted["locations"] = locations_text(seen.locations)
+    if seen.checked_up_to is not None:
+        noted["checked_up_to"] = seen.checked_up_to
+    return noted
 
 
 async def retry(connection: AsyncConnection, account: str, product_ids: Sequence[int] | None) -> int:
