@@ -45,8 +45,8 @@ _BETWEEN = "\x1f"
 """What stands between values for a moment: ASCII's own separator, which no text of a shop holds."""
 _AT_ONCE = 1000
 """Rows that are dictionaries, which take some hundredths of a second to be prepared."""
-_GIVEN = "given_"
-"""Before the name of a parameter: SQLAlchemy keeps the columns' own names for itself."""
+_GIVEN, _SET = "given_", "set_"
+"""Before the name of a parameter: SQLAlchemy keeps the columns' own names for itself, and an update may go along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,23 @@ class Rows:
         """Give row by row."""
         rows = zip(*self.each.values(), strict=True)
         return ({**self.same, **dict(zip(self.each, row, strict=True))} for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """Values to be set in rows of a table, each with its own."""
+
+    table: Table
+    keys: Sequence[str]
+    """The columns that find a row."""
+    rows: Rows
+    """Keys and values, a row for each."""
+    among: Mapping[str, Any]
+    """Further columns with the values that all of the rows have."""
+
+    def statement(self, how: str) -> Update:
+        """Describe it, for rows that come as "arrays", as "json" or "each" by itself."""
+        return _updating(self.table, how, tuple(self.rows.each), tuple(self.keys), tuple(self.among))
 
 
 class _ArrayText(TypeDecorator[Sequence[Any]]):
@@ -133,30 +150,30 @@ def takes_arrays(connection: AsyncConnection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def array_of(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+def array_of(name: str, kind: TypeEngine[Any], prefix: str = _GIVEN) -> ColumnElement[Any]:
     """Give a parameter that takes a column's values for many rows; `parameters` binds it."""
     plain = _plain(kind)
     # A cast to VARCHAR(20)[] would cut in silence what an insert refuses.
     bounded = isinstance(plain, String) and not isinstance(plain, Enum)
-    return cast(bindparam(_GIVEN + name, type_=_ArrayText(kind)), ARRAY(Text() if bounded else plain))
+    return cast(bindparam(prefix + name, type_=_ArrayText(kind)), ARRAY(Text() if bounded else plain))
 
 
-def parameters(columns: Mapping[str, Any]) -> dict[str, Any]:
+def parameters(columns: Mapping[str, Any], prefix: str = _GIVEN) -> dict[str, Any]:
     """Give the values that arrays, and what all rows have in common, are bound to."""
-    return {_GIVEN + name: values for name, values in columns.items()}
+    return {prefix + name: values for name, values in columns.items()}
 
 
-def unnested(types: Mapping[str, TypeEngine[Any]]) -> FromClause:
+def unnested(types: Mapping[str, TypeEngine[Any]], prefix: str = _GIVEN) -> FromClause:
     """Give the table that arrays make, column by column.
 
     A plan takes it for a table of ten rows, whatever is in it, and so looks each of them up by an index.
     """
-    return _unnested(tuple(types.items()))
+    return _unnested(tuple(types.items()), prefix)
 
 
 @lru_cache(maxsize=256)  # to describe it takes longer than to send a small batch
-def _unnested(types: tuple[tuple[str, TypeEngine[Any]], ...]) -> FromClause:
-    arrays = [array_of(name, kind) for name, kind in types]
+def _unnested(types: tuple[tuple[str, TypeEngine[Any]], ...], prefix: str) -> FromClause:
+    arrays = [array_of(name, kind, prefix) for name, kind in types]
     columns: list[Column[Any]] = [Column(name, kind) for name, kind in types]
     return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
 
@@ -190,16 +207,24 @@ async def insert_and_update(
     rows: Rows,
     then: Update,
     given: Mapping[str, Any] = NOTHING,
+    *,
+    beside: RowUpdate | None = None,
 ) -> CursorResult[Any]:
     """Insert rows, and execute an update of another table, of which `given` are the parameters; give its result.
 
-    PostgreSQL takes both in one message.
+    `beside` are further rows to be updated, in a third table. PostgreSQL takes all of it in one message.
     """
-    if takes_arrays(connection) and len(rows):
-        first = _inserting(statement, tuple(rows.each), tuple(rows.same)).cte("first")
-        return await connection.execute(then.add_cte(first), {**parameters({**rows.same, **rows.each}), **given})
-    await insert_rows(connection, statement, rows)
-    return await connection.execute(then, given)
+    if not (takes_arrays(connection) and len(rows)):
+        if beside is not None:
+            await update_rows(connection, beside)
+        await insert_rows(connection, statement, rows)
+        return await connection.execute(then, given)
+    then = then.add_cte(_inserting(statement, tuple(rows.each), tuple(rows.same)).cte("first"))
+    values = {**parameters({**rows.same, **rows.each}), **given}
+    if beside is not None and len(beside.rows):
+        then = then.add_cte(beside.statement("arrays").cte("second"))
+        values |= parameters({**beside.rows.each, **beside.among}, _SET)
+    return await connection.execute(then, values)
 
 
 async def execute_each(connection: AsyncConnection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -217,30 +242,26 @@ def _inserting(statement: Insert, each: Sequence[str], same: Sequence[str]) -> I
     return statement.from_select([*same, *each], select(*bound, *given.c))
 
 
-async def update_rows(
-    connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Rows, among: Mapping[str, Any]
-) -> None:
-    """Set in rows of a table, found by the columns `keys`, the values sent with each; with no rows, nothing.
-
-    `among` are further columns with the values that all of the rows have.
-    """
+async def update_rows(connection: AsyncConnection, update: RowUpdate) -> None:
+    """Set values in rows; with no rows, nothing."""
+    rows, same = update.rows, parameters(update.among, _SET)
     if not len(rows):
         return
-    plain = all(isinstance(table.c[name].type, Integer | LargeBinary) for name in rows.each)  # what JSON can bear
-    how = "arrays" if takes_arrays(connection) else "json" if plain and takes_json(connection) else "each"
-    statement, same = _updating(table, how, tuple(rows.each), tuple(keys), tuple(among)), parameters(among)
-    if how == "arrays":
-        await connection.execute(statement, parameters(rows.each) | same)
-    elif how == "json":
-        await connection.execute(statement, packed(zip(*rows.each.values(), strict=True)) | same)
+    columns = update.table.c
+    plain = all(isinstance(columns[name].type, Integer | LargeBinary) for name in rows.each)  # what JSON can bear
+    if takes_arrays(connection):
+        await connection.execute(update.statement("arrays"), parameters(rows.each, _SET) | same)
+    elif plain and takes_json(connection):
+        given = packed(zip(*rows.each.values(), strict=True))
+        await connection.execute(update.statement("json"), given | same)
     else:
-        await execute_each(connection, statement, (parameters(row) | same for row in rows))
+        await execute_each(connection, update.statement("each"), (parameters(row, _SET) | same for row in rows))
 
 
 @lru_cache(maxsize=64)  # as above
 def _updating(table: Table, how: str, each: Sequence[str], keys: Sequence[str], among: Sequence[str]) -> Update:
     columns, sets = table.c, [name for name in each if name not in keys]
-    mine = [columns[name] == bindparam(_GIVEN + name, type_=columns[name].type) for name in among]
+    mine = [columns[name] == bindparam(_SET + name, type_=columns[name].type) for name in among]
     if how == "json":
         binary = {name for name in each if isinstance(columns[name].type, LargeBinary)}
         read = json_rows({name: "LONGTEXT CHARACTER SET ascii" if name in binary else "BIGINT" for name in each})
@@ -248,7 +269,7 @@ def _updating(table: Table, how: str, each: Sequence[str], keys: Sequence[str], 
         values = {columns[name]: func.unhex(read.c[name]) if name in binary else read.c[name] for name in sets}
         return update(join).where(*mine).values(values)
     types = {name: columns[name].type for name in each}
-    bound = {name: bindparam(_GIVEN + name, type_=kind) for name, kind in types.items()}
-    given: Any = unnested(types).c if how == "arrays" else bound
+    bound = {name: bindparam(_SET + name, type_=kind) for name, kind in types.items()}
+    given: Any = unnested(types, _SET).c if how == "arrays" else bound
     equal = [columns[name] == given[name] for name in keys]
     return update(table).where(*mine, *equal).values({name: given[name] for name in sets})

@@ -853,6 +853,20 @@ async def test_what_was_settled_under_other_rules_no_longer_is(state, lease) -> 
     assert await state.catalogue("main") == Catalogue(b"other rules", {11: None, 12: DIGEST})
 
 
+async def test_the_end_of_a_cycle_settles_products_and_unsettles_others_under_rules_that_may_be_new(
+    state, lease
+) -> None:
+    await with_settled(state, lease)
+    other = DIGEST._replace(digest=b"fedcba9876543210")
+    await state.end(lease, done("c1"), SnapshotUpdate(settled={11: other, 99: DIGEST}, unsettled=[12]))
+    assert await state.catalogue("main") == Catalogue(RULES, {11: other, 12: None})
+    new = {13: known("BW-003")}
+    seen = SnapshotUpdate(products=new, settled={13: DIGEST}, rules=b"other rules", checked_up_to=12)
+    await state.end(lease, done("c2"), seen)
+    assert await state.catalogue("main") == Catalogue(b"other rules", {11: None, 12: None, 13: DIGEST}, 12)
+    assert [cycle.cycle_id for cycle in (await state.status(["main"]))[0].cycles][:2] == ["c2", "c1"]
+
+
 UNSETTLING = {
     "a look-up's figure": lambda state, lease: state.observe(lease, "c2", seen_at(T0)),
     "another entry": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(products={11: known("BW-9")})),

@@ -189,9 +189,10 @@ class Writer:
         if batch and not self._account.shared:
             seen, pending = self.pushed.unrecorded, self.pushed.pending
             read = {change.cell: pending[change.cell] for change in batch if change.cell in pending}
-            seen = replace(seen, cells={**seen.cells, **read})
-            await self._account.state.intend(self._lease, self._cycle_id, batch, seen)
-            self.pushed.unrecorded = SnapshotUpdate()
+            # How far the cross-check has come is recorded with the cycle's end, which writes the account's row anyway.
+            told = replace(seen, cells={**seen.cells, **read}, checked_up_to=None)
+            await self._account.state.intend(self._lease, self._cycle_id, batch, told)
+            self.pushed.unrecorded = SnapshotUpdate(checked_up_to=seen.checked_up_to)
             for cell in read:
                 del pending[cell]
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.drift import AuditReport
 from stocksync.core.report import CycleReport
 from stocksync.ports import Lease
-from stocksync.sqlrows import Rows, insert_and_update
+from stocksync.sqlrows import Rows, RowUpdate, insert_and_update
 from stocksync.state import approvals, leases
 from stocksync.state.codec import report_of, report_text, spans_text, totals_of, totals_text
 from stocksync.state.schema import accounts, cycles, ledger
@@ -34,8 +34,10 @@ async def begin(connection: AsyncConnection, lease: Lease, report: CycleReport) 
     return bool((await connection.execute(_BEGIN, given | leases.signed(lease))).rowcount)
 
 
-async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fenced, noted: Row) -> None:
-    """Record the end, what it means for the account, and what else is `noted` in the account's row."""
+async def end(
+    connection: AsyncConnection, report: CycleReport, fence: leases.Fenced, noted: Row, settled: RowUpdate
+) -> None:
+    """Record the end with what it means for the account, what else its row has to say, and the products settled."""
     before = fence.row
     values: Row = {
         **noted,
@@ -54,7 +56,7 @@ async def end(connection: AsyncConnection, report: CycleReport, fence: leases.Fe
         values["weighed_at"] = fence.now
     ended = Rows({name: [value] for name, value in _row(report).items()})
     statement = upsert(cycles, connection.dialect.name, replacing(cycles))
-    await insert_and_update(connection, statement, ended, _noted(report.account, **values))
+    await insert_and_update(connection, statement, ended, _noted(report.account, **values), beside=settled)
 
 
 def last_attempt() -> ScalarSelect[datetime | None]:

@@ -314,9 +314,10 @@ class Database:
         last = await self._all_but_last(lease, report.cycle_id, seen or SnapshotUpdate())
 
         async def work(connection: AsyncConnection, fence: Fenced) -> datetime:
-            rest = replace(last, locations=None, checked_up_to=None)
+            rest = replace(last, locations=None, checked_up_to=None, settled={})
             await snapshot_update.observe(connection, lease.account, report.cycle_id, rest, fence.now)
-            await cycles.end(connection, report, fence, snapshot_update.of_account(last))
+            settled = digests.settling(lease.account, last.settled)
+            await cycles.end(connection, report, fence, snapshot_update.of_account(last), settled)
             if self._sweeps(lease.account, fence.now):
                 await cycles.forget(connection, lease.account, fence.now - self._keep)
             return fence.now

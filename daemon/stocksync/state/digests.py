@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stocksync.core.look_alike import folded
 from stocksync.core.model import SettledProduct
 from stocksync.core.recognition import Catalogue
-from stocksync.sqlrows import Columns, Rows, update_rows
+from stocksync.sqlrows import Columns, Rows, RowUpdate, update_rows
 from stocksync.state.codec import spans_of
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
 from stocksync.state.session import by_id, chunks, execute_by_id
@@ -70,9 +70,14 @@ async def settle(
         mine = update(accounts).where(accounts.c.account == account, accounts.c.rules.is_distinct_from(rules))
         if (await connection.execute(mine.values(rules=rules))).rowcount:
             await connection.execute(_UNSETTLING, {"of": account})
+    await update_rows(connection, settling(account, settled))
+
+
+def settling(account: str, settled: Mapping[int, SettledProduct]) -> RowUpdate:
+    """Give the rows to be updated with these digests."""
     each: Columns = {"product_id": sorted(settled)}
     each |= {name: [getattr(settled[key], name) for key in each["product_id"]] for name in _DIGEST}
-    await update_rows(connection, products, ["product_id"], Rows(each), {"account": account})
+    return RowUpdate(products, ["product_id"], Rows(each), {"account": account})
 
 
 def look_alike_key(sku: str) -> str:
