@@ -867,6 +867,13 @@ async def test_the_end_of_a_cycle_settles_products_and_unsettles_others_under_ru
     assert [cycle.cycle_id for cycle in (await state.status(["main"]))[0].cycles][:2] == ["c2", "c1"]
 
 
+async def test_intents_leave_settled_what_was_looked_at_and_needs_nothing(state, lease) -> None:
+    await with_settled(state, lease)
+    other = DIGEST._replace(digest=b"fedcba9876543210")
+    await state.intend(lease, "c2", [change()], SnapshotUpdate(unsettled=[11, 12], settled={12: other}))
+    assert await state.catalogue("main") == Catalogue(RULES, {11: None, 12: other})
+
+
 UNSETTLING = {
     "a look-up's figure": lambda state, lease: state.observe(lease, "c2", seen_at(T0)),
     "another entry": lambda state, lease: state.observe(lease, "c2", SnapshotUpdate(products={11: known("BW-9")})),

@@ -319,6 +319,34 @@ def test_a_state_that_goes_away_in_mid_flow_ends_the_push_and_what_was_written_s
     bench(work)
 
 
+def test_a_push_that_is_cancelled_while_the_state_hangs_gives_up_all_at_once_and_leaves_nothing_running() -> None:
+    class Hanging(State):
+        async def acknowledge(self, lease: Lease, cycle_id: str, written: BatchResult) -> None:
+            if ids(written.applied) == [3, 4, 5, 6]:
+                await asyncio.sleep(3600)
+            await super().acknowledge(lease, cycle_id, written)
+
+        async def intend(self, lease: Lease, cycle_id: str, batch: Any, seen: Any = None) -> None:
+            if batch[0].product_id > 10:
+                await asyncio.sleep(3600)
+            await super().intend(lease, cycle_id, batch, seen)
+
+    async def work(on: Bench) -> None:
+        on.state.__class__ = Hanging
+        on.target.seconds = 0.3
+        before = asyncio.all_tasks()
+        push = asyncio.create_task(on.writer.push(changes(*range(1, 31))))
+        await asyncio.sleep(0.8)
+        began = asyncio.get_running_loop().time()
+        push.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await push
+        assert asyncio.get_running_loop().time() - began < 36
+        assert asyncio.all_tasks() == before
+
+    bench(work)
+
+
 def test_slow_batches_do_not_grow() -> None:
     async def work(on: Bench) -> None:
         on.target.seconds = 0.41

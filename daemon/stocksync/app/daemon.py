@@ -156,6 +156,8 @@ async def _working(
                 await runtime.tidy()
 
             reload.work_for = follow
+            if reload.config is not config:  # it was read while the accounts of the one before were made
+                await follow(reload.config)
         endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")

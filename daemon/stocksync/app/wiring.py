@@ -40,10 +40,6 @@ from stocksync.run.turns import Turns
 from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
-from stocksync.threads import off_loop
-
-_ROWS_AN_ACCOUNT = 50
-"""To make one takes as long as to go over so many rows of a catalogue."""
 
 
 class SystemClock:
@@ -84,7 +80,7 @@ class Runtime:
             ConfigurationError: it cannot be followed, and nothing has changed.
 
         """
-        self.accounts = await _built(self._builder, config)
+        self.accounts = await self._builder.accounts(config)
         self.config = config
         return list(self.accounts.values())
 
@@ -150,7 +146,7 @@ async def open_runtime(
         if state is None:
             state = await open_state(config.state.dsn(), config.state.keep_ledger)
         builder = await stack.enter_async_context(open_builder(publish, state, tries))
-        yield Runtime(config, state, await _built(builder, config), owner_name(), builder)
+        yield Runtime(config, state, await builder.accounts(config), owner_name(), builder)
 
 
 @asynccontextmanager
@@ -221,11 +217,16 @@ class Builder:
     _turns: Turns = field(default_factory=Turns)
     _lookups: dict[str, LookupShare] = field(default_factory=dict)
 
-    def accounts(self, config: Config) -> dict[str, Account]:
+    async def accounts(self, config: Config) -> dict[str, Account]:
         """Make what a configuration asks for; what it leaves as it was stays the same object."""
-        plans = Plan.all_of(config)
+        plans = await asyncio.to_thread(
+            Plan.all_of, config
+        )  # as the rest, a tenth of a second for hundreds of accounts
         kept = {name: account for name, (plan, account) in self._made.items() if plans.get(name) == plan}
-        accounts = {name: kept.get(name) or self._account(plan) for name, plan in plans.items()}
+        accounts = dict[str, Account]()
+        for name, plan in plans.items():
+            accounts[name] = kept.get(name) or self._account(plan)
+            await asyncio.sleep(0)
         self._made = {name: (plans[name], account) for name, account in accounts.items()}
         return accounts
 
@@ -328,11 +329,6 @@ class Builder:
         if parsed not in self._engines:
             self._engines[parsed] = open_engine(plan.url, where)
         return open_target(settings, self._engines[parsed], owned=False), False
-
-
-async def _built(builder: Builder, config: Config) -> dict[str, Account]:
-    # Hundreds of accounts take a tenth of a second.
-    return await off_loop(len(config.accounts) * _ROWS_AN_ACCOUNT, builder.accounts, config)
 
 
 def _absolute(url: URL) -> URL:

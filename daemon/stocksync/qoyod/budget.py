@@ -18,8 +18,6 @@ PATIENCE_SECONDS = 10.0
 """How long requests wait for a state that is away before they are told so."""
 _AGAIN_SECONDS = 0.5
 _SHORTEST_WAIT = 0.001
-_FRESH_SECONDS = 2.0
-"""For how long what a reservation showed of the saved slots is relied on: others may have taken them since."""
 
 _Waiter = tuple[int, int, asyncio.Future[None]]
 
@@ -47,7 +45,7 @@ class Budget:
         self._shared = shared or UnsharedBudgets(clock)
         self._tenant = tenant
         self._slots: deque[_Slot] = deque()
-        self._next_free = self._seen_at = float("-inf")
+        self._next_free = float("-inf")
         self._closed_until = float("-inf")
         self._people: list[_Waiter] = []
         self._others: list[_Waiter] = []
@@ -77,11 +75,9 @@ class Budget:
         now = self._clock.monotonic()
         if now < self._closed_until:
             return 0.0
-        return sum(slot.since <= now <= slot.until for slot in self._slots) + self._saved(now)
-
-    def _saved(self, now: float) -> float:
+        usable = sum(slot.since <= now <= slot.until for slot in self._slots)
         saved = (now - self._next_free) * SECOND // self._pace.interval + 1
-        return max(0.0, min(float(self._pace.burst), saved))
+        return usable + max(0.0, min(float(self._pace.burst), saved))
 
     async def throttled(self, seconds: float) -> None:
         """Let nobody send for `seconds`, in any process, and slow the pace: a 429 said so."""
@@ -131,10 +127,8 @@ class Budget:
 
     async def _reserve(self) -> None:
         waiting = sum(not waiter[2].done() for waiter in (*self._people, *self._others))
+        wanted = min(self._most, max(waiting, self._block))
         began = self._clock.monotonic()
-        # Slots that are saved up keep nobody waiting.
-        saved = int(self._saved(began)) if began - self._seen_at <= _FRESH_SECONDS else 0
-        wanted = min(self._most + saved, max(waiting, self._block))
         try:
             reserved = await self._shared.reserve(self._tenant, self._pace, wanted)
         except StateUnavailable as error:
@@ -159,10 +153,10 @@ class Budget:
             return
         self._away_since = None
         taken = reserved.first - reserved.now + reserved.size * reserved.spacing
-        self._next_free, self._seen_at = ended + taken / SECOND, ended
+        self._next_free = ended + taken / SECOND
         # Who goes on asking gets more at once; blocks that are not used up begin small again.
         self._most = block_of(reserved.spacing)
-        self._block = 2 * reserved.size
+        self._block = min(self._most, 2 * reserved.size)
 
     def _state_is_away(self, began: float, error: StateUnavailable) -> None:
         self._away_since = began if self._away_since is None else self._away_since

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 Task = asyncio.Task[None]
@@ -45,8 +46,18 @@ class StateTasks:
             self._acknowledging = None  # as above
 
     async def done(self) -> None:
-        """Wait for both."""
+        """Wait for both; intents that follow what could not be acknowledged are given up."""
         try:
             await self.acknowledged()
-        finally:
-            await self.intended()
+        except BaseException:
+            self.cancel()
+            with suppress(asyncio.CancelledError, Exception):  # what went wrong first is what is told
+                await self.intended()
+            raise
+        await self.intended()
+
+    def cancel(self) -> None:
+        """Give up what is under way."""
+        for task in (self._acknowledging, self._intending):
+            if task is not None:
+                task.cancel()

@@ -162,6 +162,9 @@ class Writer:
         except (RowsRefused, RowsLocked) as error:
             await self._aside.done()
             await self._bisect(batch, error)
+        except asyncio.CancelledError:
+            self._aside.cancel()
+            raise
         except Exception:
             # The state is not left in the middle: a commit under way would be lost, and its connection with it.
             await self._aside.done()

@@ -251,9 +251,11 @@ class Database:
         rows = await off_loop(len(changes), ledger.intents, lease, cycle_id, changes, read)
 
         async def work(connection: AsyncConnection, fence: Fenced) -> None:
+            # What is settled is recorded last.
+            unsettled = [product_id for product_id in last.unsettled if product_id not in last.settled]
             rest = replace(last, unsettled=[])
             await snapshot_update.observe(connection, lease.account, cycle_id, rest, fence.now)
-            await ledger.intend(connection, lease.account, rows, last.unsettled, fence.now)
+            await ledger.intend(connection, lease.account, rows, unsettled, fence.now)
 
         await self._fenced(lease, work)
 
