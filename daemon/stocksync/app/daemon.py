@@ -138,6 +138,8 @@ async def _working(
     async with AsyncExitStack() as stack:
         bus = Bus(EventLog().hear, endpoint.metrics.hear, *endpoint.listeners)
         runtime = await stack.enter_async_context(open_runtime(config, bus.publish, state))
+        while reload is not None and reload.config is not runtime.config:
+            await runtime.rewire(reload.config)  # it was read while the accounts of the one before were made
         stack.callback(endpoint.state.forget)
         progressing = reload.systemd.feed if reload else lambda: None
         address = address_of(*endpoint.address)
@@ -145,10 +147,8 @@ async def _working(
         if reload is not None:
 
             async def follow(config: Config) -> None:
-                accounts, gone = (
-                    await runtime.rewire(config),
-                    loop.runners.keys() - {one.name for one in config.accounts},
-                )
+                accounts = await runtime.rewire(config)
+                gone = loop.runners.keys() - {one.name for one in config.accounts}
                 endpoint.watch(config)
                 await loop.work_for(accounts)
                 for name in gone:
@@ -156,8 +156,6 @@ async def _working(
                 await runtime.tidy()
 
             reload.work_for = follow
-            if reload.config is not config:  # it was read while the accounts of the one before were made
-                await follow(reload.config)
         endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
         await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
         running = asyncio.create_task(loop.run(), name="service")
