@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stocksync.app.given_back import give_back_memory
 from stocksync.config import AccountConfig, Config
 from stocksync.config.conditions import condition_of
 from stocksync.config.tenancy import fingerprint_of, same_table, sync_groups
@@ -28,6 +29,7 @@ from stocksync.core.health import Watched
 from stocksync.core.policy import LocationMap, Policy
 from stocksync.dsn import parse, same_database
 from stocksync.errors import ConfigurationError
+from stocksync.observe import heartbeat
 from stocksync.ports import Publish, Source, Target
 from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.client import QoyodSource, open_session
@@ -159,6 +161,7 @@ async def open_builder(publish: Publish, state: Database, tries: Tries | None = 
         stack.push_async_callback(state.close)
         session = open_session()
         stack.push_async_callback(session.close)
+        await stack.enter_async_context(heartbeat.running(give_back_memory()))
         builder = Builder(state, session, publish, SystemClock(), tries)
         stack.push_async_callback(builder.close)
         yield builder

@@ -1,9 +1,7 @@
 """The snapshot as a cycle loads it: fast for 100,000 cells."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -48,18 +46,6 @@ _ACCOUNT = select(
         "planned"
     ),
 ).where(accounts.c.account == _OF)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep Python's cycle collector from walking half a million new tuples, none of them garbage, again and again."""
-    paused = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if paused:
-            gc.enable()
 
 
 async def load_cells(

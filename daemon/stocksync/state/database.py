@@ -189,18 +189,16 @@ class Database:
                 **known,
             )
 
-        with cells.collector_paused():
-            snapshot = await self._session.read(work)
-            # Each page has the time that one may wait, in which not all of a large catalogue may come.
-            more = product_ids is None
-            while more:
-                more = await self._session.read(lambda connection: cells.load_page(connection, account, found))
-            return snapshot
+        snapshot = await self._session.read(work)
+        # Each page has the time that one may wait, in which not all of a large catalogue may come.
+        more = product_ids is None
+        while more:
+            more = await self._session.read(lambda connection: cells.load_page(connection, account, found))
+        return snapshot
 
     async def catalogue(self, account: str) -> Catalogue:
         """Give every known product, with its digest where it is settled."""
-        with cells.collector_paused():
-            return await self._session.read(lambda connection: digests.load_catalogue(connection, account))
+        return await self._session.read(lambda connection: digests.load_catalogue(connection, account))
 
     async def look_alikes(self, account: str, skus: Collection[str]) -> list[int]:
         """Name the products whose SKU is one of these, or may be taken for one."""
