@@ -156,7 +156,7 @@ async def open_builder(publish: Publish, state: Database, tries: Tries | None = 
     """Give what makes accounts; with what they use, the state too, it is closed at the end."""
     # A cycle makes hundreds of thousands of values, none of them in circles: looking for those at Python's usual pace
     # takes longer than the work itself, and at the older ones holds up everything for half a second.
-    gc.set_threshold(20_000, 1_000, 1_000)
+    gc.set_threshold(20_000, 5_000, 1_000)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.close)
         session = open_session()
