@@ -70,7 +70,7 @@ class RowsThere:
     """Keys of which another transaction holds a row."""
 
 
-def row_key(layout: Layout, match_by: MatchBy, ref: RowLocator) -> tuple[RowKey, Row]:
+def row_key(layout: Layout, match_by: MatchBy, ref: RowLocator | Change) -> tuple[RowKey, Row]:
     """Give what finds a cell's row, exactly and as the columns take it.
 
     Raises:
@@ -93,7 +93,7 @@ def arrange(layout: Layout, match_by: MatchBy, changes: Iterable[Change], now: d
     stamp: Row = {} if layout.updated_at is None else {"v_updated_at": layout.updated_at.encode(now)}
     for change in sorted(changes, key=attrgetter("cell")):
         try:
-            key, finds = row_key(layout, match_by, change.ref)
+            key, finds = row_key(layout, match_by, change)
             batch.orders.append(_row_change(layout, change, key, finds, stamp))
         except UnsuitableValue as error:
             batch.misfits.append((change, str(error)))
