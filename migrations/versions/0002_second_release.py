@@ -47,7 +47,7 @@ def upgrade() -> None:
         if column.name not in {known["name"] for known in inspector.get_columns(table)}:
             op.add_column(table, column)
     if not any(known["name"] == _ALIKE for known in inspector.get_indexes("stocksync_products")):
-        op.create_index(_ALIKE, "stocksync_products", ["account", "look_alike"])
+        op.create_index(_ALIKE, "stocksync_products", ["look_alike", "account"])
     # Look-ups since the last complete cycle are weighed together, and 0.1 had cycles too.
     op.execute("UPDATE stocksync_accounts SET weighed_at = last_complete WHERE weighed_at IS NULL")
     # What 0.1 has deleted of the ledger is not known: it is believed from its oldest row on.

@@ -4,27 +4,35 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Update, bindparam, select, update
+from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.look_alike import folded
 from stocksync.core.model import SettledProduct
 from stocksync.core.recognition import Catalogue
-from stocksync.sqlrows import Columns, Rows, RowUpdate, update_rows
+from stocksync.sqlrows import Columns, Rows, RowUpdate, at_rows, parameters, takes_arrays, unnested, update_rows
 from stocksync.state.codec import spans_of
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
-from stocksync.state.session import by_id, chunks, execute_by_id
+from stocksync.state.session import chunks, execute_by_id
 
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
 _PAGE = 5000
 UNSETTLED = dict.fromkeys(_DIGEST)
 # Described once: that takes longer than to send them.
 _OF: BindParameter[str] = bindparam("of")
+
+
+def _settled(row: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401  the columns of the table, or of an alias
+    return [row.account == _OF, row.digest.is_not(None)]
+
+
 _ACCOUNT = select(accounts.c.rules, accounts.c.checked_up_to, accounts.c.unread).where(accounts.c.account == _OF)
 _PRODUCTS = select(*(products.c[name] for name in ("product_id", *SettledProduct._fields))).where(
     products.c.account == _OF
 )
-_UNSETTLING = update(products).where(products.c.account == _OF, products.c.digest.is_not(None)).values(**UNSETTLED)
+_UNSETTLING = update(products).where(*_settled(products.c)).values(**UNSETTLED)
+_IDS = unnested({"ids": products.c.product_id.type})
+_UNSETTLING_EACH = at_rows(products, _IDS, {"product_id": "ids"}, _settled)[0].values(**UNSETTLED)
 
 
 async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue:
@@ -51,12 +59,16 @@ async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[
 
 async def unsettle(connection: AsyncConnection, account: str, product_ids: Collection[int]) -> None:
     """Let the next cycle look at these products again, whatever their rows look like."""
-    await execute_by_id(connection, _UNSETTLING, products.c.product_id, sorted(product_ids), {"of": account})
+    ids = sorted(product_ids)
+    if not takes_arrays(connection):
+        await execute_by_id(connection, _UNSETTLING, products.c.product_id, ids, {"of": account})
+    elif ids:
+        await connection.execute(*unsettling(account, ids))
 
 
 def unsettling(account: str, product_ids: Sequence[int]) -> tuple[Update, Mapping[str, Any]]:
     """Give the statement that does so, and its parameters, for a database that takes arrays."""
-    return by_id(_UNSETTLING, products.c.product_id, product_ids, {"of": account})
+    return _UNSETTLING_EACH, {**parameters({"ids": product_ids}), "of": account}
 
 
 async def settle(

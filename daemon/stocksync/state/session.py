@@ -152,28 +152,9 @@ async def execute_by_key(
 async def execute_by_id(
     connection: AsyncConnection, statement: Update, column: Column[int], ids: Sequence[int], given: Mapping[str, Any]
 ) -> None:
-    """Execute a statement, with `given` parameters, for each row whose `column` is one of `ids`."""
-    if takes_arrays(connection):
-        if ids:
-            await connection.execute(*by_id(statement, column, ids, given))
-        return
+    """Execute a statement, with `given` parameters, for each row whose `column` is one of `ids`, without arrays."""
     for chunk in chunks(ids):
         await connection.execute(statement.where(column.in_(chunk)), given)
-
-
-def by_id(
-    statement: Update, column: Column[int], ids: Sequence[int], given: Mapping[str, Any]
-) -> tuple[Update, dict[str, Any]]:
-    """Give the statement for each row whose `column` is one of `ids`, sent as an array, and its parameters."""
-    return _for_each(statement, column), {**parameters({"ids": ids}), **given}
-
-
-@lru_cache(maxsize=64)  # as above
-def _for_each(statement: Update, column: Column[int]) -> Update:
-    # As a table to be joined: `= ANY` becomes a condition that each of the account's rows is held against, id by id, as
-    # long as the statistics do not know that the account has rows.
-    named = unnested({"ids": column.type})
-    return statement.where(column == named.c.ids)
 
 
 async def select_by_id(
