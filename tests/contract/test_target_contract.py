@@ -284,6 +284,12 @@ async def test_reading_tells_what_stands_there(bench: Bench) -> None:
     assert Cell(5, "MAIN") not in found
 
 
+async def test_a_target_is_empty_until_it_holds_any_row(bench: Bench) -> None:
+    assert await bench.target().is_empty()
+    await bench.put(row(1, None, active=False))
+    assert not await bench.target().is_empty()
+
+
 async def test_a_scan_walks_every_key_once_and_in_order(bench: Bench) -> None:
     await bench.put(
         *(row(product, "1", place) for product in range(12, 0, -1) for place in ("B", "A")), row(7, "2", "A")

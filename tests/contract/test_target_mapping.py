@@ -380,6 +380,7 @@ async def test_our_own_table_is_made_once_and_takes_everything(engine: AsyncEngi
         assert "first write makes it" in described.notes[0]
         assert await read(made, RowLocator(1, "a", "الرياض")) == {}
         assert [page async for page in made.scan(10)] == []
+        assert await made.is_empty()
         for _ in range(2):
             await made.make()
         inspected = await made.inspect()

@@ -119,6 +119,7 @@ async def test_without_a_read_statement_nothing_is_known(engine: AsyncEngine) ->
     made = target(engine, write=WRITE)
     assert await made.read([RowLocator(65, "A", "3")]) == {}
     assert not (await made.inspect()).can_scan
+    assert not await made.is_empty(), "which nobody can tell"
     with pytest.raises(ConfigurationError):
         [page async for page in made.scan(10)]
 

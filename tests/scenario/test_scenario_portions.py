@@ -7,7 +7,7 @@ from scenario_shop import Shop
 
 from stocksync.core.model import Cell
 from stocksync.core.report import Outcome
-from stocksync.errors import TargetUnavailable
+from stocksync.errors import StateUnavailable, TargetUnavailable
 from stocksync.run import portions
 from stocksync.run.portions import Portions
 
@@ -25,8 +25,10 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     plan = Portions.plan
 
     async def noted(self: Portions, index: int) -> Any:
-        asked.append(index)
-        return await plan(self, index)
+        planned = await plan(self, index)
+        if planned is not None:
+            asked.append(index)
+        return planned
 
     monkeypatch.setattr(Portions, "plan", noted)
     return asked
@@ -77,6 +79,7 @@ async def test_portions_come_to_the_same_as_one_piece(
     divided = await _seen(await open_shop(17))
     assert planned[:4] == [0, 1, 2, 3]
     monkeypatch.setattr(portions, "_KEPT", 1000)
+    monkeypatch.setattr(portions, "_CELLS", 1000)
     planned.clear()
     assert await _seen(await open_shop(17)) == divided
     assert planned == [0, 0]
@@ -103,6 +106,31 @@ async def test_a_target_that_goes_away_leaves_the_other_portions_to_the_next_pol
     assert len(await shop.rows()) == 10
     assert (await shop.cycle()).counts.applied == 24
     assert await shop.rows() == shop.truth()
+
+
+@pytest.mark.parametrize("call", [1, 2, 4])
+async def test_a_state_that_fails_after_a_portion_was_written_has_it_written_again(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    shop = await open_shop(17)
+    with monkeypatch.context() as patched:
+        acknowledge, calls = shop.account.state.acknowledge, []
+
+        async def failing(*args: Any, **kwargs: Any) -> Any:
+            calls.append(args)
+            if len(calls) == call:
+                raise StateUnavailable("it went away")
+            return await acknowledge(*args, **kwargs)
+
+        patched.setattr(shop.account.state, "acknowledge", failing)
+        report = await shop.cycle()
+    assert report.outcome is Outcome.FAILED
+    assert "it went away" in report.error
+    assert report.counts.applied + report.counts.unpushed == 34
+    assert report.counts.unpushed
+    assert (await shop.cycle()).outcome is Outcome.DONE
+    assert await shop.rows() == shop.truth()
+    assert (await shop.cycle(full=True)).counts.applied == 0
 
 
 @pytest.mark.parametrize("taken", ["> 30", "BETWEEN 31 AND 60"])
@@ -206,16 +234,68 @@ async def test_a_few_changes_of_a_large_catalogue_are_one_portion(open_shop: Any
     assert planned == [0]
 
 
-@pytest.mark.parametrize("product", [2, 16])
-async def test_a_figure_that_a_person_is_asked_about_makes_it_one_portion(
-    open_shop: Any, planned: list[int], product: int
+@pytest.mark.parametrize(("product", "portions"), [(2, {0}), (16, {0, 1, 2, 3})])
+async def test_a_figure_that_a_person_is_asked_about_makes_what_is_left_one_portion(
+    open_shop: Any, planned: list[int], product: int, portions: set[int]
 ) -> None:
     shop = await open_shop(17, policy={"negative": "hold"})
     shop.catalogue.stock_take(product, 1, -5)
     report = await shop.cycle()
     assert report.outcome is Outcome.HELD
-    assert planned == [0]
+    assert set(planned) == portions
     assert (report.counts.applied, report.counts.held) == (33, 1)
+    held = (await shop.status()).held
+    assert held is not None
+    assert held.cells == {Cell(product, "1")}
+
+
+async def test_what_was_never_written_is_written_before_the_rest_of_it_is_compared(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(17)
+    written: list[int] = []
+
+    async def look() -> None:
+        written.append(len(await shop.rows()))
+
+    _before_portion(monkeypatch, 3, look)
+    assert (await shop.cycle()).counts.applied == 34
+    assert 10 <= written[0] < 34
+
+
+async def test_rows_that_stand_in_a_target_that_was_never_written_are_weighed_as_a_whole(
+    open_shop: Any, planned: list[int]
+) -> None:
+    shop = await open_shop(
+        17, guards={"minimum_cells": 0}, target={"create_table": False}, prepare=(CHECKED.format("> 0"),)
+    )
+    for product in range(11, 18):
+        shop.catalogue.stock_take(product, 1, 0)
+        await shop.sql(
+            "INSERT INTO stock_levels (product_id, sku, location_id, quantity, active)"
+            f" VALUES ({product}, 'x', '1', 50, 1)"
+        )
+    report = await shop.cycle()
+    assert set(planned) == {0, 1, 2}
+    assert report.outcome is Outcome.HELD
+    assert report.guards == {"zeroed": 7}
+    assert (report.counts.read, report.counts.applied, report.counts.held) == (34, 27, 7)
+    assert {(await shop.rows())[product, "1"] for product in range(11, 18)} == {"50"}
+    assert (await shop.cycle()).guards == {"zeroed": 7}
+
+
+async def test_rows_that_others_insert_while_an_empty_target_is_filled_are_met_when_they_are_written(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(17, target={"create_table": False}, prepare=(CHECKED.format("> 0"),))
+
+    async def insert() -> None:
+        await shop.sql("INSERT INTO stock_levels (product_id, sku, location_id, quantity) VALUES (16, 'x', '1', 99)")
+
+    _before_portion(monkeypatch, 1, insert)
+    assert (await shop.cycle()).counts.applied == 34
+    assert await shop.rows() == shop.truth()
+    assert await shop.sql("SELECT count(*) FROM stock_levels") == [(34,)]
 
 
 async def test_what_a_guard_holds_is_kept_and_shown_as_a_whole(open_shop: Any, planned: list[int]) -> None:

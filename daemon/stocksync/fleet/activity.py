@@ -45,7 +45,7 @@ class Progress:
 
     def details(self) -> dict[str, Any]:
         """Give phase and pages as they stand."""
-        return {"phase": self.cycle.phase if self.cycle else self.phase, "pages": self.done, "of": self.of}
+        return {"phase": self.cycle.phases.now if self.cycle else self.phase, "pages": self.done, "of": self.of}
 
 
 class Activities:

@@ -72,6 +72,10 @@ class MemoryTarget:
             can_scan=True,
         )
 
+    async def is_empty(self) -> bool:
+        self._answer()
+        return not self.table.rows
+
     async def rehearse(self, sample: Sequence[Change]) -> list[Trial]:
         self._answer()
         plan = _Plan(self.table, self._row_key)

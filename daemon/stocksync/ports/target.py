@@ -109,6 +109,9 @@ class Target(Protocol):
     async def read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         """Look cells up; one that is not there is absent from the answer."""
 
+    async def is_empty(self) -> bool:
+        """Whether it holds no row at all; False where that cannot be told."""
+
     def scan(self, size: int) -> "AsyncPages":
         """Walk the whole table in key order, `size` rows at a time; only where `can_scan`."""
 

@@ -72,6 +72,14 @@ def figures_of(prepared: CyclePlan, pushed: WriteResult | None = None) -> Figure
     return figures
 
 
+def not_reached(prepared: CyclePlan) -> Figures:
+    """Count what is about to be compared and written: each figure that was read, as if nothing left it alone."""
+    figures = figures_of(prepared)
+    read = sum(len(product.stock) for product in prepared.reading.products.values() if product.tracked)
+    figures.counts.update(read=read, unpushed=read)
+    return figures
+
+
 def _count(figures: Figures, prepared: CyclePlan, done: WriteResult) -> None:
     """Put every cell that was considered into one column."""
     desires, found, left_out = prepared.desires, prepared.found, prepared.focus.left_out

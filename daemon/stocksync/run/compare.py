@@ -18,11 +18,11 @@ from stocksync.core.desired_state import (
 )
 from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
 from stocksync.core.look_alike import rivals_of
-from stocksync.core.model import Cell, Product, Reading
+from stocksync.core.model import Cell, Product
 from stocksync.core.status import Side
 from stocksync.ports import Snapshot
 from stocksync.run.account import Account
-from stocksync.run.catalogue_slices import Slice, in_slices
+from stocksync.run.catalogue_slices import Slice, Slices
 from stocksync.run.focus import skus_of
 from stocksync.run.shared_table import SharedTable, known_products, overlap
 from stocksync.run.verification import Absent
@@ -35,17 +35,16 @@ async def is_divisible(account: Account) -> bool:
     return not (capabilities.by_sku or capabilities.loose or account.siblings)
 
 
-async def compare(
-    account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
-) -> tuple[DesiredState, ChangeSet]:
-    """Compare slice by slice: the event loop turns between them, and of what was settled only counts are kept."""
+async def compare(account: Account, whole: Slice, *, bare: bool = False) -> tuple[DesiredState, ChangeSet]:
+    """Compare slice by slice: the event loop turns between them, and of what was settled only counts are kept.
+
+    A target that was found `bare` is not asked for rows: it had none.
+    """
     desires, found = DesiredState(), ChangeSet()
-    slices = iter([Slice(reading, snapshot, absent)])
-    if await is_divisible(account):
-        rows = len(snapshot.cells) + len(reading.products)
-        slices = await off_loop(rows, in_slices, reading, snapshot, absent)
+    rows = len(whole.snapshot.cells) + len(whole.reading.products)
+    slices = await off_loop(rows, Slices, whole) if await is_divisible(account) else [whole]
     for part in slices:
-        derived, changed = await _compare_slice(account, part.reading, part.snapshot, part.absent)
+        derived, changed = await _compare_slice(account, part, bare=bare)
         derived.compared(part.snapshot.cells)
         desires.add(derived)
         found.add(changed)
@@ -53,11 +52,11 @@ async def compare(
     return desires, found
 
 
-async def _compare_slice(
-    account: Account, reading: Reading, snapshot: Snapshot, absent: Absent
-) -> tuple[DesiredState, ChangeSet]:
+async def _compare_slice(account: Account, part: Slice, *, bare: bool) -> tuple[DesiredState, ChangeSet]:
+    reading, snapshot, absent = part.reading, part.snapshot, part.absent
     capabilities, now = await account.capabilities(), account.clock.now()
-    products, rows = {**reading.products, **absent.alive}, len(snapshot.cells) + len(reading.products)
+    products = {**reading.products, **absent.alive}
+    rows = max(len(snapshot.cells), sum(len(product.stock) for product in products.values()))
     cells = await off_loop(rows, believable, snapshot.cells, now)
     others = await overlap(account, cells, products)
     known = snapshot.products
@@ -67,7 +66,7 @@ async def _compare_slice(
     if capabilities.by_sku:
         await off_loop(rows, yield_skus, desires, products.values(), known, cells)
     wants, memory = desires.wants.values(), others.doubting(cells)
-    live = await account.target.read(await off_loop(rows, to_look_up, wants, memory))
+    live = {} if bare else await account.target.read(await off_loop(rows, to_look_up, wants, memory))
     shut = shut_rows(cells) if capabilities.by_sku else frozenset()
     rivals = await off_loop(rows, rivals_of, products.values(), known) if capabilities.loose else {}
     context = DiffContext(by_sku=capabilities.by_sku, creates=capabilities.creates, now=now, shut=shut, rivals=rivals)

@@ -1,20 +1,16 @@
 """One poll cycle: read, doubt, compare, plan, remember, write, report."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import structlog
 
 from stocksync.core.answers import Preview
-from stocksync.core.batch_size import BatchSize
 from stocksync.core.events import CycleEnded, CycleStarted
 from stocksync.core.model import Verdict
 from stocksync.core.pace import READING_SHARE
 from stocksync.core.report import CycleReport, Outcome
 from stocksync.errors import (
-    EverythingRefused,
     InvariantBroken,
     LeaseLost,
     StateError,
@@ -23,19 +19,15 @@ from stocksync.errors import (
     Unauthorized,
 )
 from stocksync.known_secrets import hidden
-from stocksync.ports import Lease, Progress, SnapshotUpdate
+from stocksync.ports import Lease, Progress
 from stocksync.run.account import Account
-from stocksync.run.accounting import describe, enter, figures_of
-from stocksync.run.columns import retry_columns
+from stocksync.run.accounting import describe, enter
+from stocksync.run.carry_out import CarryOut
 from stocksync.run.finishing import finish
 from stocksync.run.focus import catalogue_of, in_focus
-from stocksync.run.held_plans import decided_of, remember_plan, waiting_for
-from stocksync.run.portions import Portions
+from stocksync.run.held_plans import decided_of, waiting_for
+from stocksync.run.phases import Phases
 from stocksync.run.prepare import prepare
-from stocksync.run.prepared import CyclePlan
-from stocksync.run.remember import observed_of, outcome_of
-from stocksync.run.write_result import WriteResult
-from stocksync.run.writer import Writer
 from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
@@ -55,11 +47,9 @@ class Cycle:
         self._full = full
         self._began = account.clock.monotonic()
         self.report = new_report(account, lease)
-        self.phase = "begin"
-        """What it does now: begin, read, prepare, remember or write."""
-        self._unrecorded = SnapshotUpdate()
+        self.phases = Phases(self.report, account.clock)
+        self._carry_out = CarryOut(account, lease, self.report, self.phases)
         self._rows = 0
-        self._size = BatchSize(account.settings.batch_size)
         self._large: list[object] = []
         """What a cycle of so many rows was made of: to let go of a million cells would hold up the loop."""
 
@@ -94,7 +84,7 @@ class Cycle:
                 skew = account.source.skew()
                 report.clock_skew_seconds = None if skew is None else skew.total_seconds()
                 try:
-                    await finish(account.state.end(self._lease, report, self._unrecorded))
+                    await finish(account.state.end(self._lease, report, self._carry_out.unrecorded))
                 except StateError as error:
                     log.warning("cycle_not_recorded", error=str(error))
                 account.publish(CycleEnded(report))
@@ -114,7 +104,7 @@ class Cycle:
     async def _steps(self) -> None:
         account, report = self._account, self.report
         await account.state.begin(self._lease, report)
-        async with self._phase("read"):
+        with self.phases.phase("read"):
             catalogue = await catalogue_of(account, full=self._full)
             until, settled = self._share(READING_SHARE), await off_loop(len(catalogue.known), catalogue.settled)
             reading = await account.source.read(self._progress, until=until, first=catalogue.unread, settled=settled)
@@ -125,92 +115,20 @@ class Cycle:
             return
         answered = await account.look_again()
         async with account.turns.turn(), account.writing:
-            async with self._phase("prepare"):
+            with self.phases.phase("prepare"):
                 focus = await in_focus(account, self._lease, reading, catalogue, full=self._full)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
                 portions = await prepare(account, focus, seed, until)
                 enter(report, portions.figures, account.limits)
                 describe(report, portions.whole)
-            await self._carry_out(portions, answered=answered)
+            await self._carry_out.run(portions, answered=answered)
+        report.target_contact = account.clock.now()
         report.outcome = Outcome.HELD if portions.whole.plan.held else Outcome.DONE
         self._rows, self._large = focus.rows, [catalogue, settled, reading, focus, portions]
 
     def _share(self, share: float) -> float:
         """Give the instant, by the monotonic clock, at which so much of the deadline is over."""
         return self._began + share * self._account.settings.deadline.total_seconds()
-
-    async def _carry_out(self, portions: Portions, *, answered: bool) -> None:
-        account, count = self._account, len(portions.figures)
-        refused: dict[int, str] = {}
-        if count > 1:
-            # What was found in rows must not be lost with portions that are not reached.
-            self._unrecorded = SnapshotUpdate(corrected=dict(portions.whole.snapshot.corrected))
-        for index in range(count):
-            try:
-                answered = await self._carry_out_one(portions, index) or answered
-            except EverythingRefused as error:
-                refused[index] = str(error)  # the error itself would hold all rows
-                portions.put_off(index)
-        if refused and not self.report.counts.applied:
-            raise EverythingRefused(refused.popitem()[1])
-        for index in refused:  # it takes rows: what it refuses of these is a matter of single rows
-            await self._carry_out_one(portions, index)
-        if not (answered or refused):
-            # That the target is away must not wait for a change: it is asked for some row.
-            first = await account.state.cells_after(account.name, None, 1)
-            await account.target.read([row for row, _ in first])
-        self.report.target_contact = account.clock.now()
-
-    async def _carry_out_one(self, portions: Portions, index: int) -> bool:
-        """Plan and write a portion; give whether the target was asked for it.
-
-        Raises:
-            EverythingRefused: it has taken no row yet, neither of this portion nor of another.
-
-        """
-        await self._record()
-        async with self._phase("prepare"):
-            prepared = await portions.plan(index)
-        taken = self.report.counts.applied > 0
-        writer = Writer(self._account, self._lease, self.report.cycle_id, self._size, taken=taken)
-        try:
-            await self._write(writer, prepared)
-        finally:
-            await self._account_for(portions, index, prepared, writer.pushed)
-        return bool(prepared.plan.apply)
-
-    async def _record(self) -> None:
-        """Record what the portion before has left; what the last one leaves is recorded with the cycle's end."""
-        if not self._unrecorded.is_empty:
-            async with self._phase("remember"):
-                await finish(self._account.state.observe(self._lease, self.report.cycle_id, self._unrecorded))
-            self._unrecorded = SnapshotUpdate()
-
-    async def _account_for(self, portions: Portions, index: int, prepared: CyclePlan, pushed: WriteResult) -> None:
-        account, figures = self._account, portions.figures
-        self._unrecorded = await off_loop(prepared.size, outcome_of, prepared, pushed, account.clock.now())
-        figures[index] = await off_loop(prepared.size, figures_of, prepared, pushed)
-        enter(self.report, figures, account.limits)
-        self.report.counts.check()
-
-    async def _write(self, writer: Writer, prepared: CyclePlan) -> None:
-        account, changes = self._account, prepared.plan.apply
-        async with self._phase("remember"):
-            seen = await off_loop(prepared.size, observed_of, prepared, account.clock.now())
-            await writer.observe(seen, changes)
-            await remember_plan(account, self._lease, prepared)
-        async with self._phase("write"):
-            await writer.push(changes)
-            await retry_columns(writer, prepared, account.clock.now())
-
-    @asynccontextmanager
-    async def _phase(self, name: str) -> AsyncIterator[None]:
-        clock, self.phase = self._account.clock, name
-        started = clock.monotonic()
-        try:
-            yield
-        finally:
-            self.report.phases[name] = self.report.phases.get(name, 0.0) + clock.monotonic() - started
 
 
 async def preview(account: Account, progress: Progress | None = None, *, full: bool = False) -> Preview:

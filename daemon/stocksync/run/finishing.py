@@ -1,12 +1,14 @@
 """What was begun is brought to its end, though the cycle is cancelled."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 _LAST_CHANCE = 30.0
 """Seconds that the batch under way gets when we are to stop; its intents stay open if it needs more."""
@@ -14,7 +16,7 @@ _LETTING_GO = 5.0
 """Seconds for it to let go of its connections then."""
 
 
-async def finish(work: Coroutine[Any, Any, None]) -> None:
+async def finish(work: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
     """Await work that must not be cut in the middle: a cancellation waits for it, a second one does not."""
     task = asyncio.ensure_future(work)
     try:
@@ -24,6 +26,35 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
         raise
     finally:
         del task  # its error would hold this frame, which holds it, and with it all rows
+
+
+@asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator["asyncio.Task[T]"]:
+    """Let work that writes nothing go on beside the block, which awaits it; where the block fails it is given up."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    except BaseException:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # it was looked at: what failed first is what is told
+        raise
+    finally:
+        del task  # as above
+
+
+@asynccontextmanager
+async def to_its_end(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let work go on beside the block, and bring it to its end whatever becomes of the block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        try:
+            await finish(task)
+        finally:
+            del task  # as above
 
 
 async def last_chance(task: "asyncio.Future[None]") -> None:

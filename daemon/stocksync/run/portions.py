@@ -1,11 +1,14 @@
 """A catalogue of which much is to be changed: weighed as a whole, then planned and written portion by portion.
 
-One that is new, or whose rules have changed, asks for as many changes as it has cells. So a first pass compares all of
-it and keeps only how much that comes to; a second compares it again, and writes each portion before it goes on to the
-next. What the target refuses as a whole comes once more after the others.
+One whose rules have changed asks for as many changes as it has cells. So a first pass compares all of it and keeps only
+how much that comes to; a second compares it again, and writes each portion before it goes on to the next. What the
+target refuses as a whole comes once more after the others.
+
+Of a catalogue that was never written before, what no guard can hold is written at once: rows that the target lacks
+altogether. From the first portion on of which it holds any row, what is left is weighed as a whole like every other.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from stocksync.core.cycle_plan import Plan
@@ -16,17 +19,18 @@ from stocksync.core.model import Cell
 from stocksync.core.recognition import Recognised
 from stocksync.errors import MoreThanWeighed
 from stocksync.run.account import Account
-from stocksync.run.accounting import Figures, figures_of
-from stocksync.run.catalogue_slices import Slice, chosen, in_slices
+from stocksync.run.accounting import Figures, figures_of, not_reached
+from stocksync.run.catalogue_slices import Slice, Slices, chosen
 from stocksync.run.compare import compare
+from stocksync.run.focus import Focus
 from stocksync.run.prepared import CyclePlan
 from stocksync.run.verification import CrossCheckResult
-from stocksync.run.weighing import Load, bad_cells, context_of, is_familiar, load_of, plan_of
+from stocksync.run.weighing import NOTHING, Load, bad_cells, context_of, is_familiar, load_of, plan_of
 from stocksync.threads import off_loop
 
 _KEPT = 100_000
 """Cells to be told of, or read anew, that are kept at once: with up to so many there is one portion."""
-_CELLS = 50_000
+_CELLS = 24_000
 """Cells of each portion where there are more."""
 _MORE = "more is to be changed than when it was weighed, and the guards would hold it; the next poll compares anew"
 
@@ -42,19 +46,30 @@ class Portions:
         self.figures: list[Figures] = []
         """Of each portion: what it comes to, and once it is written what became of it."""
         self._divisible, self._divided, self._familiar = divisible, False, False
+        known = prepared.snapshot
+        self._unweighed = divisible and not (known.products or known.cells or known.quarantine)
+        """Whether portions are written as they come: what was never written has nothing that a guard could hold."""
+        self._bare = False
+        """Whether the target held no row when portions began to be written as they come."""
+        self._begun = 0
+        """How many were planned before what was left had to be weighed."""
         self._loads: list[Load] = []
         self._changing: list[Cell] = []
-        self._slices: Iterator[Slice] = iter(())
-        self._slice: Slice | None = None
+        self._slices: Slices
         self._put_off: dict[int, Slice] = {}
 
     async def compare(self) -> None:
         """Compare all of the reading as it stands in `whole`; divide it where there is too much to be kept."""
         whole, kept = self.whole, list[CyclePlan]()
-        self.figures, self._loads, self._changing, self._divided = [], [], [], False
+        del self.figures[self._begun :], self._loads[self._begun :]
+        self._changing, self._divided = [], False
         self._familiar = await off_loop(whole.size, is_familiar, whole.focus)
-        for part in await self._in_slices():
-            kept.append(await self._compared(part, first=not (kept or self._divided)))
+        self._slices = await self._in_slices()
+        if self._unweighed and len(self._slices) > 1:
+            await self._take_as_new()
+            return
+        for part in self._slices:
+            kept.append(await self._compared(part, first=not (kept or self._divided or self._begun)))
             # A person is asked about each figure below zero.
             self._divisible = self._divisible and not kept[-1].found.negative
             if self._divided and not self._divisible:
@@ -82,61 +97,84 @@ class Portions:
         """Put everything before the guards. What they hold a person decides on cell by cell: then it is one portion."""
         whole = self.whole
         if self._divided and not self._exceeded():
-            self._slices, self._changing = await self._in_slices(), []
+            self._changing = []
             return
         if self._divided:
-            self._divisible = False
+            self._divisible = self._unweighed = self._bare = False
             await self.compare()
         whole.bad_cells = await off_loop(whole.size, bad_cells, whole)
         whole.plan = await off_loop(whole.size, plan_of, self._account, whole, familiar=self._familiar)
-        self.figures = [await off_loop(whole.size, figures_of, whole)]
+        self.figures[self._begun :] = [await off_loop(whole.size, figures_of, whole)]
 
-    async def plan(self, index: int) -> CyclePlan:
-        """Give the plan of the next portion, which is this one, or of one that was put off.
+    async def plan(self, index: int) -> CyclePlan | None:
+        """Give the plan of a portion, the next one or one that was put off; None where there are no more.
 
         Raises:
             MoreThanWeighed: rows have changed since they were weighed, so that a guard would hold what is left.
 
         """
-        if not self._divided:
-            return self.whole
         again = self._put_off.pop(index, None)
-        self._slice = again or next(self._slices)
-        prepared = await self._compared(self._slice, first=index == 0)
+        self._bare = self._bare and again is None
+        if again is None and not self._divided:
+            return self.whole if index == self._begun else None
+        if index >= len(self.figures):
+            return None
+        prepared = await self._compared(again or self._slices[index - self._begun], first=index == 0)
+        load = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
         if again:  # its intents are open by now, which what is known of it does not show: nothing of it is settled
             prepared.focus = replace(prepared.focus, rules=b"")
-        self._loads[index] = await off_loop(prepared.size, load_of, prepared, familiar=self._familiar)
+        elif self._unweighed and (prepared.found.negative or load != NOTHING):
+            await self._weigh_from(index)
+            return await self.plan(index)
+        self._loads[index] = load
         if prepared.found.negative or self._exceeded():
             raise MoreThanWeighed(_MORE)
         return prepared
 
-    def put_off(self, index: int) -> None:
-        """Keep the portion that was planned last, to be planned once more after the others; one piece has none."""
-        if self._slice is not None:
-            self._put_off[index] = self._slice
-            self.whole.layout = None  # recorded by now: once more, it would undo what others record of altered figures
+    def put_off(self, index: int, prepared: CyclePlan) -> None:
+        """Let a portion be planned once more after the others."""
+        self._put_off[index] = Slice(prepared.reading, prepared.snapshot, prepared.absent)
+        self.whole.layout = None  # recorded by now: once more, it would undo what others record of altered figures
 
-    async def _in_slices(self) -> Iterator[Slice]:
+    async def _in_slices(self) -> Slices:
         whole = self.whole
-        if not self._divisible:
-            return iter([Slice(whole.reading, whole.snapshot, whole.absent)])
-        read = whole.reading.products
+        part, read = Slice(whole.reading, whole.snapshot, whole.absent), whole.reading.products
         products = max(len(read), len(whole.snapshot.products), 1)
         cells = max(len(whole.snapshot.cells), sum(len(product.stock) for product in read.values()), products)
-        size = max(1, _CELLS * products // cells)
-        return await off_loop(whole.size, in_slices, whole.reading, whole.snapshot, whole.absent, size)
+        size = max(1, _CELLS * products // cells) if self._divisible else whole.size + 1
+        return await off_loop(whole.size, Slices, part, size)
+
+    async def _take_as_new(self) -> None:
+        """Expect that the target holds no row of ours: `plan` looks at each portion before it is written."""
+        self._divided, self._bare = True, await self._account.target.is_empty()
+        self._loads = [NOTHING] * len(self._slices)
+        for part in self._slices:
+            expected = CyclePlan(self._focus_on(part), part.reading, part.absent)
+            self.figures.append(await off_loop(expected.size, not_reached, expected))
+        self._changing = [Cell(key, "") for key, one in self.whole.reading.products.items() if one.tracked]
+
+    async def _weigh_from(self, index: int) -> None:
+        """Weigh what is left as a whole: the portions before this one came to nothing that would count there."""
+        whole, left = self.whole, await off_loop(self.whole.size, self._slices.rest, index)
+        layout = whole.layout if index == 0 else None
+        self.whole = CyclePlan(self._focus_on(left), left.reading, left.absent, whole.checked, layout=layout)
+        self._unweighed, self._bare, self._begun = False, False, index
+        await self.compare()
+        await self.weigh()
+
+    def _focus_on(self, part: Slice) -> Focus:
+        ids = {*part.reading.products, *part.snapshot.products}
+        read = replace(self.whole.focus.reading, products=chosen(self.whole.focus.reading.products, ids))
+        return replace(self.whole.focus, reading=read, snapshot=part.snapshot)
 
     async def _compared(self, part: Slice, *, first: bool) -> CyclePlan:
         """Compare a portion. What is recorded once, and undoes what was recorded before, goes with the first."""
-        whole = self.whole
-        focus, ids = whole.focus, {*part.reading.products, *part.snapshot.products}
-        read = replace(focus.reading, products=chosen(focus.reading.products, ids))
-        focus = replace(focus, reading=read, snapshot=part.snapshot)
+        whole, focus = self.whole, self._focus_on(part)
         if not first:
             focus = replace(focus, left_out=Recognised(), catalogue=replace(focus.catalogue, rules=focus.rules))
         checked = whole.checked if first else CrossCheckResult()
         prepared = CyclePlan(focus, part.reading, part.absent, checked, layout=whole.layout if first else None)
-        found = await compare(self._account, part.reading, part.snapshot, part.absent)
+        found = await compare(self._account, part, bare=self._bare)
         prepared.desires, prepared.found = found
         prepared.bad_cells = bad_cells(prepared)
         prepared.plan = Plan(tuple(prepared.found.changes))

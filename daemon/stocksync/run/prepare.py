@@ -10,6 +10,7 @@ from stocksync.core.model import Cell, Change, Reading
 from stocksync.core.recognition import Catalogue
 from stocksync.ports import Snapshot
 from stocksync.run.account import Account
+from stocksync.run.catalogue_slices import Slice
 from stocksync.run.compare import compare, is_divisible
 from stocksync.run.focus import Focus
 from stocksync.run.portions import Portions
@@ -49,7 +50,7 @@ async def prepare_products(account: Account, reading: Reading, snapshot: Snapsho
     absent = Absent()
     focus, layout = await _under_layout(account, Focus(reading, snapshot, Catalogue(b"", {})))
     snapshot = focus.snapshot
-    desires, found = await compare(account, reading, snapshot, absent)
+    desires, found = await compare(account, Slice(reading, snapshot, absent))
     plan = Plan(await _within_guards(account, found.changes, snapshot))
     return CyclePlan(focus, reading, absent, desires=desires, found=found, plan=plan, layout=layout)
 

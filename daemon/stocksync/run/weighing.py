@@ -20,6 +20,9 @@ class Load:
     """Cells that had a figure before."""
 
 
+NOTHING = Load(Weight(), 0)
+
+
 def is_managed(remembered: SnapshotCell) -> bool:
     """Whether the target holds a quantity of ours in this cell."""
     return remembered.acked is not None and not isinstance(remembered.acked, Removal)

@@ -61,18 +61,27 @@ class Writer:
         self.pushed.unrecorded = seen
 
     async def push(self, changes: Sequence[Change]) -> None:
-        """Write changes in batches; what became of them is in `pushed`, also after an error.
+        """Write changes in batches and have them acknowledged; what became of them is in `pushed`, also after an error.
 
         Raises:
             TargetError, StateError: the rest was not written; open intents are written again next time.
 
         """
+        await self.write(changes)
+        await finish(self.acknowledged())
+
+    async def acknowledged(self) -> None:
+        """Wait until all that was written is acknowledged: `pushed` is complete then."""
+        await self._aside.done()
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Do the same, but leave the last batch to `acknowledged`."""
         if changes:
             await self._account.target.make()
         self._last = changes[-1] if changes else None
         size = self._size or BatchSize(self._account.settings.batch_size)
         start, clock = 0, self._account.clock
-        smooth, shared = False, self._account.shared
+        smooth, shared = True, self._account.shared
         try:
             while start < len(changes):
                 batch = self._next or changes[start : start + size.rows]
@@ -82,11 +91,12 @@ class Writer:
                 await finish(self._write_between(batch, following))
                 smooth = self._troubled == troubled
                 size.learn(clock.monotonic() - began, smooth=smooth)
-            await finish(self._aside.done())
+            if self.pushed.waiting:
+                await finish(self.acknowledged())
+                await self._wait_for_rows()
         except asyncio.CancelledError:
-            await last_chance(asyncio.ensure_future(self._aside.done()))
+            await last_chance(asyncio.ensure_future(self.acknowledged()))
             raise
-        await self._wait_for_rows()
 
     async def retry_columns(self, left_out: Sequence[tuple[Change, str]]) -> None:
         """Set again what rows were written without beside their figures, which stand; repeated, it is harmless.
@@ -105,8 +115,9 @@ class Writer:
         self.pushed.incomplete = [(change, refused[change.cell]) for change, _ in left_out if change.cell in refused]
 
     @property
-    def _has_taken_none(self) -> bool:
-        return not (self.pushed.applied or self._taken)
+    def has_taken(self) -> bool:
+        """Whether the target has taken any row."""
+        return self._taken or bool(self.pushed.applied)
 
     @property
     def _troubled(self) -> int:
@@ -124,7 +135,7 @@ class Writer:
         held += await self._again(change for change, _ in queue)
         known = next((reason for _, reason in held if reason), "another transaction holds the row")
         self.pushed.waiting = [(change, reason or known) for change, reason in held]
-        if len(held) >= _HOPELESS and self._has_taken_none:
+        if len(held) >= _HOPELESS and not self.has_taken:
             # All rows are held: that is no matter of single rows, and the target is called away.
             reasons = [reason for _, reason in self.pushed.waiting]
             self.pushed.waiting.clear()
@@ -170,6 +181,8 @@ class Writer:
             await self._aside.done()
             raise
         else:
+            self._taken = self.has_taken or bool(written.applied)
+            self._note_troubles(written)
             self._aside.acknowledge(self._acknowledge(written))
 
     async def _intended(self, batch: Sequence[Change]) -> None:
@@ -181,7 +194,7 @@ class Writer:
 
     async def _acknowledge(self, written: BatchResult) -> None:
         await self._account.state.acknowledge(self._lease, self._cycle_id, written)
-        self._note(written)
+        self._note_done(written)
 
     async def _write(self, batch: Sequence[Change]) -> None:
         await self._intend(batch)
@@ -212,7 +225,8 @@ class Writer:
         except (RowsRefused, RowsLocked) as error:
             await self._bisect(batch, error)
         else:
-            self._note(written)
+            self._note_done(written)
+            self._note_troubles(written)
 
     async def _bisect(self, batch: Sequence[Change], error: RowsRefused | RowsLocked) -> None:
         if isinstance(error, RowsLocked):
@@ -227,7 +241,7 @@ class Writer:
             self.pushed.waiting.append((batch[0], str(error)))
         else:
             self.pushed.refused.append((batch[0], str(error)))
-            if len(self.pushed.refused) == _HOPELESS and self._has_taken_none:
+            if len(self.pushed.refused) == _HOPELESS and not self.has_taken:
                 await self._probe(error)
 
     async def _probe(self, error: RowsRefused) -> None:
@@ -236,7 +250,7 @@ class Writer:
         if last is not None and last not in (change for change, _ in self.pushed.refused):
             await self._write([last])
             self._probed = last
-        if self._has_taken_none:
+        if not self.has_taken:
             self.pushed.refused.clear()
             self.pushed.waiting.clear()
             raise EverythingRefused(f"the target refuses every row: {error}") from error
@@ -260,11 +274,13 @@ class Writer:
     async def _fence(self) -> None:
         await self._account.state.confirm(self._lease, FENCE_MARGIN)
 
-    def _note(self, written: BatchResult) -> None:
-        self.pushed.applied += written.applied
-        self.pushed.skipped += written.skipped
+    def _note_troubles(self, written: BatchResult) -> None:
         self.pushed.refused += written.ambiguous
         self.pushed.waiting += [(change, "") for change in written.waiting]
+
+    def _note_done(self, written: BatchResult) -> None:
+        self.pushed.applied += written.applied
+        self.pushed.skipped += written.skipped
         self.pushed.left_out |= written.left_out
         self.pushed.altered |= written.altered
 

@@ -103,6 +103,18 @@ class MappedTarget:
             found = await rows.look_up(connection, layout, [finds for _, finds in wanted.values()], go_on)
         return {cell: found[key] for cell, (key, _) in wanted.items() if key in found}
 
+    async def is_empty(self) -> bool:
+        """Look for one row, be it seen or not."""
+        layout = await self._layout()
+        if layout is None:
+            return True
+        async with (
+            self._patiently(),
+            dialects.reading_within(self._engine, self._settings.patience.lock) as connection,
+            attempt_to_read(connection, self._settings.where, [rows.no_row(layout)]),
+        ):
+            return (await connection.execute(rows.any_row(layout))).first() is None
+
     async def scan(self, size: int) -> AsyncGenerator[list[tuple[str, str, TargetRow]], None]:
         """Walk the table in key order; each page is a transaction of its own."""
         layout = await self._layout()

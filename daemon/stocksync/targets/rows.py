@@ -133,6 +133,11 @@ def no_row(layout: Layout) -> Select[Any]:
     return select(*_figures(layout)).where(false())
 
 
+def any_row(layout: Layout) -> Select[Any]:
+    """Give the look-up of one row, whichever it is."""
+    return select(layout.match.column).limit(1)
+
+
 async def page_after(
     connection: AsyncConnection, layout: Layout, after: Row, size: int
 ) -> tuple[list[tuple[str, str, TargetRow]], Row]:

@@ -105,6 +105,10 @@ class StatementsTarget:
                 go_on()
         return found
 
+    async def is_empty(self) -> bool:
+        """Tell nothing: the user's statements ask for rows by name."""
+        return False
+
     async def scan(self, size: int) -> AsyncGenerator[list[tuple[str, str, TargetRow]], None]:
         """Refuse: own statements know single cells alone.
 
