@@ -12,12 +12,14 @@ from hashlib import blake2b
 from heapq import nsmallest
 from itertools import chain
 
+from xxhash import xxh3_128_digest
+
 from stocksync.core.completeness import PageSpans
 from stocksync.core.desired_state import DesiredState
 from stocksync.core.diff import ChangeSet
 from stocksync.core.model import Cell, Product, Reading, SettledProduct, SnapshotCell, SnapshotProduct
 
-_ALGORITHM = 1
+_ALGORITHM = 2
 """To be raised where the same row under the same configuration comes to another figure."""
 _DIGEST_SIZE = 16
 _DAY = timedelta(days=1)
@@ -98,8 +100,11 @@ def rebuilt(product_id: int, entry: SnapshotProduct, cells: Iterable[SnapshotCel
 
 
 def row_digest(row: bytes | memoryview) -> bytes:
-    """Digest a product's row as Qoyod sent it."""
-    return blake2b(row, digest_size=_DIGEST_SIZE).digest()
+    """Digest a product's row as Qoyod sent it: 16 bytes.
+
+    It tells rows apart, and keeps no secret: who could look for two rows of one digest writes Qoyod's figures anyway.
+    """
+    return xxh3_128_digest(row)
 
 
 def gone_digest(product_id: int) -> bytes:

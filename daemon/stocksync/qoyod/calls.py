@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from random import Random
 from typing import TypeVar
@@ -268,6 +269,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float:
     return min(_LONGEST_WAIT, max(1.0, seconds))
 
 
+@lru_cache(maxsize=16)  # the answers of one second bear one date
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
