@@ -24,6 +24,11 @@ def test_trouble_halves_it_and_never_below_the_configured_size(trouble: tuple[fl
     assert grown((0.1, True), (0.1, True), trouble, trouble, trouble) == [20, 40, 20, 10, 10]
 
 
+@pytest.mark.parametrize(("left", "taken"), [(7, 7), (10, 10), (12, 12), (13, 10), (25, 10)])
+def test_a_small_rest_goes_along_with_the_last_full_batch(left: int, taken: int) -> None:
+    assert BatchSize(10).next_of(left) == taken
+
+
 def test_what_is_neither_quick_nor_slow_stays() -> None:
     assert grown((0.1, True), (0.7, True)) == [20, 20]
 

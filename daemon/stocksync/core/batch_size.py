@@ -2,6 +2,8 @@
 
 _GROWTH = 8
 """Times the configured size, at most."""
+_REST = 1.25
+"""Times the size that a last batch may have: a few rows in a batch of their own take half as long as a full one."""
 _QUICK = 0.4
 _SLOW = 1.0
 """Seconds that a batch takes: others who want its rows, or the account, wait for as long."""
@@ -19,6 +21,10 @@ class BatchSize:
     def has_grown(self) -> bool:
         """Whether all goes well: the last batches were quick, and nothing in them was refused or waits."""
         return self.rows > self._least
+
+    def next_of(self, left: int) -> int:
+        """Give how many of the rows that are `left` go next: a small rest goes along with the last full batch."""
+        return left if left <= _REST * self.rows else self.rows
 
     def learn(self, seconds: float, *, smooth: bool) -> None:
         """Hear how long a batch of this size took, and whether all its rows went in."""

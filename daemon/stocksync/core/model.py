@@ -309,6 +309,7 @@ def show(figure: Figure | None) -> str:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
+@lru_cache(maxsize=4096)  # as above
 def figure_of(text: str | None) -> Figure | None:
     """Read back what `show` gave.
 

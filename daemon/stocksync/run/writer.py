@@ -84,9 +84,10 @@ class Writer:
         smooth, shared = True, self._account.shared
         try:
             while start < len(changes):
-                batch = self._next or changes[start : start + size.rows]
+                batch = self._next or changes[start : start + size.next_of(len(changes) - start)]
                 start += len(batch)
-                following = changes[start : start + size.rows] if smooth and size.has_grown and not shared else ()
+                ahead = size.next_of(len(changes) - start) if smooth and size.has_grown and not shared else 0
+                following = changes[start : start + ahead]
                 began, troubled = clock.monotonic(), self._troubled
                 await finish(self._write_between(batch, following))
                 smooth = self._troubled == troubled

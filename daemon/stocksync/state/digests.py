@@ -4,7 +4,18 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Update,
+    bindparam,
+    null,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.look_alike import folded
@@ -22,14 +33,24 @@ UNSETTLED = dict.fromkeys(_DIGEST)
 _OF: BindParameter[str] = bindparam("of")
 
 
+def _none_of(column: Column[Any]) -> ColumnElement[Any]:
+    """Give what stands for a column in rows of another table."""
+    return type_coerce(null(), column.type).label(column.name)
+
+
 def _settled(row: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401  the columns of the table, or of an alias
     return [row.account == _OF, row.digest.is_not(None)]
 
 
-_ACCOUNT = select(accounts.c.rules, accounts.c.checked_up_to, accounts.c.unread).where(accounts.c.account == _OF)
-_PRODUCTS = select(*(products.c[name] for name in ("product_id", *SettledProduct._fields))).where(
-    products.c.account == _OF
+_NOTED = (accounts.c.checked_up_to, accounts.c.unread)
+_COUNTS = [products.c[name] for name in SettledProduct._fields if name != "digest"]
+_CATALOGUE = union_all(
+    select(_none_of(products.c.product_id), accounts.c.rules, *map(_none_of, _COUNTS), *_NOTED).where(
+        accounts.c.account == _OF
+    ),
+    select(products.c.product_id, products.c.digest, *_COUNTS, *map(_none_of, _NOTED)).where(products.c.account == _OF),
 )
+"""The account's own row, which is no product's, and those of its products: one statement in place of two."""
 _UNSETTLING = update(products).where(*_settled(products.c)).values(**UNSETTLED)
 _IDS = unnested({"ids": products.c.product_id.type})
 _UNSETTLING_EACH = at_rows(products, _IDS, {"product_id": "ids"}, _settled)[0].values(**UNSETTLED)
@@ -37,12 +58,14 @@ _UNSETTLING_EACH = at_rows(products, _IDS, {"product_id": "ids"}, _settled)[0].v
 
 async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue:
     """Load every product's id, with its row digest and counts where it is settled: one narrow query."""
-    mine = (await connection.execute(_ACCOUNT, {"of": account})).one_or_none()
-    rules, checked_up_to, unread = (None, None, None) if mine is None else mine
     known: dict[int, SettledProduct | None] = {}
-    for rows in (await connection.execute(_PRODUCTS, {"of": account})).partitions(_PAGE):
-        known.update((row[0], None if row[1] is None else SettledProduct(*row[1:])) for row in rows)
+    mine = None
+    for rows in (await connection.execute(_CATALOGUE, {"of": account})).partitions(_PAGE):
+        mine = mine or next((row for row in rows if row[0] is None), None)
+        of_products = (row for row in rows if row[0] is not None)
+        known.update({row[0]: None if row[1] is None else SettledProduct(*row[1:-2]) for row in of_products})
         await asyncio.sleep(0)  # lets heartbeats through
+    rules, checked_up_to, unread = (None, None, None) if mine is None else (mine[1], *mine[-2:])
     return Catalogue(rules or b"", known, checked_up_to or 0, unread=spans_of(unread))
 
 
