@@ -1,6 +1,7 @@
 """How both databases, the state's and the target's, are opened, and their transactions."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InvalidatePoolError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.util import LRUCache
+from sqlalchemy.util import LRUCache, await_
 
 from stocksync.dsn import DRIVERS, connect_args, parse
 from stocksync.dsn.sqlite_file import file_of
@@ -31,6 +32,8 @@ _USED_AT = "stocksync_used_at"
 _OWN_SESSION = "stocksync_own_session"
 """True in the pool's notes on a connection that no pooler stands before."""
 _AUTOCOMMIT = "AUTOCOMMIT"
+_PAUSES = (0.01, 0.05, 0.2, 1.0, 0.0)
+"""Seconds between tries to turn a SQLite file's write-ahead log on; after the last try there is none."""
 
 
 def open_engine(
@@ -213,7 +216,15 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  
 
 def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401  as above
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    for pause in _PAUSES:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            # Where several make one file at the same moment, SQLite does not wait for its busy timeout.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not pause:
+                raise
+            await_(asyncio.sleep(pause))
     cursor.close()
 
 

@@ -230,18 +230,21 @@ async def insert_and_update(
     given: Mapping[str, Any] = NOTHING,
     *,
     beside: RowUpdate | None = None,
+    also: Iterable[Insert | Update] = (),
 ) -> CursorResult[Any]:
     """Insert rows, and execute an update of another table, of which `given` are the parameters; give its result.
 
-    `beside` are further rows to be updated, in a third table. PostgreSQL takes all of it in one message.
+    `beside` are further rows to be updated, in a third table. PostgreSQL takes all of it in one message, there with
+    `also` what is done to still other tables, of which the parameters stand in `given`.
     """
     if not (takes_arrays(connection) and len(rows)):
         if beside is not None:
             await update_rows(connection, beside)
         await insert_rows(connection, statement, rows)
         return await connection.execute(then, given)
-    then = then.add_cte(_inserting(statement, tuple(rows.each), tuple(rows.same)).cte("first"))
-    values = {**parameters({**rows.same, **rows.each}), **given}
+    inserting, values = as_arrays(statement, rows)
+    then = then.add_cte(inserting.cte("first"), *(other.cte(f"also_{at}") for at, other in enumerate(also)))
+    values |= given
     if beside is not None and len(beside.rows):
         then = then.add_cte(beside.statement("arrays").cte("second"))
         values |= parameters({**beside.rows.each, **beside.among}, _SET)
@@ -255,11 +258,17 @@ async def execute_each(connection: AsyncConnection, statement: Executable, rows:
         await connection.execute(statement, some)
 
 
+def as_arrays(statement: Insert, rows: Rows, prefix: str = _GIVEN) -> tuple[Insert, dict[str, Any]]:
+    """Give the insert of rows that come as arrays, with its parameters; `prefix` tells two of one message apart."""
+    chosen = _inserting(statement, tuple(rows.each), tuple(rows.same), prefix)
+    return chosen, parameters({**rows.same, **rows.each}, prefix)
+
+
 @lru_cache(maxsize=64)  # as above
-def _inserting(statement: Insert, each: Sequence[str], same: Sequence[str]) -> Insert:
+def _inserting(statement: Insert, each: Sequence[str], same: Sequence[str], prefix: str = _GIVEN) -> Insert:
     columns = statement.table.c
-    given = unnested({name: columns[name].type for name in each})
-    bound = [bindparam(_GIVEN + name, type_=columns[name].type) for name in same]
+    given = unnested({name: columns[name].type for name in each}, prefix)
+    bound = [bindparam(prefix + name, type_=columns[name].type) for name in same]
     return statement.from_select([*same, *each], select(*bound, *given.c))
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,12 +129,16 @@ def target_postgresql_url(postgresql_server: Server, shared_postgresql: str) -> 
 
 
 @pytest.fixture
-def target_mariadb_url(mariadb_server: Server, shared_mariadb: str) -> str:
-    """Give an empty database."""
+def target_mariadb_url(mariadb_server: Server, shared_mariadb: str) -> Iterator[str]:
+    """Give an empty database.
+
+    It is emptied afterwards: where any table of the server knows no transactions, a rehearsal elsewhere explains only.
+    """
+    mariadb_server.start()
+    yield shared_mariadb
     mariadb_server.start()
     name = shared_mariadb.rsplit("/", 1)[1]
     mariadb_server.sql(f"DROP DATABASE {name}; CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    return shared_mariadb
 
 
 @pytest.fixture

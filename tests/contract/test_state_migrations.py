@@ -83,6 +83,17 @@ async def test_two_who_migrate_at_once_both_succeed(database_url: str) -> None:
     assert await schema_problem(database_url) is None
 
 
+async def test_many_who_make_one_sqlite_file_at_once_all_succeed(tmp_path: Path) -> None:
+    async def look(url: str) -> None:
+        engine = open_engine(url, "test", wal=True)
+        async with reading(engine) as connection:
+            await connection.execute(text("SELECT 1"))
+        await engine.dispose()
+
+    for number in range(100):
+        await asyncio.gather(*(look(f"sqlite:///{tmp_path}/{number}.db") for _ in range(6)))
+
+
 async def set_schema(url: str, revision: str) -> None:
     engine = open_engine(url, "test")
     async with writing(engine) as connection:

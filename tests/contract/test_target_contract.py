@@ -173,6 +173,14 @@ async def test_a_repeat_is_harmless(bench: Bench) -> None:
     assert await bench.rows() == [row(1, "3")]
 
 
+async def test_rows_that_are_there_though_none_was_known_are_told_of(bench: Bench) -> None:
+    await bench.put(row(1, "5"), row(2, "6"))
+    changes = [change(1, D(7), before=None), change(2, D(8)), change(3, D(9), before=None)]
+    written = await bench.target().write(changes, agree)
+    assert written.applied == changes
+    assert written.met == 1
+
+
 async def test_where_rows_are_others_to_make_unknown_ones_are_skipped(bench: Bench) -> None:
     await bench.put(row(1, "5"))
     written = await bench.target(inserts=False).write([change(1, D(6)), change(2, D(7))], agree)

@@ -29,6 +29,13 @@ def test_a_small_rest_goes_along_with_the_last_full_batch(left: int, taken: int)
     assert BatchSize(10).next_of(left) == taken
 
 
+def test_no_batch_is_larger_than_eight_times_the_configured_size() -> None:
+    size = BatchSize(10)
+    for _ in range(5):
+        size.learn(0.1, smooth=True)
+    assert (size.next_of(80), size.next_of(81)) == (80, 80)
+
+
 def test_what_is_neither_quick_nor_slow_stays() -> None:
     assert grown((0.1, True), (0.7, True)) == [20, 20]
 

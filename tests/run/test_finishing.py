@@ -3,20 +3,21 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 from virtual_time import virtually
 
-from stocksync.run.finishing import meanwhile, to_its_end
+from stocksync.run.finishing import finishing, meanwhile
 
 
 class Work:
-    """A piece of work of ten seconds."""
+    """A piece of work."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error, self.ended = error, ""
+    def __init__(self, error: Exception | None = None, seconds: float = 10) -> None:
+        self.error, self.seconds, self.ended = error, seconds, ""
 
     async def do(self) -> str:
         try:
-            await asyncio.sleep(10)
+            await asyncio.sleep(self.seconds)
             if self.error is not None:
                 raise self.error
         except asyncio.CancelledError:
@@ -70,48 +71,50 @@ def test_of_work_meanwhile_and_block_what_failed_in_the_block_is_told() -> None:
     virtually(life)
 
 
-@pytest.mark.parametrize("error", [None, ZeroDivisionError()])
-def test_work_that_writes_is_brought_to_its_end_whatever_becomes_of_the_block(error: Exception | None) -> None:
+async def write_beside(work: Work, error: BaseException | None = None) -> None:
+    async with finishing(work.write()):
+        if error is not None:
+            raise error
+
+
+def test_work_that_writes_is_brought_to_its_end_beside_the_block() -> None:
     async def life() -> None:
         work = Work()
-
-        async def block() -> None:
-            async with to_its_end(work.write()):
-                if error is not None:
-                    raise error
-
-        if error is None:
-            await block()
-        else:
-            with pytest.raises(type(error)):
-                await block()
+        await write_beside(work)
         assert work.ended == "done"
-
-    virtually(life)
-
-
-def test_a_cancelled_block_waits_for_the_work_that_writes() -> None:
-    async def life() -> None:
-        work = Work()
-
-        async def block() -> None:
-            async with to_its_end(work.write()):
-                await asyncio.sleep(100)
-
-        task = asyncio.create_task(block())
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.wait([task])
-        assert (task.cancelled(), work.ended) == (True, "done")
-        assert asyncio.get_running_loop().time() == 10
-
-    virtually(life)
-
-
-def test_what_went_wrong_beside_a_block_that_went_well_is_told() -> None:
-    async def life() -> None:
         with pytest.raises(KeyError):
-            async with to_its_end(Work(KeyError("state")).write()):
-                pass
+            await write_beside(Work(KeyError("state")))
 
     virtually(life)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError()])
+def test_where_the_block_fails_that_is_told_and_the_work_is_brought_to_its_end(error: BaseException) -> None:
+    async def life() -> None:
+        for work in (Work(), Work(KeyError("state"))):
+            with pytest.raises(type(error)):
+                await write_beside(work, error)
+            assert asyncio.get_running_loop().time() in {10, 20}
+
+    with capture_logs() as logs:
+        virtually(life)
+    assert [line["event"] for line in logs] == ["batch_failed_while_stopping"]
+
+
+def test_a_cancelled_block_waits_for_the_work_that_writes_but_not_for_ever() -> None:
+    async def life() -> None:
+        for seconds, ended in ((10, "done"), (1000, "given up")):
+            work = Work(seconds=seconds)
+            task = asyncio.create_task(write_and_wait(work))
+            await asyncio.sleep(1)
+            task.cancel()
+            await asyncio.wait([task])
+            assert (task.cancelled(), work.ended) == (True, ended)
+        assert asyncio.get_running_loop().time() == 10 + 1 + 30
+
+    virtually(life)
+
+
+async def write_and_wait(work: Work) -> None:
+    async with finishing(work.write()):
+        await asyncio.sleep(100)

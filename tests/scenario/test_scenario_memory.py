@@ -30,15 +30,28 @@ async def _worked(shop: Shop) -> None:
     await shop.cycle()
     await shop.cycle(full=True)
     await shop.audit()
-    for product in range(1, 18):
-        shop.catalogue.stock_take(product, 1, 77)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(shop.account.target, "write", _away)
-        assert (await shop.cycle()).outcome is Outcome.FAILED
+    for turn, broken in enumerate(("target.write", "target.read", "state.observe", "state.acknowledge"), 1):
+        for product in range(1, 18):
+            shop.catalogue.stock_take(product, 1, 1000 * turn + product)
+        owner, method = broken.split(".")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(
+                getattr(shop.account, owner), method, _Failing(getattr(getattr(shop.account, owner), method))
+            )
+            assert (await shop.cycle(full=True)).outcome is Outcome.FAILED, broken
 
 
-async def _away(*_args: Any, **_how: Any) -> Any:
-    raise TargetUnavailable("it is away")
+class _Failing:
+    """What works twice, in the first portions, and fails then."""
+
+    def __init__(self, method: Any) -> None:
+        self.method, self.calls = method, 0
+
+    async def __call__(self, *args: Any, **how: Any) -> Any:
+        self.calls += 1
+        if self.calls > 2:
+            raise TargetUnavailable("it is away")
+        return await self.method(*args, **how)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])

@@ -1,20 +1,26 @@
 """A large catalogue is weighed as a whole and written portion by portion; here a portion has five products."""
 
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from scenario_shop import Shop
 
-from stocksync.core.model import Cell
+from stocksync.core.model import Cell, Product, Reading, Verdict
+from stocksync.core.policy import LocationMap, Unmapped
 from stocksync.core.report import Outcome
 from stocksync.errors import StateUnavailable, TargetUnavailable
 from stocksync.run import portions
 from stocksync.run.portions import Portions
+from stocksync.state.migrate import migrate
 
 CHECKED = (
     "CREATE TABLE stock_levels (product_id INTEGER CHECK (product_id {}), sku TEXT, location_id TEXT,"
     " quantity NUMERIC, updated_at TEXT, active INTEGER, PRIMARY KEY (product_id, location_id))"
 )
+TABLES = "SELECT name FROM sqlite_master WHERE name = 'stock_levels'"
 SOME = "UPDATE stock_levels SET quantity = 7 WHERE product_id"
 
 
@@ -253,14 +259,40 @@ async def test_what_was_never_written_is_written_before_the_rest_of_it_is_compar
     open_shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = await open_shop(17)
-    written: list[int] = []
+    seen: list[int] = []
+    compared = Portions._compared
 
-    async def look() -> None:
-        written.append(len(await shop.rows()))
+    async def noted(self: Portions, part: Any, *, first: bool) -> Any:
+        seen.append(len(await shop.rows()) if await shop.sql(TABLES) else 0)
+        return await compared(self, part, first=first)
 
-    _before_portion(monkeypatch, 3, look)
+    monkeypatch.setattr(Portions, "_compared", noted)
     assert (await shop.cycle()).counts.applied == 34
-    assert 10 <= written[0] < 34
+    assert seen[0] == 0
+    assert len(seen) == 4
+    assert 10 <= seen[3] < 34
+
+
+async def test_nothing_is_written_ahead_of_a_list_that_the_look_ups_contradict(
+    open_shop: Any, planned: list[int]
+) -> None:
+    shop = await open_shop(17, poll={"cross_check": 2})
+    shop.simulator.faults.add("list=mass-zero")
+    report = await shop.cycle()
+    assert report.outcome is Outcome.HELD
+    assert planned == [0]
+    assert report.cross_checks == {"different": 2}
+    assert (report.counts.held, report.counts.applied) == (30, 0), "of the two products nothing is believed"
+
+
+def test_a_product_without_figures_of_ours_is_none_to_be_met() -> None:
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    stock = [({}, True), ({9: Decimal(1)}, True), ({1: Decimal(1)}, False), ({9: Decimal(1), 1: Decimal(2)}, True)]
+    products = {key: Product(key, "s", "", tracked, one, 1, at) for key, (one, tracked) in enumerate(stock, 1)}
+    reading = Reading(Verdict.COMPLETE, (), products, (), {}, 4, 1, at, at)
+    assert portions._to_be_met(reading, LocationMap({1: "A"}, Unmapped.IGNORE)) == [Cell(4, "A")]
+    summed = LocationMap({1: "A"}, Unmapped.IGNORE, summed=True)
+    assert portions._to_be_met(reading, summed) == [Cell(4, "")]
 
 
 async def test_rows_that_stand_in_a_target_that_was_never_written_are_weighed_as_a_whole(
@@ -293,9 +325,181 @@ async def test_rows_that_others_insert_while_an_empty_target_is_filled_are_met_w
         await shop.sql("INSERT INTO stock_levels (product_id, sku, location_id, quantity) VALUES (16, 'x', '1', 99)")
 
     _before_portion(monkeypatch, 1, insert)
+    asked: list[int] = []
+    read = shop.account.target.read
+
+    async def noted(refs: Any) -> Any:
+        asked.append(len(refs))
+        return await read(refs)
+
+    monkeypatch.setattr(shop.account.target, "read", noted)
     assert (await shop.cycle()).counts.applied == 34
+    assert not any(asked), "it held no row, and one of the last portion was met as that was written"
     assert await shop.rows() == shop.truth()
     assert await shop.sql("SELECT count(*) FROM stock_levels") == [(34,)]
+
+
+async def test_once_a_row_was_met_where_there_was_none_each_portion_is_looked_up(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(
+        17, guards={"minimum_cells": 0}, target={"create_table": False}, prepare=(CHECKED.format("> 0"),)
+    )
+    for product in range(11, 18):
+        shop.catalogue.stock_take(product, 1, 0)
+    insert = "INSERT INTO stock_levels (product_id, sku, location_id, quantity, active) VALUES ({}, 'x', '1', 50, 1)"
+
+    async def restore() -> None:
+        for product in (1, *range(11, 18)):  # as if somebody put back what was there before
+            await shop.sql(insert.format(product))
+
+    _before_portion(monkeypatch, 1, restore)
+    report = await shop.cycle()
+    assert report.guards == {"zeroed": 7}
+    assert {(await shop.rows())[product, "1"] for product in range(11, 18)} == {"50"}
+
+
+async def test_a_portion_that_was_put_off_comes_again_after_the_rest_was_weighed(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert = "INSERT INTO stock_levels (product_id, sku, location_id, quantity) VALUES (80, 'x', '1', 50)"
+    shop = await _that_takes("> 30", open_shop, monkeypatch, insert, products=90)
+    report = await shop.cycle()
+    assert planned[0] == 0
+    assert planned[-1] == 0
+    assert (report.counts.read, report.counts.applied, report.counts.quarantined) == (180, 120, 60)
+    assert await shop.rows() == {cell: figure for cell, figure in shop.truth().items() if cell[0] > 30}
+
+
+async def test_a_target_that_goes_away_while_the_rest_is_weighed_leaves_no_figure_out(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert = "INSERT INTO stock_levels (product_id, sku, location_id, quantity) VALUES (12, 'x', '1', 50)"
+    shop = await open_shop(17, target={"create_table": False}, prepare=(CHECKED.format("> 0"), insert))
+    _fail_second_write(shop, monkeypatch)
+    report = await shop.cycle()
+    assert report.outcome is Outcome.FAILED
+    assert (report.counts.read, report.counts.applied, report.counts.unpushed) == (34, 10, 24)
+
+
+async def test_by_sku_all_products_are_seen_together_however_many_are_gone(open_shop: Any) -> None:
+    """A product that is gone leaves its row to the one that bears its SKU now, and does not empty it."""
+    shop = await open_shop(
+        40, target={"match_by": "sku"}, poll={"cross_check": 0, "per_page": 50}, policy={"on_deleted": "zero"},
+        guards={"total_fall": "100%"},
+    )  # fmt: skip
+    for service in range(4, 41):
+        shop.catalogue.untrack(service)
+    await shop.cycle()
+    for service in range(4, 41):
+        shop.catalogue.delete(service)
+    await shop.cycles(6)
+    sku = shop.catalogue.delete(1).sku
+    heir = shop.catalogue.create(sku, "the heir", stock={1: 50})
+    row = "SELECT product_id, quantity FROM stock_levels WHERE sku = :sku AND location_id = '1'"
+    seen = []
+    for _ in range(5):
+        await shop.cycle(full=True)
+        seen += await shop.sql(row, sku=sku)
+    assert set(seen) == {(1, 11), (heir.id, 50)}, "until the one is proven gone, and after that"
+    assert seen[-1] == (heir.id, 50)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["separate", "shared"])
+async def test_where_state_and_target_are_one_a_portion_is_recorded_before_the_next_is_written(
+    open_shop: Any, postgresql_server: Any, monkeypatch: pytest.MonkeyPatch, *, shared: bool
+) -> None:
+    state = postgresql_server.new_database()
+    await migrate(state)
+    shop = await open_shop(17, state=state, target={"url": state if shared else postgresql_server.new_database()})
+    assert shop.account.shared is shared
+    writing, together = [], []
+    write, observe = shop.account.target.write, shop.account.state.observe
+
+    async def noted_write(*args: Any, **how: Any) -> Any:
+        writing.append(1)
+        try:
+            return await write(*args, **how)
+        finally:
+            writing.pop()
+
+    async def noted_observe(*args: Any) -> None:
+        together.append(bool(writing))
+        await observe(*args)
+
+    monkeypatch.setattr(shop.account.target, "write", noted_write)
+    monkeypatch.setattr(shop.account.state, "observe", noted_observe)
+    assert (await shop.cycle()).counts.applied == 34
+    assert together
+    assert not (shared and any(together))
+    assert await shop.rows() == shop.truth()
+
+
+async def test_what_is_recorded_once_is_recorded_before_anything_of_the_second_portion(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(17)
+    await shop.cycle()
+    await shop.sql("DELETE FROM stock_levels WHERE product_id > 5")
+    async with shop.account.state.engine.begin() as connection:
+        for table in ("cells", "products"):
+            await connection.exec_driver_sql(f"DELETE FROM stocksync_{table}")
+        await connection.exec_driver_sql("UPDATE stocksync_accounts SET rules = NULL")
+    recorded: list[bool] = []
+    for name in ("observe", "intend"):
+        method = getattr(shop.account.state, name)
+
+        async def noted(*args: Any, method: Any = method) -> Any:
+            recorded.append(bool(args[-1].rules))
+            return await method(*args)
+
+        monkeypatch.setattr(shop.account.state, name, noted)
+    assert (await shop.cycle(full=True)).counts.applied == 24
+    assert recorded[0], "the rules digest goes first"
+    assert recorded.count(True) == 1
+
+
+async def test_what_could_not_be_recorded_of_a_portion_has_another_chance(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await _that_takes("<> 7", open_shop, monkeypatch)
+    observe, calls = shop.account.state.observe, []
+
+    async def failing(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise StateUnavailable("it went away")
+        await observe(*args)
+
+    monkeypatch.setattr(shop.account.state, "observe", failing)
+    assert (await shop.cycle()).outcome is Outcome.FAILED
+    assert {one.product_id for one in (await shop.status()).quarantine} == {7}
+
+
+async def test_a_cycle_that_is_cancelled_at_a_portion_s_boundary_is_cancelled_whatever_the_state_says(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(17)
+    write, calls = shop.account.target.write, []
+
+    async def stopping(*args: Any, **how: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            cycle.cancel()
+            await asyncio.sleep(0)
+        return await write(*args, **how)
+
+    async def away(*_: Any) -> None:
+        raise StateUnavailable("it went away")
+
+    monkeypatch.setattr(shop.account.target, "write", stopping)
+    monkeypatch.setattr(shop.account.state, "observe", away)
+    cycle = asyncio.create_task(shop.cycle())
+    await asyncio.wait([cycle])
+    assert cycle.cancelled()
+    monkeypatch.undo()
+    assert (await shop.cycle()).outcome is Outcome.DONE
+    assert await shop.rows() == shop.truth()
 
 
 async def test_what_a_guard_holds_is_kept_and_shown_as_a_whole(open_shop: Any, planned: list[int]) -> None:

@@ -9,7 +9,7 @@ from stocksync.state.migrate import migrate
 
 
 @pytest.mark.parametrize(
-    ("changed", "asked"), [(0, (7, 2)), (8, (12, 7))], ids=["nothing changed", "some rows changed"]
+    ("changed", "asked"), [(0, (7, 2)), (8, (11, 7))], ids=["nothing changed", "some rows changed"]
 )
 @pytest.mark.usefixtures("one_portion")
 async def test_a_cycle_asks_state_and_target_as_seldom_as_it_can(

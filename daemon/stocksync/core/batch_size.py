@@ -24,7 +24,7 @@ class BatchSize:
 
     def next_of(self, left: int) -> int:
         """Give how many of the rows that are `left` go next: a small rest goes along with the last full batch."""
-        return left if left <= _REST * self.rows else self.rows
+        return left if left <= min(_REST * self.rows, _GROWTH * self._least) else self.rows
 
     def learn(self, seconds: float, *, smooth: bool) -> None:
         """Hear how long a batch of this size took, and whether all its rows went in."""

@@ -158,6 +158,7 @@ class MemoryTarget:
             else:
                 plan.add(key, change)
                 written.applied.append(change)
+                written.met += rows == 1 and change.before is None
         return written
 
     def _commit(self, plan: "_Plan") -> None:

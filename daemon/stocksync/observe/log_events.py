@@ -25,7 +25,7 @@ MEANINGS: Mapping[str, str] = {
     "audit_failed": "An audit did not get to its end; the next one tries again.",
     "audit_not_recorded": "An audit's result could not be stored.",
     "authorized_again": "Qoyod accepts the credential again; ends `unauthorized`.",
-    "batch_failed_while_stopping": "The last batch before the end failed; it is written after the next start.",
+    "batch_failed_while_stopping": "What ran beside as a cycle ended early failed too; the next cycle does it again.",
     "batch_given_up": "A batch was not answered in time as the process ended; it is read back at the next start.",
     "became_writer": "This process writes for the account now, under this epoch.",
     "clock_differs": "This machine's clock and Qoyod's are more than two minutes apart.",

@@ -73,6 +73,8 @@ class BatchResult:
     """What the target refused of an applied change beside its figure: the column, and the target's words."""
     altered: dict[Cell, Figure] = field(default_factory=dict)
     """What the target made of an applied figure, read back in the same transaction, where that is another one."""
+    met: int = 0
+    """How many rows were there for applied changes that knew of none."""
 
     def read_back(self, live: Mapping[Cell, TargetRow]) -> None:
         """Take from what was applied what the target did not keep, and note what it made another figure of."""

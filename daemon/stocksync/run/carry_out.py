@@ -1,16 +1,18 @@
 """Writing what was planned, portion by portion: while one is written, the next is planned and the last one recorded."""
 
+import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stocksync.core.batch_size import BatchSize
 from stocksync.core.report import CycleReport
-from stocksync.errors import EverythingRefused
+from stocksync.errors import EverythingRefused, StateError
 from stocksync.ports import Lease, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.accounting import describe, enter, figures_of
 from stocksync.run.columns import retry_columns
-from stocksync.run.finishing import finish, meanwhile, to_its_end
+from stocksync.run.finishing import finish, finishing, last_chance, meanwhile
 from stocksync.run.held_plans import remember_plan
 from stocksync.run.phases import Phases
 from stocksync.run.portions import Portions
@@ -60,8 +62,10 @@ class CarryOut:
             await self._record()
         try:
             refused, asked = await self._each(portions)
-        finally:
-            await self._leave(portions)
+        except BaseException:  # it is what is told; of what goes wrong besides there is a line in the log
+            await last_chance(asyncio.ensure_future(self._leave(portions)))
+            raise
+        await self._leave(portions)
         if refused and not self._taken:
             raise EverythingRefused(refused.popitem()[1])
         for index in refused:  # it takes rows: what it refuses of these is a matter of single rows
@@ -84,7 +88,10 @@ class CarryOut:
                 except EverythingRefused as error:
                     refused[index] = str(error)  # the error itself would hold all rows
                     portions.put_off(index, prepared)
-                prepared = await self._planned(following)
+                try:
+                    prepared = await self._planned(following)
+                finally:
+                    del following  # as in `_planned`
             index += 1
         return refused, asked
 
@@ -94,22 +101,35 @@ class CarryOut:
             return
         try:
             await self._write(portions, index, prepared)
-        finally:
-            await self._leave(portions)
+        except BaseException:
+            await last_chance(asyncio.ensure_future(self._leave(portions)))
+            raise
+        await self._leave(portions)
 
     async def _planned(self, plan: Awaitable[CyclePlan | None]) -> CyclePlan | None:
-        with self._phases.phase("prepare"):
-            return await plan
+        try:
+            with self._phases.phase("prepare"):
+                return await plan
+        finally:
+            del plan  # its error would hold this frame, which holds it, and with it all rows
 
     async def _write(self, portions: Portions, index: int, prepared: CyclePlan) -> None:
         """Remember and write a portion, while what the one before leaves is accounted for and recorded."""
         writer = Writer(self._account, self._lease, self._report.cycle_id, self._size, taken=self._taken)
-        before, self._written = self._written, _Written(index, prepared, writer)
-        async with to_its_end(self._conclude(portions, before)):
+        if self._account.shared or not (self._written and self._written.prepared.plan.apply):
+            # A database that is both has one transaction at a time. And what is recorded once, with the first portion,
+            # is recorded before anything of the second, also where the first had no intents to go with.
+            await self._leave(portions)
+            await self._record()
+        concluding = self._conclude(portions, self._written)
+        self._written = _Written(index, prepared, writer)
+        async with finishing(concluding):
             try:
                 await self._push(writer, prepared)
             finally:
                 self._taken = writer.has_taken
+                if writer.pushed.met:
+                    portions.look_for_rows()
 
     async def _push(self, writer: Writer, prepared: CyclePlan) -> None:
         account, changes = self._account, prepared.plan.apply
@@ -133,9 +153,12 @@ class CarryOut:
 
     async def _leave(self, portions: Portions) -> None:
         """Account for the portion that was written last, whatever became of it."""
-        if self._written is not None:
-            written, self._written = self._written, None
-            await self._account_for(portions, written)
+        written, self._written = self._written, None
+        if written is None:
+            return
+        with suppress(StateError):  # what could not be recorded of the one before has another chance
+            await self._record()
+        await self._account_for(portions, written)
 
     async def _account_for(self, portions: Portions, written: _Written) -> None:
         """Wait for a portion to be acknowledged, and put what became of it into the report."""

@@ -25,7 +25,7 @@ async def finish(work: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
         await last_chance(task)
         raise
     finally:
-        del task  # its error would hold this frame, which holds it, and with it all rows
+        del task, work  # its error would hold this frame, which holds it, and with it all rows
 
 
 @asynccontextmanager
@@ -45,16 +45,21 @@ async def meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator["asyncio.Task
 
 
 @asynccontextmanager
-async def to_its_end(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let work go on beside the block, and bring it to its end whatever becomes of the block."""
+async def finishing(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let work that must not be cut in the middle go on beside the block, and bring it to its end.
+
+    Where the block fails, or is cancelled, that is what is told: of the work there is a line in the log.
+    """
     task = asyncio.ensure_future(work)
     try:
         yield
+    except BaseException:
+        await last_chance(task)
+        raise
+    else:
+        await finish(task)
     finally:
-        try:
-            await finish(task)
-        finally:
-            del task  # as above
+        del task  # as above
 
 
 async def last_chance(task: "asyncio.Future[None]") -> None:

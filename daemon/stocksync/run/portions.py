@@ -8,6 +8,8 @@ Of a catalogue that was never written before, what no guard can hold is written 
 altogether. From the first portion on of which it holds any row, what is left is weighed as a whole like every other.
 """
 
+import asyncio
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -15,7 +17,8 @@ from stocksync.core.cycle_plan import Plan
 from stocksync.core.desired_state import DesiredState
 from stocksync.core.diff import ChangeSet
 from stocksync.core.guards import Guard, Weight, exceeded_by
-from stocksync.core.model import Cell
+from stocksync.core.model import Cell, Reading
+from stocksync.core.policy import LocationMap
 from stocksync.core.recognition import Recognised
 from stocksync.errors import MoreThanWeighed
 from stocksync.run.account import Account
@@ -29,9 +32,9 @@ from stocksync.run.weighing import NOTHING, Load, bad_cells, context_of, is_fami
 from stocksync.threads import off_loop
 
 _KEPT = 100_000
-"""Cells to be told of, or read anew, that are kept at once: with up to so many there is one portion."""
+"""Cells to be told of, or read anew, that are kept at once: up to so many of what is known are one portion."""
 _CELLS = 24_000
-"""Cells of each portion where there are more."""
+"""Cells of each portion where there are more, and of those of a catalogue that was never written before."""
 _MORE = "more is to be changed than when it was weighed, and the guards would hold it; the next poll compares anew"
 
 
@@ -48,7 +51,8 @@ class Portions:
         self._divisible, self._divided, self._familiar = divisible, False, False
         known = prepared.snapshot
         self._unweighed = divisible and not (known.products or known.cells or known.quarantine)
-        """Whether portions are written as they come: what was never written has nothing that a guard could hold."""
+        """Whether portions may be written as they come: nothing is remembered, so that rows of ours should be new."""
+        self._read = prepared.focus.reading
         self._bare = False
         """Whether the target held no row when portions began to be written as they come."""
         self._begun = 0
@@ -61,7 +65,7 @@ class Portions:
     async def compare(self) -> None:
         """Compare all of the reading as it stands in `whole`; divide it where there is too much to be kept."""
         whole, kept = self.whole, list[CyclePlan]()
-        del self.figures[self._begun :], self._loads[self._begun :]
+        loads, figures = list[Load](), list[Figures]()
         self._changing, self._divided = [], False
         self._familiar = await off_loop(whole.size, is_familiar, whole.focus)
         self._slices = await self._in_slices()
@@ -79,10 +83,12 @@ class Portions:
             if self._divisible and (self._divided or changed > _KEPT):
                 self._divided = True  # and of portions only how much they come to is kept
                 for one in kept:
-                    self._loads.append(await off_loop(one.size, load_of, one, familiar=self._familiar))
-                    self.figures.append(await off_loop(one.size, figures_of, one))
+                    loads.append(await off_loop(one.size, load_of, one, familiar=self._familiar))
+                    figures.append(await off_loop(one.size, figures_of, one))
                     self._changing += {change.product_id: change.cell for change in one.found.changes}.values()
                 kept.clear()
+        if self._divided:
+            self._loads[self._begun :], self.figures[self._begun :] = loads, figures
         whole.desires, whole.found = DesiredState(), ChangeSet()
         for one in kept:
             await off_loop(one.size, whole.desires.add, one.desires)
@@ -109,6 +115,9 @@ class Portions:
     async def plan(self, index: int) -> CyclePlan | None:
         """Give the plan of a portion, the next one or one that was put off; None where there are no more.
 
+        Where it is the first of which the target holds rows after all, what is left is weighed: `whole` and the figures
+        from there on are others then.
+
         Raises:
             MoreThanWeighed: rows have changed since they were weighed, so that a guard would hold what is left.
 
@@ -131,6 +140,10 @@ class Portions:
             raise MoreThanWeighed(_MORE)
         return prepared
 
+    def look_for_rows(self) -> None:
+        """Ask for the rows of each portion from now on: somebody else inserts rows into what was empty."""
+        self._bare = False
+
     def put_off(self, index: int, prepared: CyclePlan) -> None:
         """Let a portion be planned once more after the others."""
         self._put_off[index] = Slice(prepared.reading, prepared.snapshot, prepared.absent)
@@ -139,37 +152,43 @@ class Portions:
     async def _in_slices(self) -> Slices:
         whole = self.whole
         part, read = Slice(whole.reading, whole.snapshot, whole.absent), whole.reading.products
+        if not self._divisible:  # one product's row may be another's: they are seen together
+            return await off_loop(whole.size, Slices, part, sys.maxsize)
         products = max(len(read), len(whole.snapshot.products), 1)
         cells = max(len(whole.snapshot.cells), sum(len(product.stock) for product in read.values()), products)
-        size = max(1, _CELLS * products // cells) if self._divisible else whole.size + 1
-        return await off_loop(whole.size, Slices, part, size)
+        return await off_loop(whole.size, Slices, part, max(1, _CELLS * products // cells))
 
     async def _take_as_new(self) -> None:
         """Expect that the target holds no row of ours: `plan` looks at each portion before it is written."""
-        self._divided, self._bare = True, await self._account.target.is_empty()
-        self._loads = [NOTHING] * len(self._slices)
+        figures = list[Figures]()
         for part in self._slices:
             expected = CyclePlan(self._focus_on(part), part.reading, part.absent)
-            self.figures.append(await off_loop(expected.size, not_reached, expected))
-        self._changing = [Cell(key, "") for key, one in self.whole.reading.products.items() if one.tracked]
+            figures.append(await off_loop(expected.size, not_reached, expected))
+            await asyncio.sleep(0)
+        self._bare = await self._account.target.is_empty()
+        self._divided, self._loads, self.figures = True, [NOTHING] * len(figures), figures
+        self._changing = await off_loop(self.whole.size, _to_be_met, self.whole.reading, self._account.rules.places)
 
     async def _weigh_from(self, index: int) -> None:
         """Weigh what is left as a whole: the portions before this one came to nothing that would count there."""
         whole, left = self.whole, await off_loop(self.whole.size, self._slices.rest, index)
+        focus = await off_loop(whole.size, self._focus_on, left)
+        checked = whole.checked if index == 0 else replace(whole.checked, distrusted=set())  # counted with the first
         layout = whole.layout if index == 0 else None
-        self.whole = CyclePlan(self._focus_on(left), left.reading, left.absent, whole.checked, layout=layout)
+        self.whole = CyclePlan(focus, left.reading, left.absent, checked, layout=layout)
         self._unweighed, self._bare, self._begun = False, False, index
         await self.compare()
         await self.weigh()
 
     def _focus_on(self, part: Slice) -> Focus:
         ids = {*part.reading.products, *part.snapshot.products}
-        read = replace(self.whole.focus.reading, products=chosen(self.whole.focus.reading.products, ids))
+        read = replace(self._read, products=chosen(self._read.products, ids))
         return replace(self.whole.focus, reading=read, snapshot=part.snapshot)
 
     async def _compared(self, part: Slice, *, first: bool) -> CyclePlan:
         """Compare a portion. What is recorded once, and undoes what was recorded before, goes with the first."""
-        whole, focus = self.whole, self._focus_on(part)
+        whole, rows = self.whole, len(part.reading.products) + len(part.snapshot.cells)
+        focus = await off_loop(rows, self._focus_on, part)
         if not first:
             focus = replace(focus, left_out=Recognised(), catalogue=replace(focus.catalogue, rules=focus.rules))
         checked = whole.checked if first else CrossCheckResult()
@@ -184,3 +203,13 @@ class Portions:
         weight = Weight(*(sum(counts) for counts in zip(*(load.weight for load in self._loads), strict=True)))
         facts = context_of(self._account, self.whole, sum(load.managed for load in self._loads))
         return exceeded_by(weight, self._account.limits, facts)
+
+
+def _to_be_met(reading: Reading, places: LocationMap) -> list[Cell]:
+    """Name one cell of each product that has any."""
+    met: dict[int, Cell] = {}
+    for product in reading.products.values():
+        for at in map(places.of, product.stock) if product.tracked else ():
+            if at is not None:
+                met[product.id] = Cell(product.id, at)
+    return list(met.values())

@@ -21,6 +21,8 @@ class WriteResult:
     """What the target refused of applied changes beside their figures."""
     altered: dict[Cell, Figure] = field(default_factory=dict)
     """What the target made of applied figures, where that is another one."""
+    met: int = 0
+    """Rows that were there where none was known."""
     completed: list[Cell] = field(default_factory=list)
     """Rows whose left-out columns went in after all."""
     incomplete: list[tuple[Change, str]] = field(default_factory=list)

@@ -75,7 +75,7 @@ class Writer:
         await self._aside.done()
 
     async def write(self, changes: Sequence[Change]) -> None:
-        """Do the same, but leave the last batch to `acknowledged`."""
+        """Write changes in batches, but leave the acknowledgement of the last one to `acknowledged`."""
         if changes:
             await self._account.target.make()
         self._last = changes[-1] if changes else None
@@ -277,6 +277,7 @@ class Writer:
 
     def _note_troubles(self, written: BatchResult) -> None:
         self.pushed.refused += written.ambiguous
+        self.pushed.met += written.met
         self.pushed.waiting += [(change, "") for change in written.waiting]
 
     def _note_done(self, written: BatchResult) -> None:

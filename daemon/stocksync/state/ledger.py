@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Insert,
+    Update,
     and_,
     bindparam,
     case,
@@ -27,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stocksync.core.model import Change, figure_of, show
 from stocksync.ports import BatchResult, FiguresRead, Lease, LedgerRow, SnapshotUpdate
-from stocksync.sqlrows import NOTHING, Columns, Rows, insert_and_update, insert_rows, takes_arrays
+from stocksync.sqlrows import NOTHING, Columns, Rows, as_arrays, insert_and_update, insert_rows, takes_arrays
 from stocksync.state import approvals
 from stocksync.state.codec import change_of, figure_text, parts_of, parts_text
 from stocksync.state.digests import unsettle, unsettling
@@ -124,18 +126,28 @@ def acknowledgement(lease: Lease, cycle_id: str, written: BatchResult) -> Acknow
 
 async def acknowledge(connection: AsyncConnection, lease: Lease, given: Acknowledgement, now: datetime) -> None:
     """Record what is there now, with its ledger rows, and close the intents of the rest."""
-    if given.applied:
-        unsettled = sorted({change.product_id for change in given.applied})
-        figures = given.figures.with_same(acked_at=now)
-        await _write_unsettled(connection, lease.account, _acked, figures, unsettled)
-        pushed = {"of": lease.account, "pushed_at": now}
-        told = connection.dialect.update_returning
-        then = _PUSHED.returning(approvals.DECIDED) if told else _PUSHED
-        result = await insert_and_update(connection, _INTO_LEDGER, given.entries.with_same(at=now), then, pushed)
-        if result.scalar_one() if told else await approvals.any_decided(connection, lease.account):
-            await approvals.use_up(connection, lease.account, given.applied)
+    if given.applied and await _acknowledge(connection, lease.account, given, now):
+        await approvals.use_up(connection, lease.account, given.applied)
     statement = update(cells).where(cells.c.account == lease.account).values(intent=None, intended_at=None)
     await execute_by_key(connection, statement, (cells.c.product_id, cells.c.place, cells.c.intent), given.tried)
+
+
+async def _acknowledge(connection: AsyncConnection, account: str, given: Acknowledgement, now: datetime) -> bool:
+    """Record what was applied; give whether anything of the account is decided and not done."""
+    unsettled = sorted({change.product_id for change in given.applied})
+    figures, entries = given.figures.with_same(acked_at=now), given.entries.with_same(at=now)
+    values: dict[str, Any] = {"of": account, "pushed_at": now}
+    also: list[Insert | Update] = []
+    if takes_arrays(connection):
+        into, each = as_arrays(upsert(cells, connection.dialect.name, _acked), figures, "cell_")
+        unsettle_them, named = unsettling(account, unsettled)
+        also, values = [into, unsettle_them], {**values, **each, **named}
+    else:
+        await _write_unsettled(connection, account, _acked, figures, unsettled)
+    told = connection.dialect.update_returning
+    then = _PUSHED.returning(approvals.DECIDED) if told else _PUSHED
+    result = await insert_and_update(connection, _INTO_LEDGER, entries, then, values, also=also)
+    return bool(result.scalar_one()) if told else await approvals.any_decided(connection, account)
 
 
 async def history(connection: AsyncConnection, account: str, product_id: int, limit: int) -> list[LedgerRow]:

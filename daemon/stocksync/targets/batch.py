@@ -119,6 +119,7 @@ def sort_out(layout: Layout, missing: Missing, batch: Batch, found: RowsThere) -
         else:
             _add(layout, work, order, there=rows == 1)
             work.written.applied.append(order.change)
+            work.written.met += rows == 1 and order.change.before is None
             if order.left_out:
                 work.written.left_out[order.change.cell] = in_words(layout, order.left_out)
     return work
