@@ -222,7 +222,7 @@ def _write_ahead(connection: Any, _record: object) -> None:  # noqa: ANN401  as 
             break
         except sqlite3.OperationalError as error:
             # Where several make one file at the same moment, SQLite does not wait for its busy timeout.
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not pause:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not pause:
                 raise
             await_(asyncio.sleep(pause))
     cursor.close()

@@ -234,8 +234,8 @@ async def insert_and_update(
 ) -> CursorResult[Any]:
     """Insert rows, and execute an update of another table, of which `given` are the parameters; give its result.
 
-    `beside` are further rows to be updated, in a third table. PostgreSQL takes all of it in one message, there with
-    `also` what is done to still other tables, of which the parameters stand in `given`.
+    `beside` are further rows to be updated, in a third table. PostgreSQL takes all of it in one message. There alone it
+    may be given `also`: what is done to still other tables, with its parameters in `given`.
     """
     if not (takes_arrays(connection) and len(rows)):
         if beside is not None:

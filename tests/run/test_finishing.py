@@ -98,7 +98,20 @@ def test_where_the_block_fails_that_is_told_and_the_work_is_brought_to_its_end(e
 
     with capture_logs() as logs:
         virtually(life)
-    assert [line["event"] for line in logs] == ["batch_failed_while_stopping"]
+    stopping = isinstance(error, asyncio.CancelledError)
+    assert [line["event"] for line in logs] == ["batch_failed_while_stopping" if stopping else "also_failed"]
+    assert isinstance(logs[0]["exc_info"], KeyError), "a mistake of ours, of which the log says where it was made"
+
+
+def test_after_a_failure_the_work_that_writes_has_all_the_time_it_takes() -> None:
+    async def life() -> None:
+        work = Work(seconds=50)
+        with pytest.raises(ZeroDivisionError):
+            await write_beside(work, ZeroDivisionError())
+        assert work.ended == "done"
+        assert asyncio.get_running_loop().time() == 50
+
+    virtually(life)
 
 
 def test_a_cancelled_block_waits_for_the_work_that_writes_but_not_for_ever() -> None:

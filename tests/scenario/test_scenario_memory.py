@@ -8,7 +8,7 @@ from scenario_shop import Shop
 
 from stocksync.core.model import Cell, Change, Product, RowLocator, SnapshotCell
 from stocksync.core.report import Outcome
-from stocksync.errors import TargetUnavailable
+from stocksync.errors import StateUnavailable, TargetUnavailable
 
 FIGURES = (Cell, Change, Product, RowLocator, SnapshotCell)
 
@@ -35,22 +35,21 @@ async def _worked(shop: Shop) -> None:
             shop.catalogue.stock_take(product, 1, 1000 * turn + product)
         owner, method = broken.split(".")
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(
-                getattr(shop.account, owner), method, _Failing(getattr(getattr(shop.account, owner), method))
-            )
+            port, error = getattr(shop.account, owner), StateUnavailable if owner == "state" else TargetUnavailable
+            patched.setattr(port, method, _Failing(getattr(port, method), error))
             assert (await shop.cycle(full=True)).outcome is Outcome.FAILED, broken
 
 
 class _Failing:
     """What works twice, in the first portions, and fails then."""
 
-    def __init__(self, method: Any) -> None:
-        self.method, self.calls = method, 0
+    def __init__(self, method: Any, error: type[Exception]) -> None:
+        self.method, self.error, self.calls = method, error, 0
 
     async def __call__(self, *args: Any, **how: Any) -> Any:
         self.calls += 1
         if self.calls > 2:
-            raise TargetUnavailable("it is away")
+            raise self.error("it is away")
         return await self.method(*args, **how)
 
 

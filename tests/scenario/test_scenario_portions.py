@@ -1,6 +1,7 @@
 """A large catalogue is weighed as a whole and written portion by portion; here a portion has five products."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -345,18 +346,23 @@ async def test_once_a_row_was_met_where_there_was_none_each_portion_is_looked_up
     shop = await open_shop(
         17, guards={"minimum_cells": 0}, target={"create_table": False}, prepare=(CHECKED.format("> 0"),)
     )
-    for product in range(11, 18):
+    for product in range(6, 18):
         shop.catalogue.stock_take(product, 1, 0)
     insert = "INSERT INTO stock_levels (product_id, sku, location_id, quantity, active) VALUES ({}, 'x', '1', 50, 1)"
 
-    async def restore() -> None:
-        for product in (1, *range(11, 18)):  # as if somebody put back what was there before
-            await shop.sql(insert.format(product))
+    write, calls = shop.account.target.write, []
 
-    _before_portion(monkeypatch, 1, restore)
+    async def restored(*args: Any, **how: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 1:
+            for product in (1, *range(6, 18)):  # as if somebody put back what was there before
+                await shop.sql(insert.format(product))
+        return await write(*args, **how)
+
+    monkeypatch.setattr(shop.account.target, "write", restored)
     report = await shop.cycle()
-    assert report.guards == {"zeroed": 7}
-    assert {(await shop.rows())[product, "1"] for product in range(11, 18)} == {"50"}
+    assert report.guards == {"zeroed": 12}, "also of the portion that was planned already"
+    assert {(await shop.rows())[product, "1"] for product in range(6, 18)} == {"50"}
 
 
 async def test_a_portion_that_was_put_off_comes_again_after_the_rest_was_weighed(
@@ -413,25 +419,30 @@ async def test_where_state_and_target_are_one_a_portion_is_recorded_before_the_n
     await migrate(state)
     shop = await open_shop(17, state=state, target={"url": state if shared else postgresql_server.new_database()})
     assert shop.account.shared is shared
-    writing, together = [], []
+    under_way, together = Counter[str](), []
     write, observe = shop.account.target.write, shop.account.state.observe
 
     async def noted_write(*args: Any, **how: Any) -> Any:
-        writing.append(1)
+        under_way["write"] += 1
+        together.append(under_way["observe"])
         try:
             return await write(*args, **how)
         finally:
-            writing.pop()
+            under_way["write"] -= 1
 
     async def noted_observe(*args: Any) -> None:
-        together.append(bool(writing))
-        await observe(*args)
+        under_way["observe"] += 1
+        try:
+            await observe(*args)
+            await asyncio.sleep(0.02)
+        finally:
+            under_way["observe"] -= 1
+        together.append(under_way["write"])
 
     monkeypatch.setattr(shop.account.target, "write", noted_write)
     monkeypatch.setattr(shop.account.state, "observe", noted_observe)
     assert (await shop.cycle()).counts.applied == 34
-    assert together
-    assert not (shared and any(together))
+    assert any(together) is not shared
     assert await shop.rows() == shop.truth()
 
 
@@ -474,6 +485,38 @@ async def test_what_could_not_be_recorded_of_a_portion_has_another_chance(
     monkeypatch.setattr(shop.account.state, "observe", failing)
     assert (await shop.cycle()).outcome is Outcome.FAILED
     assert {one.product_id for one in (await shop.status()).quarantine} == {7}
+
+
+async def test_a_record_that_fails_beside_a_portion_that_is_refused_as_a_whole_fails_the_poll(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await _that_takes("BETWEEN 11 AND 30 OR product_id > 60", open_shop, monkeypatch, products=90)
+    observe, calls = shop.account.state.observe, []
+
+    async def failing(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise StateUnavailable("it went away")
+        await observe(*args)
+
+    monkeypatch.setattr(shop.account.state, "observe", failing)
+    report = await shop.cycle()
+    assert (report.outcome, "it went away" in report.error) == (Outcome.FAILED, True)
+    assert {one.product_id for one in (await shop.status()).quarantine} >= set(range(1, 11))
+
+
+async def test_a_portion_that_was_put_off_is_no_matter_of_a_guard_that_holds_the_rest(
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ", ".join(f"({product}, 'x', '1', 50)" for product in range(61, 91))
+    insert = f"INSERT INTO stock_levels (product_id, sku, location_id, quantity) VALUES {rows}"
+    shop = await _that_takes("> 30", open_shop, monkeypatch, insert, products=90)
+    for product in range(61, 91):
+        shop.catalogue.stock_take(product, 1, 0)
+    report = await shop.cycle()
+    assert report.outcome is Outcome.HELD
+    assert report.guards == {"zeroed": 30}
+    assert report.counts.quarantined == 60
 
 
 async def test_a_cycle_that_is_cancelled_at_a_portion_s_boundary_is_cancelled_whatever_the_state_says(

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from stocksync.errors import InvariantBroken, StocksyncError
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -53,13 +55,26 @@ async def finishing(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     task = asyncio.ensure_future(work)
     try:
         yield
-    except BaseException:
-        await last_chance(task)
+    except BaseException as error:
+        await end_after(error, task)
         raise
     else:
         await finish(task)
     finally:
         del task  # as above
+
+
+async def end_after(error: BaseException, task: "asyncio.Task[None]") -> None:
+    """Bring work to its end after an error, which is what is told; a cancellation gives it a while."""
+    if isinstance(error, asyncio.CancelledError):
+        await last_chance(task)
+        return
+    try:
+        await finish(task)
+    except Exception as also:  # noqa: BLE001  whatever it is
+        log.warning("also_failed", error=str(also), **_mistake(also))
+    finally:
+        del error, task  # as above
 
 
 async def last_chance(task: "asyncio.Future[None]") -> None:
@@ -73,5 +88,11 @@ async def last_chance(task: "asyncio.Future[None]") -> None:
     finally:
         if not task.done():
             task.cancel()
-        elif not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("batch_failed_while_stopping", error=str(error))
+        elif not task.cancelled() and isinstance(error := task.exception(), Exception):
+            log.warning("batch_failed_while_stopping", error=str(error), **_mistake(error))
+
+
+def _mistake(error: Exception) -> dict[str, Any]:
+    """Give what a log line needs to say where our own code is mistaken; nothing for what may happen to it."""
+    expected = isinstance(error, StocksyncError) and not isinstance(error, InvariantBroken)
+    return {} if expected else {"exc_info": error}

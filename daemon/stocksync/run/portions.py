@@ -32,7 +32,7 @@ from stocksync.run.weighing import NOTHING, Load, bad_cells, context_of, is_fami
 from stocksync.threads import off_loop
 
 _KEPT = 100_000
-"""Cells to be told of, or read anew, that are kept at once: up to so many of what is known are one portion."""
+"""Cells to be told of, or read anew, that are kept at once: with no more of them, what is known is one portion."""
 _CELLS = 24_000
 """Cells of each portion where there are more, and of those of a catalogue that was never written before."""
 _MORE = "more is to be changed than when it was weighed, and the guards would hold it; the next poll compares anew"
@@ -50,11 +50,12 @@ class Portions:
         """Of each portion: what it comes to, and once it is written what became of it."""
         self._divisible, self._divided, self._familiar = divisible, False, False
         known = prepared.snapshot
-        self._unweighed = divisible and not (known.products or known.cells or known.quarantine)
+        unknown = not (known.products or known.cells or known.quarantine or prepared.focus.left_out != Recognised())
+        self._unweighed = divisible and unknown
         """Whether portions may be written as they come: nothing is remembered, so that rows of ours should be new."""
-        self._read = prepared.focus.reading
+        self._prepared = prepared
         self._bare = False
-        """Whether the target held no row when portions began to be written as they come."""
+        """Whether the target held no row, and none was met since."""
         self._begun = 0
         """How many were planned before what was left had to be weighed."""
         self._loads: list[Load] = []
@@ -87,8 +88,9 @@ class Portions:
                     figures.append(await off_loop(one.size, figures_of, one))
                     self._changing += {change.product_id: change.cell for change in one.found.changes}.values()
                 kept.clear()
+        self._loads[self._begun :] = loads
         if self._divided:
-            self._loads[self._begun :], self.figures[self._begun :] = loads, figures
+            self.figures[self._begun :] = figures
         whole.desires, whole.found = DesiredState(), ChangeSet()
         for one in kept:
             await off_loop(one.size, whole.desires.add, one.desires)
@@ -140,14 +142,18 @@ class Portions:
             raise MoreThanWeighed(_MORE)
         return prepared
 
-    def look_for_rows(self) -> None:
-        """Ask for the rows of each portion from now on: somebody else inserts rows into what was empty."""
-        self._bare = False
+    def look_for_rows(self) -> bool:
+        """Ask for the rows of each portion from now on: somebody else inserts rows into what was empty.
+
+        Gives whether that is new: then a portion that is planned already is to be planned anew.
+        """
+        was, self._bare = self._bare, False
+        return was
 
     def put_off(self, index: int, prepared: CyclePlan) -> None:
         """Let a portion be planned once more after the others."""
         self._put_off[index] = Slice(prepared.reading, prepared.snapshot, prepared.absent)
-        self.whole.layout = None  # recorded by now: once more, it would undo what others record of altered figures
+        self._prepared.layout = None  # recorded by now: once more, it would undo what others record of altered figures
 
     async def _in_slices(self) -> Slices:
         whole = self.whole
@@ -170,7 +176,7 @@ class Portions:
         self._changing = await off_loop(self.whole.size, _to_be_met, self.whole.reading, self._account.rules.places)
 
     async def _weigh_from(self, index: int) -> None:
-        """Weigh what is left as a whole: the portions before this one came to nothing that would count there."""
+        """Weigh what is left as a whole: the portions before this one were planned as nothing that counts there."""
         whole, left = self.whole, await off_loop(self.whole.size, self._slices.rest, index)
         focus = await off_loop(whole.size, self._focus_on, left)
         checked = whole.checked if index == 0 else replace(whole.checked, distrusted=set())  # counted with the first
@@ -182,17 +188,18 @@ class Portions:
 
     def _focus_on(self, part: Slice) -> Focus:
         ids = {*part.reading.products, *part.snapshot.products}
-        read = replace(self._read, products=chosen(self._read.products, ids))
+        entire = self._prepared.focus.reading
+        read = replace(entire, products=chosen(entire.products, ids))
         return replace(self.whole.focus, reading=read, snapshot=part.snapshot)
 
     async def _compared(self, part: Slice, *, first: bool) -> CyclePlan:
         """Compare a portion. What is recorded once, and undoes what was recorded before, goes with the first."""
-        whole, rows = self.whole, len(part.reading.products) + len(part.snapshot.cells)
+        entire, rows = self._prepared, len(part.reading.products) + len(part.snapshot.cells)
         focus = await off_loop(rows, self._focus_on, part)
         if not first:
             focus = replace(focus, left_out=Recognised(), catalogue=replace(focus.catalogue, rules=focus.rules))
-        checked = whole.checked if first else CrossCheckResult()
-        prepared = CyclePlan(focus, part.reading, part.absent, checked, layout=whole.layout if first else None)
+        checked = entire.checked if first else CrossCheckResult()
+        prepared = CyclePlan(focus, part.reading, part.absent, checked, layout=entire.layout if first else None)
         found = await compare(self._account, part, bare=self._bare)
         prepared.desires, prepared.found = found
         prepared.bad_cells = bad_cells(prepared)
