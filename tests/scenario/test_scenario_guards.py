@@ -1,5 +1,7 @@
 """What a broken account could do to a shop, and what it does: nothing, until a person has said so."""
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, headline
 from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
+from stocksync.errors import TargetUnavailable
 
 
 async def _unharmed(shop: Shop, before: dict[Any, str]) -> None:
@@ -49,6 +52,35 @@ async def test_a_list_of_zeroes_that_the_look_ups_contradict_is_not_believed(lar
     assert report.cross_checks == {"different": 1}
     await _unharmed(large_shop, before)
     assert Guard.CROSS_CHECK in await _guards(large_shop)
+
+
+async def test_what_was_begun_on_the_word_of_a_list_that_the_look_up_contradicts_is_not_repeated(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(12, poll={"cross_check": 12})
+    await shop.cycle()
+    before = await shop.rows()
+    shop.catalogue.stock_take(3, 1, 38)
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.account.target, "write", _away)
+        assert (await shop.cycle()).outcome is Outcome.FAILED
+    product = shop.account.source.product
+
+    async def otherwise(product_id: int, *how: Any) -> Any:
+        found = await product(product_id, *how)
+        return replace(found, stock={**found.stock, 1: Decimal(31)}) if product_id == 3 else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.account.source, "product", otherwise)
+        report = await shop.cycle()
+    assert report.cross_checks["different"] == 1
+    assert await shop.rows() == before, "the list says 38, and the product itself 31"
+    assert (await shop.cycle()).outcome is Outcome.DONE
+    assert await shop.rows() == shop.truth()
+
+
+async def _away(*_: Any, **_how: Any) -> Any:
+    raise TargetUnavailable("it is away")
 
 
 async def test_too_many_zeroes_wait_and_every_other_change_flows(large_shop: Shop) -> None:

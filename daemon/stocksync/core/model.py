@@ -116,6 +116,8 @@ class Reading:
     """Pages, as (first, last), that there was no time for: the next reading begins with them."""
     recognised: frozenset[int] = frozenset()
     """Products that stand in the list in the very bytes with which they are settled; they are in no other field."""
+    doubted: frozenset[int] = frozenset()
+    """Products of which the list is not believed, as they look otherwise by id; they are in no other field."""
 
 
 class SnapshotCell(NamedTuple):

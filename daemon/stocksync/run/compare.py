@@ -20,12 +20,10 @@ from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look
 from stocksync.core.look_alike import rivals_of
 from stocksync.core.model import Cell, Product
 from stocksync.core.status import Side
-from stocksync.ports import Snapshot
 from stocksync.run.account import Account
 from stocksync.run.catalogue_slices import Slice, Slices
 from stocksync.run.focus import skus_of
 from stocksync.run.shared_table import SharedTable, known_products, overlap
-from stocksync.run.verification import Absent
 from stocksync.threads import off_loop
 
 
@@ -62,7 +60,7 @@ async def _compare_slice(account: Account, part: Slice, *, bare: bool) -> tuple[
     known = snapshot.products
     if capabilities.by_sku or capabilities.loose:
         known = await known_products(account, known, await off_loop(rows, skus_of, products.values(), snapshot))
-    desires = await off_loop(rows, _derive, account.rules, products, snapshot, cells, absent=absent, others=others)
+    desires = await off_loop(rows, _derive, account.rules, products, part, cells, others=others)
     if capabilities.by_sku:
         await off_loop(rows, yield_skus, desires, products.values(), known, cells)
     wants, memory = desires.wants.values(), others.doubting(cells)
@@ -84,13 +82,13 @@ async def _compare_slice(account: Account, part: Slice, *, bare: bool) -> tuple[
 def _derive(
     rules: Rules,
     products: Mapping[int, Product],
-    snapshot: Snapshot,
+    part: Slice,
     cells: SnapshotCells,
     *,
-    absent: Absent,
     others: SharedTable,
 ) -> DesiredState:
     """Derive what the target should hold: of what was read, what is gone, and what was begun and not ended."""
+    snapshot, absent, doubted = part.snapshot, part.absent, part.reading.doubted
     desires = desires_of(products.values(), others.corrected(cells), rules)
     others.leave(desires)
     others.refresh(desires, products)
@@ -99,7 +97,9 @@ def _derive(
         still_gone = {product_id: gone[product_id] for product_id in gone.keys() - products.keys()}
         want_gone(still_gone, snapshot.cells, rules, desires)
     alive = {product.id for product in products.values() if product.tracked}
-    want_open_intents(cells, snapshot.products, alive, rules, desires)
+    # Of what the list says wrongly nothing is repeated either: it may have been begun on that list's word.
+    begun = {cell: one for cell, one in cells.items() if cell.product_id not in doubted} if doubted else cells
+    want_open_intents(begun, snapshot.products, alive, rules, desires)
     entries = snapshot.quarantine.values()
     refused = [Cell(one.product_id, one.place) for one in entries if one.side == Side.TARGET and one.place is not None]
     retired: set[int] = set()

@@ -48,7 +48,8 @@ class CrossCheckResult:
     def correct(self, reading: Reading) -> Reading:
         """Put what is newer in the place of what the list showed, and leave out what is not believed."""
         believed = ((key, one) for key, one in reading.products.items() if key not in self.distrusted)
-        return replace(reading, products={key: self.newer.get(key, one) for key, one in believed})
+        products = {key: self.newer.get(key, one) for key, one in believed}
+        return replace(reading, products=products, doubted=frozenset(self.distrusted))
 
 
 async def cross_check(
