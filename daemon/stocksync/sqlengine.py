@@ -37,14 +37,21 @@ _PAUSES = (0.01, 0.05, 0.2, 1.0, 0.0)
 
 
 def open_engine(
-    url: str, where: str, *, connections: int | None = None, wal: bool = False, pinned: bool = False, longest: int = 0
+    url: str,
+    where: str,
+    *,
+    connections: int | None = None,
+    wal: bool = False,
+    pinned: bool = False,
+    longest: int = 0,
+    compiled: int = 500,
 ) -> AsyncEngine:
     """Open an engine, of `connections` at most; nothing is connected yet.
 
     `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
     read the file could no longer do so. `pinned`: a SQLite file that is replaced by another is not followed to.
     `longest`: after so many seconds PostgreSQL ends a statement, and a transaction that idles, where no pooler stands
-    before it; 0 for never.
+    before it; 0 for never. `compiled`: so many statements are kept in the form in which they are sent.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -57,6 +64,7 @@ def open_engine(
     try:
         limits = {} if connections is None else {"pool_size": connections, "max_overflow": 0}
         manners: dict[str, Any] = {"pool_pre_ping": backend in {"mysql", "mariadb"}, "hide_parameters": True}
+        manners["query_cache_size"] = compiled
         if backend == "postgresql":
             manners["isolation_level"] = "READ COMMITTED"  # whatever the server's own is
         engine = create_async_engine(plain, connect_args=connect_args(parsed), **manners, **limits)

@@ -43,6 +43,12 @@ from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
 
+_COMPILED = 100
+"""A target's statements that are kept as they are sent: some ten accounts use so many, each with a table of its own.
+
+Of hundreds of accounts none would be used twice, and five times as many are 20 MiB.
+"""
+
 
 class SystemClock:
     """The machine's own clocks."""
@@ -154,9 +160,10 @@ async def open_runtime(
 @asynccontextmanager
 async def open_builder(publish: Publish, state: Database, tries: Tries | None = None) -> "AsyncIterator[Builder]":
     """Give what makes accounts; with what they use, the state too, it is closed at the end."""
-    # A cycle makes hundreds of thousands of values, none of them in circles: looking for those at Python's usual pace
-    # takes longer than the work itself, and at the older ones holds up everything for half a second.
-    gc.set_threshold(20_000, 5_000, 1_000)
+    # A cycle makes hundreds of thousands of values, hardly any of them in circles: looking for those at Python's usual
+    # pace takes longer than the work itself, and at the oldest ones holds up everything for half a second. What of
+    # SQLAlchemy's statements is in circles must not pile up meanwhile: of 500 accounts it was 8 MiB a minute.
+    gc.set_threshold(20_000, 50, 1_000)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.close)
         session = open_session()
@@ -330,7 +337,7 @@ class Builder:
         if same_database(_absolute(self.state.engine.url), parsed):
             return open_target(settings, self.state.engine, owned=False), True
         if parsed not in self._engines:
-            self._engines[parsed] = open_engine(plan.url, where)
+            self._engines[parsed] = open_engine(plan.url, where, compiled=_COMPILED)
         return open_target(settings, self._engines[parsed], owned=False), False
 
 
