@@ -64,6 +64,18 @@ def _fail_second_write(shop: Shop, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(shop.account.target, "write", failing)
 
 
+def _fail_first_record(shop: Shop, patch: pytest.MonkeyPatch) -> None:
+    observe, calls = shop.account.state.observe, []
+
+    async def failing(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise StateUnavailable("it went away")
+        await observe(*args)
+
+    patch.setattr(shop.account.state, "observe", failing)
+
+
 async def _that_takes(taken: str, open_shop: Any, patch: pytest.MonkeyPatch, *more: str, products: int = 70) -> Shop:
     """Open a shop whose table takes only these product ids; 60 cells, of 30 products, are a portion."""
     patch.setattr(portions, "_CELLS", 60)
@@ -474,15 +486,7 @@ async def test_what_could_not_be_recorded_of_a_portion_has_another_chance(
     open_shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = await _that_takes("<> 7", open_shop, monkeypatch)
-    observe, calls = shop.account.state.observe, []
-
-    async def failing(*args: Any) -> None:
-        calls.append(args)
-        if len(calls) == 1:
-            raise StateUnavailable("it went away")
-        await observe(*args)
-
-    monkeypatch.setattr(shop.account.state, "observe", failing)
+    _fail_first_record(shop, monkeypatch)
     assert (await shop.cycle()).outcome is Outcome.FAILED
     assert {one.product_id for one in (await shop.status()).quarantine} == {7}
 
@@ -491,15 +495,7 @@ async def test_a_record_that_fails_beside_a_portion_that_is_refused_as_a_whole_f
     open_shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = await _that_takes("BETWEEN 11 AND 30 OR product_id > 60", open_shop, monkeypatch, products=90)
-    observe, calls = shop.account.state.observe, []
-
-    async def failing(*args: Any) -> None:
-        calls.append(args)
-        if len(calls) == 1:
-            raise StateUnavailable("it went away")
-        await observe(*args)
-
-    monkeypatch.setattr(shop.account.state, "observe", failing)
+    _fail_first_record(shop, monkeypatch)
     report = await shop.cycle()
     assert (report.outcome, "it went away" in report.error) == (Outcome.FAILED, True)
     assert {one.product_id for one in (await shop.status()).quarantine} >= set(range(1, 11))
