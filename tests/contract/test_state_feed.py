@@ -37,8 +37,10 @@ async def write(state):
         figures = (None if before is None else Decimal(before), after if isinstance(after, Removal) else Decimal(after))
         applied = Change(product, place, f"SKU-{product}", *figures, ((3, Decimal(1)),))
         await state.acknowledge(lease, "c1", BatchResult(applied=[applied]))
+        await asyncio.sleep(0.002)  # SQLite's clock leaves out what is less than a millisecond
+        written = datetime.now(UTC)
         await asyncio.sleep(0.002)  # the next one is written at a later instant
-        return datetime.now(UTC)
+        return written
 
     write_.lease = lease
     return write_
