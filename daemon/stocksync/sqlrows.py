@@ -165,12 +165,14 @@ def parameters(columns: Mapping[str, Any], prefix: str = _GIVEN) -> dict[str, An
     return {prefix + name: values for name, values in columns.items()}
 
 
-def unnested(types: Mapping[str, TypeEngine[Any]], prefix: str = _GIVEN) -> FromClause:
+def unnested(types: Mapping[str, TypeEngine[Any]], prefix: str = _GIVEN, *, comes_again: bool = True) -> FromClause:
     """Give the table that arrays make, column by column.
 
-    A plan takes it for a table of ten rows, whatever is in it, and so looks each of them up by an index.
+    A plan takes it for a table of ten rows, whatever is in it, and so looks each of them up by an index. One for the
+    types of a user's table does not come again where hundreds of accounts have one each, and is not kept.
     """
-    return _unnested(tuple(types.items()), prefix)
+    describe = _unnested if comes_again else _unnested.__wrapped__
+    return describe(tuple(types.items()), prefix)
 
 
 @lru_cache(maxsize=256)  # to describe it takes longer than to send a small batch
@@ -218,7 +220,7 @@ async def insert_rows(
         await execute_each(connection, statement, ({**row, **given} for row in rows))
         return
     describe = _inserting if comes_again else _inserting.__wrapped__
-    chosen = describe(statement, tuple(rows.each), tuple(rows.same))
+    chosen = describe(statement, tuple(rows.each), tuple(rows.same), comes_again=comes_again)
     await connection.execute(chosen, {**parameters({**rows.same, **rows.each}), **given})
 
 
@@ -265,9 +267,11 @@ def as_arrays(statement: Insert, rows: Rows, prefix: str = _GIVEN) -> tuple[Inse
 
 
 @lru_cache(maxsize=64)  # as above
-def _inserting(statement: Insert, each: Sequence[str], same: Sequence[str], prefix: str = _GIVEN) -> Insert:
+def _inserting(
+    statement: Insert, each: Sequence[str], same: Sequence[str], prefix: str = _GIVEN, *, comes_again: bool = True
+) -> Insert:
     columns = statement.table.c
-    given = unnested({name: columns[name].type for name in each}, prefix)
+    given = unnested({name: columns[name].type for name in each}, prefix, comes_again=comes_again)
     bound = [bindparam(prefix + name, type_=columns[name].type) for name in same]
     return statement.from_select([*same, *each], select(*bound, *given.c))
 

@@ -29,7 +29,7 @@ def joined(connection: AsyncConnection, layout: Layout, names: Sequence[str]) ->
     """Give the table of named rows and its join with the user's; `names` are the keys, then what else is sent."""
     if connection.dialect.name == "postgresql":
         columns = {**dict(zip(KEYS, (key.column for key in layout.keys), strict=False)), **dict(layout.fields)}
-        arrays = unnested({name: columns[name].type for name in names})
+        arrays = unnested({name: columns[name].type for name in names}, comes_again=False)
         return arrays, Join(arrays, layout.table, and_(*meeting(connection, layout, arrays)))
     kinds = dict.fromkeys(names, "LONGTEXT CHARACTER SET utf8mb4")
     for key, name in zip(layout.keys, KEYS, strict=False):
