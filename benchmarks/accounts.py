@@ -186,6 +186,13 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
 
 
+async def sample(every: float, sampled: list[float]) -> None:
+    """Note the memory each so many seconds, until cancelled."""
+    while True:
+        await asyncio.sleep(every)
+        sampled.append(resident())
+
+
 async def phase(config: Config, options: argparse.Namespace, heard: Heard, spans: dict[str, float]) -> None:
     """Run the daemon for one span after the other, in seconds, and print what was seen in each.
 
@@ -204,13 +211,17 @@ async def phase(config: Config, options: argparse.Namespace, heard: Heard, spans
                     page, api = "http://{}:{}".format(*service.address), config.accounts[0].base_url
                     desk = multiprocessing.Process(target=order, args=(page, api, options, served, told), daemon=True)
                     desk.start()
+                sampled: list[float] = []
+                sampling = asyncio.create_task(sample(seconds_of(options.interval), sampled))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await (heard.filled.wait() if name == "cold" else asyncio.Event().wait())
+                sampling.cancel()
                 scraper.ended.set()
                 served.set()
                 asked = await asyncio.to_thread(told.get) if options.lookups else {}
                 tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
+                print("memory after each interval:", ", ".join(f"{mib:.0f}" for mib in sampled), "MiB")
                 print(told_of(asked), flush=True)
                 heard.forget()
                 watch.forget()

@@ -539,16 +539,15 @@ async def test_a_row_fault_with_a_count_counts_requests_not_rows(visitor: Visito
 
 @pytest.mark.parametrize("fault", ["list=huge", "page-1=drip", "page-1=stall", "all=slow:30"])
 async def test_a_client_that_gives_up_leaves_nothing_behind(visitor: Visitor, fault: str) -> None:
+    async def read_a_part() -> None:
+        async with visitor.session.get(f"{visitor.sim.url}/products?page=1", headers=visitor.headers) as got:
+            await got.content.readexactly(1_000_000)
+            await asyncio.Event().wait()  # a quick machine would read all 64 MB before the time is over
+
     visitor.sim.faults.add(fault)
     before = len(asyncio.all_tasks())
     with pytest.raises(asyncio.TimeoutError):
-        async with (
-            asyncio.timeout(0.05),
-            visitor.session.get(f"{visitor.sim.url}/products?page=1", headers=visitor.headers) as got,
-        ):
-            # A part of it, and no more: a quick machine reads all 64 MB before the time is over.
-            await got.content.readexactly(1_000_000)
-            await asyncio.Event().wait()
+        await asyncio.wait_for(read_a_part(), 0.05)
     visitor.sim.faults.clear()
     assert (await visitor.page()).status == 200
     async with asyncio.timeout(5):
