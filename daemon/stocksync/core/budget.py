@@ -54,6 +54,11 @@ class Pace:
         return (self.burst - 1) * self.interval
 
     @property
+    def lead(self) -> int:
+        """How much earlier a slot is a person's than a poll's: so the last one that is saved up is kept for people."""
+        return self.interval if self.burst > 1 else 0
+
+    @property
     def patience(self) -> int:
         """How long after its time a slot can still be used."""
         return self.saved + _USABLE

@@ -25,15 +25,17 @@ _Waiter = tuple[int, int, asyncio.Future[None]]
 class _Slot(NamedTuple):
     """When a reserved request may go, by this process's monotonic clock."""
 
-    since: float
+    for_people: float
+    for_others: float
     until: float
 
 
 class Budget:
     """At most `requests_per_minute` in any 60 s, summed over all processes that share the row.
 
-    A slot is used while it is good, or never: a process that was paused sends nothing late. People go first, but where
-    others wait too, every second request is theirs: a flood of look-ups never keeps a poll from its pages.
+    A slot is used while it is good, or never: a process that was paused sends nothing late. People go first, and one
+    slot later than they may, a poll may: it leaves one for the person that comes next. But where others wait too, every
+    second request is theirs: a flood of look-ups never keeps a poll from its pages.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Budget:
         now = self._clock.monotonic()
         if now < self._closed_until:
             return 0.0
-        usable = sum(slot.since <= now <= slot.until for slot in self._slots)
+        usable = sum(slot.for_people <= now <= slot.until for slot in self._slots)
         saved = (now - self._next_free) * SECOND // self._pace.interval + 1
         return usable + max(0.0, min(float(self._pace.burst), saved))
 
@@ -95,7 +97,7 @@ class Budget:
         while self._slots and self._slots[0].until < now:  # lost, as nobody used it in time
             self._slots.popleft()
             self._block = 1
-        while (queue := self._next_queue()) and self._slots and max(self._slots[0].since, self._closed_until) <= now:
+        while (queue := self._next_queue()) and self._slots and self._opens(queue) <= now:
             self._slots.popleft()
             self._person_went = queue is self._people
             heapq.heappop(queue)[2].set_result(None)
@@ -104,7 +106,7 @@ class Budget:
         if now < self._closed_until:
             self._ring_at(self._closed_until)
         elif self._slots:
-            self._ring_at(self._slots[0].since)
+            self._ring_at(self._opens(queue))
         elif self._reserving is None or self._reserving.done():
             self._reserving = asyncio.create_task(self._reserve(), name=f"budget {self._tenant}")
 
@@ -116,14 +118,23 @@ class Budget:
         both = self._people and self._others
         return self._others if (both and self._person_went) or not self._people else self._people
 
+    def _opens(self, queue: list[_Waiter]) -> float:
+        """Give when the next slot lets one of this queue go."""
+        slot = self._slots[0]
+        return max(slot.for_people if queue is self._people else slot.for_others, self._closed_until)
+
     def _ring_at(self, moment: float) -> None:
         def ring() -> None:
             self._timer = None
             self._serve()
 
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(_SHORTEST_WAIT, moment - self._clock.monotonic())
+        if self._timer is not None and self._timer.when() > at:  # a person came, and need not wait as long
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
-            wait = max(_SHORTEST_WAIT, moment - self._clock.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(wait, ring)
+            self._timer = loop.call_at(at, ring)
 
     async def _reserve(self) -> None:
         waiting = sum(not waiter[2].done() for waiter in (*self._people, *self._others))
@@ -145,8 +156,9 @@ class Budget:
         # The shared clock showed `now` at an unknown moment of the trip: no slot is used before it could have come,
         # nor after it could have gone.
         for after in reserved.slots():
-            slot = _Slot(ended + after / SECOND, began + (after + self._pace.patience) / SECOND)
-            if slot.until > max(slot.since, ended):
+            opens, until = ended + after / SECOND, began + (after + self._pace.patience) / SECOND
+            slot = _Slot(opens, opens + self._pace.lead / SECOND, until)
+            if slot.until > max(slot.for_others, ended):
                 self._slots.append(slot)
         if not self._slots:
             self._state_is_away(began, StateUnavailable(f"the state database took {ended - began:.1f} s to answer"))
