@@ -8,11 +8,20 @@ from decimal import Decimal
 import pytest
 from leasing import claim, renew
 
+from stocksync.core.catalogue import Catalogue
 from stocksync.core.drift import AuditReport, Cause, Difference
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldChange, HeldPlan
-from stocksync.core.model import Cell, Change, Removal, RowLocator, SettledProduct, SnapshotProduct, Verdict
-from stocksync.core.recognition import Catalogue
+from stocksync.core.model import (
+    Cell,
+    Change,
+    Removal,
+    RowLocator,
+    SettledCounts,
+    SettledProduct,
+    SnapshotProduct,
+    Verdict,
+)
 from stocksync.core.report import Counts, CycleReport, Outcome
 from stocksync.errors import LeaseLost, NotFound, PlanChanged
 from stocksync.ports import BatchResult, Lease, LeaseHolder, Quarantined, SnapshotUpdate
@@ -832,7 +841,9 @@ async def test_the_guards_weigh_what_look_ups_wrote_since_the_last_complete_cycl
     assert list((await two.guard_history("main")).looked_up) == [gone]
 
 
-DIGEST = SettledProduct(b"0123456789abcdef", unchanged=2, unmanaged=1, unmapped=3, managed=2, tracked=True)
+DIGEST = SettledProduct(
+    b"0123456789abcdef", SettledCounts(unchanged=2, unmanaged=1, unmapped=3, managed=2, tracked=True)
+)
 RULES = b"rules"
 
 
@@ -843,14 +854,14 @@ async def with_settled(state, lease) -> None:
 
 async def test_a_settled_product_is_known_by_its_digest_and_one_that_is_unknown_is_left_out(state, lease) -> None:
     await with_settled(state, lease)
-    assert await state.catalogue("main") == Catalogue(RULES, {11: DIGEST, 12: DIGEST})
-    assert await state.catalogue("other") == Catalogue(b"", {})
+    assert await state.catalogue("main") == Catalogue.of(RULES, {11: DIGEST, 12: DIGEST})
+    assert await state.catalogue("other") == Catalogue.of(b"", {})
 
 
 async def test_what_was_settled_under_other_rules_no_longer_is(state, lease) -> None:
     await with_settled(state, lease)
     await state.observe(lease, "c2", SnapshotUpdate(settled={12: DIGEST}, rules=b"other rules"))
-    assert await state.catalogue("main") == Catalogue(b"other rules", {11: None, 12: DIGEST})
+    assert await state.catalogue("main") == Catalogue.of(b"other rules", {11: None, 12: DIGEST})
 
 
 async def test_the_end_of_a_cycle_settles_products_and_unsettles_others_under_rules_that_may_be_new(
@@ -859,11 +870,11 @@ async def test_the_end_of_a_cycle_settles_products_and_unsettles_others_under_ru
     await with_settled(state, lease)
     other = DIGEST._replace(digest=b"fedcba9876543210")
     await state.end(lease, done("c1"), SnapshotUpdate(settled={11: other, 99: DIGEST}, unsettled=[12]))
-    assert await state.catalogue("main") == Catalogue(RULES, {11: other, 12: None})
+    assert await state.catalogue("main") == Catalogue.of(RULES, {11: other, 12: None})
     new = {13: known("BW-003")}
     seen = SnapshotUpdate(products=new, settled={13: DIGEST}, rules=b"other rules", checked_up_to=12)
     await state.end(lease, done("c2"), seen)
-    assert await state.catalogue("main") == Catalogue(b"other rules", {11: None, 12: None, 13: DIGEST}, 12)
+    assert await state.catalogue("main") == Catalogue.of(b"other rules", {11: None, 12: None, 13: DIGEST}, 12)
     assert [cycle.cycle_id for cycle in (await state.status(["main"]))[0].cycles][:2] == ["c2", "c1"]
 
 
@@ -871,7 +882,7 @@ async def test_intents_leave_settled_what_was_looked_at_and_needs_nothing(state,
     await with_settled(state, lease)
     other = DIGEST._replace(digest=b"fedcba9876543210")
     await state.intend(lease, "c2", [change()], SnapshotUpdate(unsettled=[11, 12], settled={12: other}))
-    assert await state.catalogue("main") == Catalogue(RULES, {11: None, 12: other})
+    assert await state.catalogue("main") == Catalogue.of(RULES, {11: None, 12: other})
 
 
 UNSETTLING = {
@@ -894,7 +905,7 @@ UNSETTLING = {
 async def test_what_touches_a_product_unsettles_it_and_no_other(state, lease, touch) -> None:
     await with_settled(state, lease)
     await touch(state, lease)
-    assert await state.catalogue("main") == Catalogue(RULES, {11: None, 12: DIGEST})
+    assert await state.catalogue("main") == Catalogue.of(RULES, {11: None, 12: DIGEST})
 
 
 async def test_products_whose_skus_a_target_may_take_for_one_are_found(state, lease) -> None:

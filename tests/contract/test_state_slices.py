@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stocksync.core.model import Cell, SettledProduct, SnapshotProduct
+from stocksync.core.model import Cell, SettledCounts, SettledProduct, SnapshotProduct
 from stocksync.ports import Quarantined, SnapshotUpdate
 from stocksync.state.slices import in_slices
 
@@ -25,7 +25,7 @@ UPDATES = st.builds(
     given_up=st.lists(CELLS),
     released=st.lists(st.tuples(IDS, st.none())),
     unsettled=st.lists(IDS),
-    settled=st.dictionaries(IDS, st.just(SettledProduct(b"d", 1, 0, 0, 1, True))),
+    settled=st.dictionaries(IDS, st.just(SettledProduct(b"d", SettledCounts(1, 0, 0, 1, True)))),
     layout=st.none() | st.just("INTEGER"),
     checked_up_to=st.none() | IDS,
     rules=st.just(b"r"),

@@ -7,14 +7,16 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stocksync.core.model import SettledProduct
+from stocksync.core.model import SettledCounts, SettledProduct
 from stocksync.sqlengine import writing
 from stocksync.sqlrows import update_rows
 from stocksync.state import cells, digests
 from stocksync.state.database import open_state
 
 MANY, SOME = 3000, list(range(1, 3001, 30))
-SETTLED = SettledProduct(b"0123456789abcdef", unchanged=2, unmanaged=0, unmapped=0, managed=2, tracked=True)
+SETTLED = SettledProduct(
+    b"0123456789abcdef", SettledCounts(unchanged=2, unmanaged=0, unmapped=0, managed=2, tracked=True)
+)
 INTO = text(
     "INSERT INTO stocksync_products (account, product_id, sku, name, tracked, page, missing)"
     " SELECT :account, number, 'S', '', true, 1, 0 FROM generate_series(1, :many) AS number"
@@ -73,8 +75,8 @@ async def test_what_is_settled_and_unsettled_is_looked_up_one_by_one_whatever_th
             assert "Join Filter" not in plan or "Tid Scan" in plan, "each of one side is held against each other"
             assert "stocksync_products_pkey" in plan
             assert "stocksync_products_alike" not in plan, "that finds all of the account"
-        found = (await state.catalogue("main")).known
+        found = await state.catalogue("main")
     finally:
         await state.close()
-    assert sorted(product for product, one in found.items() if one == SETTLED) == SOME
-    assert len(found) == MANY
+    assert found.settled_with(found.known.keys()) == dict.fromkeys(SOME, SETTLED)
+    assert len(found.known) == MANY

@@ -12,6 +12,7 @@ import structlog
 from stocksync import __version__
 from stocksync.app.endpoint import Endpoint, serving
 from stocksync.app.forwarding import address_of
+from stocksync.app.garbage import keep_what_stays
 from stocksync.app.notifying import notifying
 from stocksync.app.preflight import preflight
 from stocksync.app.products import Products
@@ -157,7 +158,7 @@ async def _working(
 
             reload.work_for = follow
         endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
-        await stack.enter_async_context(heartbeat.running(endpoint.view.run()))
+        await stack.enter_async_context(heartbeat.running(endpoint.view.run(), keep_what_stays()))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(asyncio.wait, [running])
         stack.callback(loop.stop)

@@ -71,7 +71,7 @@ class AccountsOnDemand:
     def _tidy(self, closed: int) -> None:
         """Give the memory of closed accounts back: tables and statements name each other, in circles.
 
-        By itself Python looks for such circles once in a hundred million values here (see `open_builder`), which is
+        By itself Python looks for such circles once in a hundred million values here (`app/garbage.py`), which is
         thousands of accounts later.
         """
         self._closed += closed

@@ -1,7 +1,6 @@
 """The composition root: from a configuration to accounts that can run."""
 
 import asyncio
-import gc
 import os
 import socket
 import time
@@ -18,6 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stocksync.app import garbage
 from stocksync.app.given_back import give_back_memory
 from stocksync.config import AccountConfig, Config
 from stocksync.config.conditions import condition_of
@@ -43,10 +43,11 @@ from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
 
-_COMPILED = 100
-"""A target's statements that are kept as they are sent: some ten accounts use so many, each with a table of its own.
+_FEW, _COMPILED = 10, 100
+"""Of so many accounts at most, so many statements to a target are kept as they are sent.
 
-Of hundreds of accounts none would be used twice, and five times as many are 20 MiB.
+More accounts, each with a table of its own, would use none of them twice; and each that is put out is a thousand values
+in circles, which have stayed long enough to be looked for hardly ever.
 """
 
 
@@ -95,6 +96,7 @@ class Runtime:
     async def tidy(self) -> None:
         """Close what no account uses any more."""
         await self._builder.close_unused()
+        garbage.let_go_of_what_went()
 
     def chosen(self, name: str | None) -> list[Account]:
         """Give one account, or all.
@@ -160,10 +162,7 @@ async def open_runtime(
 @asynccontextmanager
 async def open_builder(publish: Publish, state: Database, tries: Tries | None = None) -> "AsyncIterator[Builder]":
     """Give what makes accounts; with what they use, the state too, it is closed at the end."""
-    # A cycle makes hundreds of thousands of values, hardly any of them in circles: looking for those at Python's usual
-    # pace takes longer than the work itself, and at the oldest ones holds up everything for half a second. What of
-    # SQLAlchemy's statements is in circles must not pile up meanwhile: of 500 accounts it was 8 MiB a minute.
-    gc.set_threshold(20_000, 50, 1_000)
+    garbage.look_seldom()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.close)
         session = open_session()
@@ -226,12 +225,14 @@ class Builder:
     _writing: dict[tuple[str, ...], asyncio.Lock] = field(default_factory=dict)
     _turns: Turns = field(default_factory=Turns)
     _lookups: dict[str, LookupShare] = field(default_factory=dict)
+    _compiled: int = 0
 
     async def accounts(self, config: Config) -> dict[str, Account]:
         """Make what a configuration asks for; what it leaves as it was stays the same object."""
         plans = await asyncio.to_thread(
             Plan.all_of, config
         )  # as the rest, a tenth of a second for hundreds of accounts
+        self._compiled = _COMPILED if len(plans) <= _FEW else 0
         kept = {name: account for name, (plan, account) in self._made.items() if plans.get(name) == plan}
         accounts = dict[str, Account]()
         for name, plan in plans.items():
@@ -337,7 +338,7 @@ class Builder:
         if same_database(_absolute(self.state.engine.url), parsed):
             return open_target(settings, self.state.engine, owned=False), True
         if parsed not in self._engines:
-            self._engines[parsed] = open_engine(plan.url, where, compiled=_COMPILED)
+            self._engines[parsed] = open_engine(plan.url, where, compiled=self._compiled)
         return open_target(settings, self._engines[parsed], owned=False), False
 
 

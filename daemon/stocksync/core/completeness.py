@@ -85,15 +85,20 @@ def judge(pages: Iterable[Evidence], limit: int = 10_000) -> Judgement:
         return Judgement(Verdict.PARTIAL, _failures(failed), total=total)
     doubts = [*_alone(standing), *_span(found, newest, limit), *_together(standing, newest)]
     doubtful = sorted({page for doubt in doubts for page in doubt.pages if 1 <= page <= limit})
-    # Not tight: page a was neither asked for nor confirmed after page b had arrived.
-    seams = tuple(
-        a.page for a, b in pairwise(standing) if b.page == a.page + 1 and max(a.sent, a.confirmed) <= b.received
-    )
+    seams = seams_of(standing)
     reasons = [doubt.reason for doubt in doubts]
     if seams and not reasons:
         reasons = [f"{_pages(seams)} read before the one after it and not confirmed since"]
     verdict = Verdict.INCONSISTENT if reasons else Verdict.COMPLETE
     return Judgement(verdict, tuple(reasons), tuple(doubtful), seams, total)
+
+
+def seams_of(pages: Iterable[Evidence]) -> tuple[int, ...]:
+    """Name the pages that were neither asked for nor confirmed after the one after them had arrived."""
+    ordered = sorted(pages, key=lambda e: e.page)
+    return tuple(
+        a.page for a, b in pairwise(ordered) if b.page == a.page + 1 and max(a.sent, a.confirmed) <= b.received
+    )
 
 
 def _barren(found: dict[int, Evidence]) -> Judgement:

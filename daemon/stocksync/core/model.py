@@ -181,11 +181,9 @@ class SnapshotProduct(NamedTuple):
         return self.missing > 0 and self.gone_at is None and self.presence is not Presence.UNLISTED
 
 
-class SettledProduct(NamedTuple):
-    """A product all of whose cells hold, acknowledged, what its row asks for."""
+class SettledCounts(NamedTuple):
+    """What is counted of a settled product."""
 
-    digest: bytes
-    """Of the row's bytes; that of no row at all where the product is gone."""
     unchanged: int
     """Its cells that were compared and differ in nothing."""
     unmanaged: int
@@ -195,6 +193,14 @@ class SettledProduct(NamedTuple):
     managed: int
     """Its cells in which the target holds a quantity of ours."""
     tracked: bool
+
+
+class SettledProduct(NamedTuple):
+    """A product all of whose cells hold, acknowledged, what its row asks for."""
+
+    digest: bytes
+    """Of the row's bytes; that of no row at all where the product is gone."""
+    counts: SettledCounts
 
 
 class TargetRow(NamedTuple):

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from stocksync.core import budget as budgeting
 from stocksync.core.budget import SECOND, Pace, Reservation
+from stocksync.core.catalogue import Catalogue
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan, plan_for
@@ -20,7 +21,6 @@ from stocksync.core.model import (
     SnapshotCell,
 )
 from stocksync.core.near_sku import KnownSku, pieces
-from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.errors import LeaseLost, PlanChanged
 from stocksync.memory import changes as effects
@@ -139,7 +139,7 @@ class MemoryState:
         known = {product_id: mine.settled.get(product_id) for product_id in mine.products}
         done = [cycle for cycle in mine.cycles.values() if cycle.verdict is not None]
         unread = max(done, key=lambda cycle: cycle.started_at).unread if done else ()
-        return Catalogue(mine.rules, known, mine.checked_up_to, unread=unread)
+        return Catalogue.of(mine.rules, known, mine.checked_up_to, unread)
 
     async def look_alikes(self, account: str, skus: Collection[str]) -> list[int]:
         wanted = {folded(sku) for sku in skus}

@@ -149,7 +149,7 @@ class StateView:
 
 @asynccontextmanager
 async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let work that has no end go on until the block ends."""
+    """Let work go on beside the block, and end it with the block at the latest."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield

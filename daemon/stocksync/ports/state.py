@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Protocol
 
+from stocksync.core.catalogue import Catalogue
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import HeldPlan
@@ -21,7 +22,6 @@ from stocksync.core.model import (
     SourceFigures,
 )
 from stocksync.core.near_sku import KnownSku
-from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.target import BatchResult

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from stocksync.core.completeness import Evidence, Judgement, PageSpans, judge, still_to_read, within
+from stocksync.core.completeness import Evidence, Judgement, PageSpans, judge, seams_of, still_to_read, within
 from stocksync.core.model import BadRow, Product, Reading, Verdict
 from stocksync.errors import SourceError, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Priority, Progress
@@ -106,6 +106,8 @@ class ReadPass:
         rest = [number for number in range(1, min(last, self.limit) + 1) if number not in self.evidence]
         await self._walk(number for number in rest if within(self.due, number))
         await self._walk(number for number in rest if not within(self.due, number))
+        if not any(evidence.error for evidence in self.evidence.values()):
+            await self._walk(seams_of(self.evidence.values()))  # there always are some: page 1 was the first
         judgement = await self._of_all(self._judge)
         tried: set[int] = set()
         for _ in range(_ROUNDS):
@@ -227,7 +229,7 @@ class ReadPass:
             verdict=judgement.verdict,
             reasons=judgement.reasons,
             products=products,
-            bad_rows=tuple(_distinct(bad, products.keys() | recognised)),
+            bad_rows=tuple(_distinct(bad, products.keys() | recognised)) if bad else (),
             locations=locations,
             total=judgement.total,
             pages=len(self.pages),

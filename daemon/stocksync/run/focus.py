@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+from stocksync.core.catalogue import Catalogue, Recognised
 from stocksync.core.desired_state import cells_by_product
 from stocksync.core.model import Product, Reading
-from stocksync.core.recognition import Catalogue, Recognised, due_again, rebuilt, rules_digest
+from stocksync.core.recognition import rebuilt, rules_digest
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
 from stocksync.run.target_identity import compared, snapshot_of
@@ -43,7 +44,7 @@ async def catalogue_of(account: Account, *, full: bool) -> Catalogue:
         return replace(catalogue, again=frozenset(catalogue.known))
     settings = account.settings
     now, known = account.clock.now(), len(catalogue.known)
-    again = await off_loop(known, due_again, catalogue, now, settings.interval, settings.cross_check)
+    again = await off_loop(known, catalogue.due_again, now, settings.interval, settings.cross_check)
     return replace(catalogue, again=again)
 
 
@@ -61,7 +62,7 @@ async def in_focus(
         snapshot = await snapshot_of(account, lease)
         snapshot = await compared(account, snapshot) if full else snapshot
         every = await off_loop(known, _as_read, reading, reading.recognised, snapshot)
-        left_out = await off_loop(known, catalogue.left_out, every, catalogue.known, reading.recognised)
+        left_out = await off_loop(known, catalogue.left_out, every, catalogue.known.keys(), reading.recognised)
         return Focus(every, snapshot, catalogue, rules, left_out)
     focus = await off_loop(known, catalogue.in_focus, reading)
     snapshot = await snapshot_of(account, lease, sorted(focus | {0}))

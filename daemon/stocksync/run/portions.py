@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
+from stocksync.core.catalogue import Recognised
 from stocksync.core.cycle_plan import Plan
 from stocksync.core.desired_state import DesiredState
 from stocksync.core.diff import ChangeSet
 from stocksync.core.guards import Guard, Weight, exceeded_by
 from stocksync.core.model import Cell, Reading
 from stocksync.core.policy import LocationMap
-from stocksync.core.recognition import Recognised
 from stocksync.errors import MoreThanWeighed
 from stocksync.run.account import Account
 from stocksync.run.accounting import Figures, figures_of, not_reached

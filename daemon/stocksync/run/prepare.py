@@ -3,11 +3,11 @@
 import math
 from dataclasses import replace
 
+from stocksync.core.catalogue import Catalogue
 from stocksync.core.crosscheck import sample
 from stocksync.core.cycle_plan import Plan, make_plan
 from stocksync.core.guards import GuardContext
 from stocksync.core.model import Cell, Change, Reading
-from stocksync.core.recognition import Catalogue
 from stocksync.ports import Snapshot
 from stocksync.run.account import Account
 from stocksync.run.catalogue_slices import Slice

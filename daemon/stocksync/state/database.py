@@ -15,13 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stocksync.core.budget import SECOND, BudgetRow, Pace, Reservation
+from stocksync.core.catalogue import Catalogue
 from stocksync.core.drift import AuditReport
 from stocksync.core.guards import Guard
 from stocksync.core.held_plan import Decision, HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
 from stocksync.core.near_sku import KnownSku
 from stocksync.core.overview import Day, FoundProduct, RecentChange
-from stocksync.core.recognition import Catalogue
 from stocksync.core.report import CycleReport
 from stocksync.dsn import parse
 from stocksync.dsn.sqlite_file import file_of, obstacle

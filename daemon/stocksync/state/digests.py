@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
-    Column,
     ColumnElement,
+    CompoundSelect,
     Update,
     bindparam,
+    func,
     null,
     select,
     type_coerce,
@@ -18,14 +19,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stocksync.core.catalogue import Catalogue
 from stocksync.core.look_alike import folded
-from stocksync.core.model import SettledProduct
-from stocksync.core.recognition import Catalogue
+from stocksync.core.model import SettledCounts, SettledProduct
 from stocksync.sqlrows import Columns, Rows, RowUpdate, at_rows, parameters, takes_arrays, unnested, update_rows
 from stocksync.state.codec import spans_of
 from stocksync.state.schema import LOOK_ALIKE_LENGTH, accounts, products
 from stocksync.state.session import chunks, execute_by_id
 
+_COUNTS = [products.c[name] for name in SettledCounts._fields]
+_COUNTED = slice(2, 2 + len(_COUNTS))
 _DIGEST = ("digest", "unchanged", "unmanaged", "unmapped", "managed")
 _PAGE = 5000
 UNSETTLED = dict.fromkeys(_DIGEST)
@@ -33,24 +36,29 @@ UNSETTLED = dict.fromkeys(_DIGEST)
 _OF: BindParameter[str] = bindparam("of")
 
 
-def _none_of(column: Column[Any]) -> ColumnElement[Any]:
+def _catalogue(ids: ColumnElement[Any], digests: ColumnElement[Any], *, grouped: bool) -> CompoundSelect[Any]:
+    """Ask for the account's own row, which is no product's, and those of its products: in one statement, not two."""
+    noted = [accounts.c.rules, accounts.c.checked_up_to, accounts.c.unread]
+    mine = [*map(_none_of, (ids, digests, *_COUNTS)), *noted]
+    each = [ids, digests, *_COUNTS, *map(_none_of, noted)]
+    of_products = select(*each).where(products.c.account == _OF)
+    return union_all(
+        select(*mine).where(accounts.c.account == _OF), of_products.group_by(*_COUNTS) if grouped else of_products
+    )
+
+
+def _none_of(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Give what stands for a column in rows of another table."""
-    return type_coerce(null(), column.type).label(column.name)
+    return type_coerce(null(), column.type).label(None)
 
 
 def _settled(row: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401  the columns of the table, or of an alias
     return [row.account == _OF, row.digest.is_not(None)]
 
 
-_NOTED = (accounts.c.checked_up_to, accounts.c.unread)
-_COUNTS = [products.c[name] for name in SettledProduct._fields if name != "digest"]
-_CATALOGUE = union_all(
-    select(_none_of(products.c.product_id), accounts.c.rules, *map(_none_of, _COUNTS), *_NOTED).where(
-        accounts.c.account == _OF
-    ),
-    select(products.c.product_id, products.c.digest, *_COUNTS, *map(_none_of, _NOTED)).where(products.c.account == _OF),
-)
-"""The account's own row, which is no product's, and those of its products: one statement in place of two."""
+_EACH = _catalogue(products.c.product_id, products.c.digest, grouped=False)
+_BY_COUNTS = _catalogue(func.array_agg(products.c.product_id), func.array_agg(products.c.digest), grouped=True)
+"""A row for all products of which the same is counted: most databases' rows cost more to take than to find."""
 _UNSETTLING = update(products).where(*_settled(products.c)).values(**UNSETTLED)
 _IDS = unnested({"ids": products.c.product_id.type})
 _UNSETTLING_EACH = at_rows(products, _IDS, {"product_id": "ids"}, _settled)[0].values(**UNSETTLED)
@@ -58,15 +66,24 @@ _UNSETTLING_EACH = at_rows(products, _IDS, {"product_id": "ids"}, _settled)[0].v
 
 async def load_catalogue(connection: AsyncConnection, account: str) -> Catalogue:
     """Load every product's id, with its row digest and counts where it is settled: one narrow query."""
-    known: dict[int, SettledProduct | None] = {}
-    mine = None
-    for rows in (await connection.execute(_CATALOGUE, {"of": account})).partitions(_PAGE):
-        mine = mine or next((row for row in rows if row[0] is None), None)
-        of_products = (row for row in rows if row[0] is not None)
-        known.update({row[0]: None if row[1] is None else SettledProduct(*row[1:-2]) for row in of_products})
+    known: dict[int, bytes | None] = {}
+    alike: dict[tuple[Any, ...], set[int]] = {}
+    rules, checked_up_to, unread = None, None, None
+    grouped = takes_arrays(connection)
+    for rows in (await connection.execute(_BY_COUNTS if grouped else _EACH, {"of": account})).partitions(_PAGE):
+        for row in rows:
+            ids, digests, counts = row[0], row[1], row[_COUNTED]
+            if ids is None:
+                rules, checked_up_to, unread = row[-3:]
+            elif grouped:
+                known.update(zip(ids, digests, strict=True))
+                alike[counts] = set(ids)
+            else:
+                known[ids] = digests
+                alike.setdefault(counts, set()).add(ids)
         await asyncio.sleep(0)  # lets heartbeats through
-    rules, checked_up_to, unread = (None, None, None) if mine is None else (mine[1], *mine[-2:])
-    return Catalogue(rules or b"", known, checked_up_to or 0, unread=spans_of(unread))
+    counted = {SettledCounts(*counts): ids for counts, ids in alike.items() if counts[0] is not None}
+    return Catalogue(rules or b"", known, counted, checked_up_to or 0, unread=spans_of(unread))
 
 
 async def look_alikes(connection: AsyncConnection, account: str, skus: Iterable[str]) -> list[int]:
@@ -111,7 +128,9 @@ async def settle(
 def settling(account: str, settled: Mapping[int, SettledProduct]) -> RowUpdate:
     """Give the rows to be updated with these digests."""
     each: Columns = {"product_id": sorted(settled)}
-    each |= {name: [getattr(settled[key], name) for key in each["product_id"]] for name in _DIGEST}
+    each["digest"] = [settled[key].digest for key in each["product_id"]]
+    for name in _DIGEST[1:]:
+        each[name] = [getattr(settled[key].counts, name) for key in each["product_id"]]
     return RowUpdate(products, ["product_id"], Rows(each), {"account": account})
 
 
