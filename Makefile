@@ -8,6 +8,7 @@ RUN_SECONDS ?= 600
 export PYTHONDONTWRITEBYTECODE :=
 # Two a core: tests that wait for a lease to run out, or for a server, leave theirs idle.
 WORKERS ?= 4
+CROWD := --accounts 500 --interval 300s --intervals 1.2 --lookups 1 --slow 0.2
 
 # --no-deps: the lock is the whole answer. A resolving pip prefers a release newer than the lock for coverage[toml].
 .venv/ready: requirements.lock pyproject.toml
@@ -48,15 +49,17 @@ format: .venv/ready ## let ruff format and mend what it can
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-soak: .venv/ready ## the slow tests, RUN_SECONDS=600 of them
+soak: .venv/ready ## the slow tests, RUN_SECONDS=600 of them; 500 accounts for an hour; mutants
 	STOCKSYNC_SOAK_SECONDS=$(RUN_SECONDS) $(PY) -m pytest -m soak --timeout=0 $(ARGS)
+	$(PY) benchmarks/accounts.py $(CROWD) --steady 12
 	$(PY) benchmarks/mutants.py
 
 mutants: .venv/ready ## change the code in one place after another: does a test notice? ARGS="stocksync.core.guards*" narrows
 	$(PY) benchmarks/mutants.py $(ARGS)
 
-bench: .venv/ready ## measure a cycle against fetching and decoding alone
+bench: .venv/ready ## measure a cycle against fetching alone, and without ARGS 500 accounts for a quarter of an hour
 	$(PY) benchmarks/cycle.py $(ARGS)
+	$(if $(ARGS),,$(PY) benchmarks/accounts.py $(CROWD) --steady 1)
 
 lock: ## resolve requirements.lock anew
 	.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \

@@ -25,7 +25,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from bars import Verdict
 from loop_watch import LoopWatch
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -51,6 +52,8 @@ KEY = "bench"
 Asked = dict[str, list[float]]
 """Who was asked, and how many seconds each answer took."""
 MIB = 1024 * 1024
+FEWEST = 4
+"""Intervals after which it can be said whether memory grows."""
 
 
 def simulate(options: argparse.Namespace, trade: float, url: "multiprocessing.Queue[str]") -> None:
@@ -137,9 +140,9 @@ class Heard:
 class Scraper(threading.Thread):
     """Prometheus: asks for /metrics every fifteen seconds, from outside the loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, took: list[float]) -> None:
         super().__init__(daemon=True)
-        self.url, self.took, self.ended = url, list[float](), threading.Event()
+        self.url, self.took, self.ended = url, took, threading.Event()
 
     def run(self) -> None:
         """Scrape until told to end."""
@@ -171,19 +174,14 @@ def order(page: str, api: str, options: argparse.Namespace, ended: Event, told: 
     told.put(took)
 
 
-def told_of(took: Asked) -> str:
-    """Show median and 99th percentile of each."""
-    shown = (
-        f"{name} {statistics.median(all_):.3f} s, p99 {statistics.quantiles(all_, n=100)[98]:.3f} s, of {len(all_)}"
-        for name, all_ in took.items()
-        if len(all_) > 1
-    )
-    return "; ".join(shown)
-
-
 def resident() -> float:
     """Give this process's memory now, in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
+
+
+def peak() -> float:
+    """Give the most memory that this process had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 async def sample(every: float, sampled: list[float]) -> None:
@@ -193,63 +191,116 @@ async def sample(every: float, sampled: list[float]) -> None:
         sampled.append(resident())
 
 
-async def phase(config: Config, options: argparse.Namespace, heard: Heard, spans: dict[str, float]) -> None:
+@dataclass
+class Span:
+    """One span of the daemon's time, and what was measured in it from outside."""
+
+    name: str
+    seconds: float = 0.0
+    processor: float = 0.0
+    memory: list[float] = field(default_factory=list)
+    """In MiB, after each interval."""
+    scrapes: list[float] = field(default_factory=list)
+    asked: Asked = field(default_factory=dict)
+
+
+async def phase(config: Config, options: argparse.Namespace, heard: Heard, spans: dict[str, float]) -> list[Verdict]:
     """Run the daemon for one span after the other, in seconds, and print what was seen in each.
 
     The span "cold" ends when every account was complete.
     """
-    watch = LoopWatch()
-    began, cpu = time.monotonic(), time.process_time()
+    watch, found = LoopWatch(), list[Verdict]()
     with watch.watching():
         async with app.service(config) as service:
+            page, api = "http://{}:{}".format(*service.address), config.accounts[0].base_url
             for name, seconds in spans.items():
-                scraper = Scraper("http://{}:{}/metrics".format(*service.address))
-                scraper.start()
-                served = multiprocessing.Event()
-                told: multiprocessing.Queue[Asked] = multiprocessing.Queue()
-                if options.lookups:
-                    page, api = "http://{}:{}".format(*service.address), config.accounts[0].base_url
-                    desk = multiprocessing.Process(target=order, args=(page, api, options, served, told), daemon=True)
-                    desk.start()
-                sampled: list[float] = []
-                sampling = asyncio.create_task(sample(seconds_of(options.interval), sampled))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await (heard.filled.wait() if name == "cold" else asyncio.Event().wait())
-                sampling.cancel()
-                scraper.ended.set()
-                served.set()
-                asked = await asyncio.to_thread(told.get) if options.lookups else {}
-                tell(name, options, heard, watch, time.monotonic() - began, time.process_time() - cpu, scraper.took)
-                print("memory after each interval:", ", ".join(f"{mib:.0f}" for mib in sampled), "MiB")
-                print(told_of(asked), flush=True)
+                ended = heard.filled.wait() if name == "cold" else asyncio.Event().wait()
+                span = await watched(name, options, (page, api), ended, seconds)
+                tell(span, options, heard, watch)
+                judged = verdicts(span, options, heard, watch)
+                print(*judged, sep="\n", flush=True)
+                found += judged
                 heard.forget()
                 watch.forget()
-                began, cpu = time.monotonic(), time.process_time()
+    return found
 
 
-def tell(  # noqa: PLR0917  printed, in this order
-    name: str, options: argparse.Namespace, heard: Heard, watch: LoopWatch, seconds: float, cpu: float,
-    scrapes: list[float],
-) -> None:  # fmt: skip
-    """Print one phase."""
+async def watched(
+    name: str, options: argparse.Namespace, urls: tuple[str, str], ended: Awaitable[object], longest: float
+) -> Span:
+    """Wait, and meanwhile scrape, sample the memory and have products read now."""
+    span, began, processor = Span(name), time.monotonic(), time.process_time()
+    scraper = Scraper(urls[0] + "/metrics", span.scrapes)
+    scraper.start()
+    served = multiprocessing.Event()
+    told: multiprocessing.Queue[Asked] = multiprocessing.Queue()
+    if options.lookups:
+        multiprocessing.Process(target=order, args=(*urls, options, served, told), daemon=True).start()
+    sampling = asyncio.create_task(sample(seconds_of(options.interval), span.memory))
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended, longest)
+    sampling.cancel()
+    scraper.ended.set()
+    served.set()
+    span.asked = await asyncio.to_thread(told.get) if options.lookups else {}
+    span.seconds, span.processor = time.monotonic() - began, time.process_time() - processor
+    return span
+
+
+def tell(span: Span, options: argparse.Namespace, heard: Heard, watch: LoopWatch) -> None:
+    """Print one span."""
     cycles = max(1, sum(heard.outcomes.values()))
-    print(f"\n{name}: {options.accounts} accounts, {seconds:.0f} s")
+    print(f"\n{span.name}: {options.accounts} accounts, {span.seconds:.0f} s")
     print(f"complete: {len(heard.complete)} of {options.accounts} accounts; cycles: {dict(heard.outcomes)}")
     for error, number in heard.errors.most_common(5):
         print(f"  {number} x {error}")
     lost = {word: number for word, number in heard.events.items() if word not in {"cycle", "became_writer"}}
     print(f"leases lost: {heard.events['lease_lost']}; other lines: {lost}")
     print(f"longest lag: {heard.lag() if heard.complete else float('nan'):.0f} s, interval {options.interval}")
-    print(f"CPU: {cpu / seconds:.1%} of one core; memory {resident():.0f} MiB, peak "
-          f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")  # fmt: skip
-    polls, idle = heard.statements["poll"], heard.statements["idle"]
-    print(f"statements: {polls / cycles:.1f} a poll, {idle / seconds / options.accounts:.3f} a second and idle account")
+    print(f"CPU: {span.processor / span.seconds:.1%} of one core; memory {resident():.0f} MiB, peak {peak():.0f} MiB")
+    print("memory after each interval:", ", ".join(f"{mib:.0f}" for mib in span.memory), "MiB")
     for kind, number in heard.kinds.most_common(options.kinds):
-        print(f"  {number / cycles:6.2f} a poll, {number / seconds:7.2f} a second: {kind}")
-    if scrapes:
-        print(f"a scrape: {statistics.median(scrapes):.2f} s, at most {max(scrapes):.2f} s")
-    print("\n".join(watch.lines()), flush=True)
+        print(f"  {number / cycles:6.2f} a poll, {number / span.seconds:7.2f} a second: {kind}")
+    if span.scrapes:
+        print(f"a scrape: {statistics.median(span.scrapes):.2f} s, at most {max(span.scrapes):.2f} s")
+    for name, all_ in span.asked.items():
+        if len(all_) > 1:
+            print(f"{name}: {statistics.median(all_):.3f} s, p99 {p99(all_):.3f} s, of {len(all_)}")
+    print("\n".join(watch.lines()))
+
+
+def verdicts(span: Span, options: argparse.Namespace, heard: Heard, watch: LoopWatch) -> list[Verdict]:
+    """Hold a span against what is promised of 500 accounts."""
+    accounts, cycles = options.accounts, max(1, sum(heard.outcomes.values()))
+    lag = heard.lag() / seconds_of(options.interval) if heard.complete else float("inf")
+    found = [
+        Verdict("accounts without a complete cycle", accounts - len(heard.complete), 0),
+        Verdict("leases lost", heard.events["lease_lost"], 0),
+        Verdict(
+            "cycles that failed", sum(heard.outcomes.values()) - heard.outcomes["done"] - heard.outcomes["held"], 0
+        ),
+        Verdict("longest lag, in intervals", lag, 1.2),
+        Verdict("peak MiB", peak(), 350),
+        Verdict("longest block in ms", 1000 * watch.longest, 50),
+    ]
+    if span.name == "steady":
+        found += [
+            Verdict("per cent of one core", 100 * span.processor / span.seconds, 30),
+            Verdict("statements a poll", heard.statements["poll"] / cycles, 25),
+            Verdict("statements a second and idle account", heard.statements["idle"] / span.seconds / accounts, 0.1),
+        ]
+    if len(span.memory) > FEWEST:
+        first, last = (statistics.median(part) for part in (span.memory[1:FEWEST], span.memory[-FEWEST:]))
+        found.append(Verdict("memory at the end, in that of the second interval", last / first, 1.05))
+    if span.asked.get("the API") and span.asked["a look-up"]:
+        ratio = p99(span.asked["a look-up"]) / p99(span.asked["the API"])
+        found.append(Verdict("a look-up's 99th percentile, in the API's own", ratio, 1.5))
+    return found
+
+
+def p99(seconds: list[float]) -> float:
+    """Give the 99th percentile."""
+    return statistics.quantiles(seconds, n=100)[98] if len(seconds) > 1 else seconds[0]
 
 
 def seconds_of(interval: str) -> float:
@@ -266,11 +317,12 @@ def measure(spans: dict[str, float], config: Config, options: argparse.Namespace
     )
     event.listen(Engine, "before_cursor_execute", heard.executed)
     gc.freeze()  # as the command does with what it has imported
-    asyncio.run(phase(config, options, heard, spans))
+    found = asyncio.run(phase(config, options, heard, spans))
+    sys.exit(not all(verdict.holds for verdict in found))
 
 
-def main() -> None:
-    """Start what is needed, measure, and stop it."""
+def main() -> int:
+    """Start what is needed, measure, and stop it; give how many of the two processes held to their bars not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--products", type=int, default=1000)
@@ -295,7 +347,7 @@ def main() -> None:
         stack.callback(simulator.terminate)
         config = configuration(options, queue.get(timeout=60), state, target)
         asyncio.run(migrate(state))
-        interval = seconds_of(options.interval)
+        interval, failed = seconds_of(options.interval), 0
         for spans in (
             {"cold": options.cold * interval},
             {"warm": options.intervals * interval} | ({"steady": options.steady * interval} if options.steady else {}),
@@ -303,7 +355,9 @@ def main() -> None:
             process = multiprocessing.Process(target=measure, args=(spans, config, options))
             process.start()
             process.join()
+            failed += bool(process.exitcode)
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

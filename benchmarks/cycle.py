@@ -32,6 +32,7 @@ from typing import Any
 
 import aiohttp
 import structlog
+from bars import Verdict
 from floor import fetch_and_decode
 from loop_watch import LoopWatch
 from sqlalchemy import event
@@ -322,13 +323,10 @@ def beside_dlt(first: Phase, changed: Phase, loads: list[Load]) -> None:
     merge = statistics.median(load.seconds for load in loads[1:])
     peak = max(load.peak for load in loads[1:])
     print(f"dlt: first load {loads[0].seconds:.2f} s, merge {merge:.2f} s, peak {peak:.0f} MiB")
-    verdicts = (
-        ("first fill against dlt's first load, in its seconds", fill / loads[0].seconds, fill < loads[0].seconds),
-        ("times as fast as dlt's merge (bar: 15)", merge / seconds, merge >= 15 * seconds),
-        ("of dlt's memory (bar: 1.2)", changed.peak / peak, changed.peak <= 1.2 * peak),
-    )
-    for what, value, holds in verdicts:
-        print(f"{'holds' if holds else 'FAILS'}   {what}: {value:.2f}")
+    print(f"dlt's merge takes {merge / seconds:.1f} times as long as a cycle with changes")
+    print(Verdict("first fill, in first loads of dlt", fill / loads[0].seconds, 1))
+    print(Verdict("1 % changed, in a fifteenth of dlt's merge", 15 * seconds / merge, 1))
+    print(Verdict("of dlt's memory", changed.peak / peak, 1.2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,10 +338,9 @@ class Bar:
     value: Callable[[Bench, Phase], float]
     most: float
 
-    def verdict(self, bench: Bench, found: Phase) -> str:
+    def verdict(self, bench: Bench, found: Phase) -> Verdict:
         """Say whether it holds."""
-        value = self.value(bench, found)
-        return f"{'holds' if value <= self.most else 'FAILS'}   {self.what}: {value:.2f} (bar: {self.most:g})"
+        return Verdict(self.what, self.value(bench, found), self.most)
 
 
 def bars(bench: Bench, database: str) -> list[Bar]:
