@@ -287,7 +287,7 @@ def verdicts(span: Span, options: argparse.Namespace, heard: Heard, watch: LoopW
         found += [
             Verdict("per cent of one core", 100 * span.processor / span.seconds, 30),
             Verdict("statements a poll", heard.statements["poll"] / cycles, 25),
-            Verdict("statements a second and idle account", heard.statements["idle"] / span.seconds / accounts, 0.1),
+            Verdict("statements a second and account, beside polls", heard.statements["idle"] / span.seconds / accounts, 0.1),
         ]
     if len(span.memory) > FEWEST:
         first, last = (statistics.median(part) for part in (span.memory[1:FEWEST], span.memory[-FEWEST:]))

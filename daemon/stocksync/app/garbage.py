@@ -7,12 +7,12 @@ _SECONDS = 600.0
 
 
 def look_seldom() -> None:
-    """Look through what is new in pieces of some 20 ms, and through what has stayed hardly ever.
+    """Look through what is new in pieces of 10 to 20 ms, and through what has stayed hardly ever.
 
     A cycle makes hundreds of thousands of values, hardly any of them in circles: at Python's usual pace to look for
     those takes longer than the work itself.
     """
-    gc.set_threshold(20_000, 5, 1_000)
+    gc.set_threshold(10_000, 5, 2_000)
 
 
 async def keep_what_stays(seconds: float = _SECONDS) -> None:
