@@ -284,10 +284,11 @@ def verdicts(span: Span, options: argparse.Namespace, heard: Heard, watch: LoopW
         Verdict("longest block in ms", 1000 * watch.longest, 50),
     ]
     if span.name == "steady":
+        idle = heard.statements["idle"] / span.seconds / accounts
         found += [
             Verdict("per cent of one core", 100 * span.processor / span.seconds, 30),
             Verdict("statements a poll", heard.statements["poll"] / cycles, 25),
-            Verdict("statements a second and account, beside polls", heard.statements["idle"] / span.seconds / accounts, 0.1),
+            Verdict("statements a second and account, beside polls", idle, 0.1),
         ]
     if len(span.memory) > FEWEST:
         first, last = (statistics.median(part) for part in (span.memory[1:FEWEST], span.memory[-FEWEST:]))
