@@ -44,14 +44,13 @@ def open_engine(
     wal: bool = False,
     pinned: bool = False,
     longest: int = 0,
-    compiled: int = 500,
 ) -> AsyncEngine:
     """Open an engine, of `connections` at most; nothing is connected yet.
 
     `wal` turns a SQLite file's journal to write-ahead, for good: for files that are ours alone, as people who may only
     read the file could no longer do so. `pinned`: a SQLite file that is replaced by another is not followed to.
     `longest`: after so many seconds PostgreSQL ends a statement, and a transaction that idles, where no pooler stands
-    before it; 0 for never. `compiled`: so many statements are kept in the form in which they are sent.
+    before it; 0 for never.
 
     Raises:
         ConfigurationError: the URL is unusable or its driver is not installed.
@@ -64,7 +63,6 @@ def open_engine(
     try:
         limits = {} if connections is None else {"pool_size": connections, "max_overflow": 0}
         manners: dict[str, Any] = {"pool_pre_ping": backend in {"mysql", "mariadb"}, "hide_parameters": True}
-        manners["query_cache_size"] = compiled
         if backend == "postgresql":
             manners["isolation_level"] = "READ COMMITTED"  # whatever the server's own is
         engine = create_async_engine(plain, connect_args=connect_args(parsed), **manners, **limits)

@@ -11,13 +11,15 @@ from stocksync.app import on_demand
 from stocksync.app.on_demand import AccountsOnDemand
 from stocksync.app.wiring import open_builder
 from stocksync.config import build
+from stocksync.core.model import RowLocator
 from stocksync.state.database import open_state
 
 ACCOUNTS, KEPT, COLLECTED = 24, 2, 5
 
 
+@pytest.mark.parametrize("databases", [1, ACCOUNTS])
 async def test_what_closed_accounts_were_made_of_is_given_back(
-    tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch, databases: int
 ) -> None:
     monkeypatch.setattr(on_demand, "_COLLECTED", COLLECTED)
     accounts = [
@@ -25,7 +27,11 @@ async def test_what_closed_accounts_were_made_of_is_given_back(
             "name": f"shop{number}",
             "tenant": f"tenant{number}",
             "auth": {"secret_env": "KEY"},
-            "target": {"url": f"sqlite:///{tmp_path}/{number}.db", "table": f"lent{number}", "create_table": True},
+            "target": {
+                "url": f"sqlite:///{tmp_path}/{number % databases}.db",
+                "table": f"lent{number}",
+                "create_table": True,
+            },
         }
         for number in range(ACCOUNTS)
     ]
@@ -40,7 +46,7 @@ async def test_what_closed_accounts_were_made_of_is_given_back(
             for name in lender.names:
                 async with lender.lend(name) as account:
                     await account.target.make()
-                    await account.capabilities()
+                    await account.target.read([RowLocator(1, "A", "M")])
             assert len(_tables()) <= KEPT + COLLECTED
         finally:
             gc.enable()

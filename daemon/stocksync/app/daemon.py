@@ -158,7 +158,8 @@ async def _working(
 
             reload.work_for = follow
         endpoint.working, endpoint.watchdog = Products(runtime, loop), loop.complaints
-        await stack.enter_async_context(heartbeat.running(endpoint.view.run(), keep_what_stays()))
+        upkeep = keep_what_stays(lambda: sum(runner.lease is not None for runner in loop.runners.values()))
+        await stack.enter_async_context(heartbeat.running(endpoint.view.run(), upkeep))
         running = asyncio.create_task(loop.run(), name="service")
         stack.push_async_callback(asyncio.wait, [running])
         stack.callback(loop.stop)

@@ -1,11 +1,11 @@
 """Accounts that are made when they are asked for: a worker may do any of ten thousand, and keeps a few hundred."""
 
 import asyncio
-import gc
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from stocksync.app.garbage import GoneAccounts
 from stocksync.app.wiring import Builder, Plan
 from stocksync.config import Config
 from stocksync.errors import NotFound
@@ -25,7 +25,7 @@ class AccountsOnDemand:
         self._builder, self._most = builder, kept
         self._plans: dict[str, Plan] = {}
         self._users: OrderedDict[str, int] = OrderedDict()
-        self._closed = 0
+        self._gone = GoneAccounts(_COLLECTED)
 
     @property
     def names(self) -> list[str]:
@@ -66,15 +66,4 @@ class AccountsOnDemand:
                 self._builder.forget(one)
             if surplus:
                 await self._builder.close_unused()
-                self._tidy(len(surplus))
-
-    def _tidy(self, closed: int) -> None:
-        """Give the memory of closed accounts back: tables and statements name each other, in circles.
-
-        By itself Python looks for such circles once in a hundred million values here (`app/garbage.py`), which is
-        thousands of accounts later.
-        """
-        self._closed += closed
-        if self._closed >= _COLLECTED:
-            self._closed = 0
-            gc.collect()
+                self._gone.add(len(surplus))

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stocksync.app import garbage
+from stocksync.app.garbage import GoneAccounts, look_seldom
 from stocksync.app.given_back import give_back_memory
 from stocksync.config import AccountConfig, Config
 from stocksync.config.conditions import condition_of
@@ -43,11 +43,11 @@ from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state.database import Database, open_state
 from stocksync.targets import Columns, MatchBy, Missing, Statements, TargetSettings, open_target
 
-_FEW, _COMPILED = 10, 100
-"""Of so many accounts at most, so many statements to a target are kept as they are sent.
+_FEW = 10
+"""Of more accounts than these no statement to a target is kept in the form in which it is sent.
 
-More accounts, each with a table of its own, would use none of them twice; and each that is put out is a thousand values
-in circles, which have stayed long enough to be looked for hardly ever.
+With a table each, none would be used twice before it is put out; and each that is put out is a thousand values in
+circles, which have stayed long enough to be looked for hardly ever.
 """
 
 
@@ -81,6 +81,9 @@ class Runtime:
     owner: str
     """How this process signs leases."""
     _builder: "Builder"
+    _left: int = 0
+    """Accounts that went since memory was last tidied up."""
+    _gone: GoneAccounts = field(default_factory=lambda: GoneAccounts(kept=True))
 
     async def rewire(self, config: Config) -> list[Account]:
         """Follow another configuration: what it leaves as it was stays the same object; state and HTTP are not touched.
@@ -89,14 +92,16 @@ class Runtime:
             ConfigurationError: it cannot be followed, and nothing has changed.
 
         """
-        self.accounts = await self._builder.accounts(config)
+        before, self.accounts = self.accounts, await self._builder.accounts(config)
         self.config = config
+        self._left += sum(self.accounts.get(name) is not account for name, account in before.items())
         return list(self.accounts.values())
 
     async def tidy(self) -> None:
         """Close what no account uses any more."""
         await self._builder.close_unused()
-        garbage.let_go_of_what_went()
+        self._gone.add(self._left)
+        self._left = 0
 
     def chosen(self, name: str | None) -> list[Account]:
         """Give one account, or all.
@@ -162,7 +167,7 @@ async def open_runtime(
 @asynccontextmanager
 async def open_builder(publish: Publish, state: Database, tries: Tries | None = None) -> "AsyncIterator[Builder]":
     """Give what makes accounts; with what they use, the state too, it is closed at the end."""
-    garbage.look_seldom()
+    look_seldom()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.close)
         session = open_session()
@@ -225,14 +230,14 @@ class Builder:
     _writing: dict[tuple[str, ...], asyncio.Lock] = field(default_factory=dict)
     _turns: Turns = field(default_factory=Turns)
     _lookups: dict[str, LookupShare] = field(default_factory=dict)
-    _compiled: int = 0
+    _few: bool = False
 
     async def accounts(self, config: Config) -> dict[str, Account]:
         """Make what a configuration asks for; what it leaves as it was stays the same object."""
         plans = await asyncio.to_thread(
             Plan.all_of, config
         )  # as the rest, a tenth of a second for hundreds of accounts
-        self._compiled = _COMPILED if len(plans) <= _FEW else 0
+        self._few = len(plans) <= _FEW
         kept = {name: account for name, (plan, account) in self._made.items() if plans.get(name) == plan}
         accounts = dict[str, Account]()
         for name, plan in plans.items():
@@ -335,11 +340,13 @@ class Builder:
             after_batch=one.after_batch.strip(),
         )
         parsed = _absolute(parse(plan.url, where))
-        if same_database(_absolute(self.state.engine.url), parsed):
-            return open_target(settings, self.state.engine, owned=False), True
-        if parsed not in self._engines:
-            self._engines[parsed] = open_engine(plan.url, where, compiled=self._compiled)
-        return open_target(settings, self._engines[parsed], owned=False), False
+        shared = same_database(_absolute(self.state.engine.url), parsed)
+        if not shared and parsed not in self._engines:
+            self._engines[parsed] = open_engine(plan.url, where)
+        engine = self.state.engine if shared else self._engines[parsed]
+        if not self._few:
+            engine = engine.execution_options(compiled_cache=None)
+        return open_target(settings, engine, owned=False), shared
 
 
 def _absolute(url: URL) -> URL:

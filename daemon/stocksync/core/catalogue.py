@@ -86,12 +86,13 @@ class Catalogue:
         gone = {key for key in others if self.known[key] == gone_digest(key)}
         return bad | reading.products.keys() | (others - (gone - self.again))
 
-    def left_out(self, reading: Reading, focus: AbstractSet[int], rebuilt: AbstractSet[int]) -> Recognised:
+    def left_out(self, reading: Reading, focus: Iterable[int], rebuilt: AbstractSet[int]) -> Recognised:
         """Count what a cycle that looks at `focus` need not look at.
 
         Of `rebuilt` products the unmapped locations are counted too: these alone they lack.
         """
-        quiet = [(counts, len(ids - focus)) for counts, ids in self.alike.items()]
+        looked_at = set(focus)  # a dictionary's keys would be gone through for each of the counts
+        quiet = [(counts, len(ids - looked_at)) for counts, ids in self.alike.items()]
         partly = [(counts, len(ids & rebuilt)) for counts, ids in self.alike.items()]
         return Recognised(
             products=len(reading.recognised),

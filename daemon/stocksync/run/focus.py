@@ -1,11 +1,11 @@
 """What a cycle has to think about: every row that was not recognised, and every product that one of those may touch."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from stocksync.core.catalogue import Catalogue, Recognised
 from stocksync.core.desired_state import cells_by_product
-from stocksync.core.model import Product, Reading
+from stocksync.core.model import Product, Reading, SettledProduct
 from stocksync.core.recognition import rebuilt, rules_digest
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
@@ -23,6 +23,8 @@ class Focus:
     rules: bytes = b""
     """The rules digest as it is now; empty where nothing is to be settled."""
     left_out: Recognised = field(default_factory=Recognised)
+    settled: Mapping[int, SettledProduct] = field(default_factory=dict)
+    """What those of its products are settled with that are looked at although they are."""
 
     @property
     def rows(self) -> int:
@@ -32,7 +34,7 @@ class Focus:
     @property
     def unsettled(self) -> set[int]:
         """Products that are looked at although they were settled: until they are settled again, they are not."""
-        return {key for key in self.reading.products if self.catalogue.known.get(key) is not None}
+        return {key for key in self.reading.products if key in self.settled}
 
 
 async def catalogue_of(account: Account, *, full: bool) -> Catalogue:
@@ -62,8 +64,9 @@ async def in_focus(
         snapshot = await snapshot_of(account, lease)
         snapshot = await compared(account, snapshot) if full else snapshot
         every = await off_loop(known, _as_read, reading, reading.recognised, snapshot)
-        left_out = await off_loop(known, catalogue.left_out, every, catalogue.known.keys(), reading.recognised)
-        return Focus(every, snapshot, catalogue, rules, left_out)
+        left_out = await off_loop(known, catalogue.left_out, every, catalogue.known, reading.recognised)
+        settled = await off_loop(known, catalogue.settled_with, snapshot.products.keys())
+        return Focus(every, snapshot, catalogue, rules, left_out, settled)
     focus = await off_loop(known, catalogue.in_focus, reading)
     snapshot = await snapshot_of(account, lease, sorted(focus | {0}))
     others: set[int] = set()
@@ -81,7 +84,7 @@ async def in_focus(
     recognised = others & reading.recognised
     reading = _as_read(reading, recognised, snapshot)
     left_out = await off_loop(known, catalogue.left_out, reading, focus | others, recognised)
-    return Focus(reading, snapshot, catalogue, rules, left_out)
+    return Focus(reading, snapshot, catalogue, rules, left_out, catalogue.settled_with(snapshot.products.keys()))
 
 
 def _configured(account: Account) -> bytes:

@@ -64,9 +64,8 @@ def observed_of(prepared: CyclePlan, now: datetime) -> SnapshotUpdate:
 
 def _settle_what_needs_nothing(prepared: CyclePlan, seen: SnapshotUpdate) -> None:
     """Settle at once the products of which nothing is written; most are settled so already, and are left alone."""
-    settled = _settled_products(prepared, {})
+    settled, known = _settled_products(prepared, {}), prepared.focus.settled
     unsettled = prepared.focus.unsettled | needing_another_look(prepared.desires, prepared.found, ())
-    known = prepared.focus.catalogue.settled_with(settled.keys() | unsettled)
     seen.unsettled = sorted(key for key in unsettled if key not in settled or settled[key] != known.get(key))
     touched = seen.touched
     seen.settled = {key: one for key, one in settled.items() if key in touched or one != known.get(key)}
