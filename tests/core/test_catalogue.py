@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from making import product, reading
+from making import NOW, product, reading
 
 from stocksync.core.catalogue import Catalogue, Recognised
-from stocksync.core.model import Product, Reading, SettledCounts, SettledProduct
+from stocksync.core.model import BadRow, Product, Reading, SettledCounts, SettledProduct
 from stocksync.core.recognition import gone_digest
 
 MINUTES = timedelta(minutes=15)
@@ -27,6 +27,7 @@ def test_what_is_looked_at_again_is_not_recognised() -> None:
     known = {1: settled(b"one"), 2: settled(b"two"), 3: None}
     assert Catalogue.of(b"r", known).settled() == {b"one": 1, b"two": 2}
     assert replace(Catalogue.of(b"r", known), again=frozenset({1, 3})).settled() == {b"two": 2}
+    assert Catalogue.of(b"r", {2: known[2]}).settled() == {b"two": 2}
 
 
 def test_what_products_are_settled_with_is_given_of_those_that_are() -> None:
@@ -39,6 +40,13 @@ def test_in_focus_is_all_but_what_was_recognised_or_is_long_gone() -> None:
     known = {1: settled(), 2: settled(), 3: None, 4: settled(gone_digest(4)), 5: settled(), 6: settled(gone_digest(6))}
     catalogue = replace(Catalogue.of(b"r", known), again=frozenset({5, 6}))
     assert catalogue.in_focus(seen(product(9), recognised={1, 5})) == {2, 3, 5, 6, 9}
+
+
+def test_in_focus_is_what_cannot_be_read_and_product_0_for_a_row_of_no_product() -> None:
+    bad = [BadRow(number, 1, "$.products[0]", "Expected a decimal", NOW) for number in (7, None)]
+    shown = replace(reading(bad=bad), recognised=frozenset({1, 7}))
+    catalogue = Catalogue.of(b"r", {1: settled(b"one"), 7: settled(b"seven")})
+    assert catalogue.in_focus(shown) == {7, 0}
 
 
 def test_what_is_left_out_is_counted_and_of_rebuilt_products_the_unmapped_places_alone() -> None:
