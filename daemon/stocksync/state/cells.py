@@ -19,7 +19,7 @@ from stocksync.state.types import instant
 
 _PAGE = 20_000
 """Cells loaded by one statement: a million at once is half a gigabyte, and takes longer than one may wait for it."""
-_SLICE = 5000
+_SLICE = 2500
 _instant = lru_cache(maxsize=4096)(instant)  # one page of a reading gives hundreds of cells one and the same instant
 _REMEMBERED = (
     cells.c.product_id,
@@ -74,8 +74,8 @@ async def load_page(connection: AsyncConnection, account: str, known: dict[Cell,
 
 async def _remember(rows: Sequence[Row[Any]], found: dict[Cell, SnapshotCell]) -> None:
     for start in range(0, len(rows), _SLICE):
+        await asyncio.sleep(0)  # lets heartbeats through, also between the rows' coming and this
         found.update(map(_remembered, rows[start : start + _SLICE]))
-        await asyncio.sleep(0)  # lets heartbeats through
 
 
 async def load_products(
