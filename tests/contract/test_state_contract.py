@@ -873,7 +873,7 @@ async def test_the_end_of_a_cycle_settles_products_and_unsettles_others_under_ru
     assert await state.catalogue("main") == Catalogue.of(RULES, {11: other, 12: None})
     new = {13: known("BW-003")}
     seen = SnapshotUpdate(products=new, settled={13: DIGEST}, rules=b"other rules", checked_up_to=12)
-    await state.end(lease, done("c2"), seen)
+    await state.end(lease, done("c2", T0 + timedelta(minutes=15)), seen)
     assert await state.catalogue("main") == Catalogue.of(b"other rules", {11: None, 12: None, 13: DIGEST}, 12)
     assert [cycle.cycle_id for cycle in (await state.status(["main"]))[0].cycles][:2] == ["c2", "c1"]
 
