@@ -37,13 +37,7 @@ _PAUSES = (0.01, 0.05, 0.2, 1.0, 0.0)
 
 
 def open_engine(
-    url: str,
-    where: str,
-    *,
-    connections: int | None = None,
-    wal: bool = False,
-    pinned: bool = False,
-    longest: int = 0,
+    url: str, where: str, *, connections: int | None = None, wal: bool = False, pinned: bool = False, longest: int = 0
 ) -> AsyncEngine:
     """Open an engine, of `connections` at most; nothing is connected yet.
 

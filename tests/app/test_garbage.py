@@ -75,9 +75,12 @@ def test_what_closed_accounts_were_made_of_goes_once_a_hundred_have_gone(kept: b
         gc.freeze()
     del left
     gone.add(99)
+    gone.tidy()
     assert dead() is not None, "a reload of one account holds up nothing"
     frozen = gc.get_freeze_count()
     gone.add(1)
+    assert dead() is not None, "it may still be at work"
+    gone.tidy()
     assert dead() is None
     assert bool(gc.get_freeze_count()) == bool(frozen) == kept, "what stays is set aside again"
 

@@ -43,11 +43,14 @@ class GoneAccounts:
         self._gone = 0
 
     def add(self, number: int) -> None:
-        """Look for circles once there are so many: by itself Python does thousands of accounts later (`look_seldom`).
+        """Count accounts; they may still be at work."""
+        self._gone += number
+
+    def tidy(self) -> None:
+        """Look for circles where there are so many: by itself Python does thousands of accounts later (`look_seldom`).
 
         That holds up everything: for a tenth of a second, or for 0.2 s where all of 500 accounts are looked through.
         """
-        self._gone += number
         if self._gone < self._many:
             return
         self._gone = 0

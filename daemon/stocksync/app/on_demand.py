@@ -67,3 +67,4 @@ class AccountsOnDemand:
             if surplus:
                 await self._builder.close_unused()
                 self._gone.add(len(surplus))
+                self._gone.tidy()

@@ -81,8 +81,6 @@ class Runtime:
     owner: str
     """How this process signs leases."""
     _builder: "Builder"
-    _left: int = 0
-    """Accounts that went since memory was last tidied up."""
     _gone: GoneAccounts = field(default_factory=lambda: GoneAccounts(kept=True))
 
     async def rewire(self, config: Config) -> list[Account]:
@@ -94,14 +92,13 @@ class Runtime:
         """
         before, self.accounts = self.accounts, await self._builder.accounts(config)
         self.config = config
-        self._left += sum(self.accounts.get(name) is not account for name, account in before.items())
+        self._gone.add(sum(self.accounts.get(name) is not account for name, account in before.items()))
         return list(self.accounts.values())
 
     async def tidy(self) -> None:
         """Close what no account uses any more."""
         await self._builder.close_unused()
-        self._gone.add(self._left)
-        self._left = 0
+        self._gone.tidy()
 
     def chosen(self, name: str | None) -> list[Account]:
         """Give one account, or all.

@@ -149,8 +149,10 @@ def decode_page(  # noqa: PLR0917 - one order for list, look-up by SKU and bench
     # Of most readings nearly every row is recognised: what is done to each of them costs as much as all the rest.
     ids: list[int | None] = list(map(settled.get, map(row_digest, rows)))
     page.recognised = [known for known in ids if known is not None]
-    for index in (index for index, known in enumerate(ids) if known is None):
-        ids[index] = _take_raw(page, rows[index], f"$.products[{index}]", wanted, row_digest(rows[index]))
+    for index, raw in enumerate(rows):
+        if ids[index] is not None:
+            continue
+        ids[index] = _take_raw(page, raw, f"$.products[{index}]", wanted, row_digest(raw))
         if len(page.bad) > most_bad:
             bad = page.bad[0]
             raise PageUnreadable(f"more than {most_bad} rows could not be read, the first at {bad.path}: {bad.reason}")
