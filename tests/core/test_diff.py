@@ -7,7 +7,7 @@ from decimal import Decimal as D
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import NOW, product, remembered
+from making import NOW, known, product, remembered
 
 from stocksync.core.desired_state import DesiredCell, Rules, desires_of, want_gone, want_open_intents, yield_skus
 from stocksync.core.diff import DiffContext, diff, shut_rows, to_look_up, waits
@@ -277,6 +277,12 @@ def test_rows_are_shut_that_were_deactivated_or_may_have_been():
         Cell(3, "A"): remembered(acked=Removal.DELETED, intent=D(5), sku="three"),
     }
     assert shut_rows(cells) == {("one", "A"), ("two", "A")}
+
+
+def test_a_row_that_was_never_acknowledged_is_shut_under_its_products_sku():
+    # World 440247 of the simulation: two processes died amid it, and the next product of that SKU was not for sale.
+    cells = {Cell(9, "A"): remembered(intent=Removal.DEACTIVATED, sku="")}
+    assert shut_rows(cells, {9: known(sku="NEW")}) == {("NEW", "A")}
 
 
 CELL = Cell(1, "1")

@@ -110,10 +110,10 @@ class Shop:
         self.data["accounts"][0] = merged(self.data["accounts"][0], sections)
         await self.enter()
 
-    async def cycle(self, name: str | None = None, *, full: bool = False) -> CycleReport:
+    async def cycle(self, name: str | None = None, *, full: bool = False, confirm: bool = False) -> CycleReport:
         account = self.runtime.accounts[name] if name else self.account
         async with lead(account, self.runtime.owner) as lease:
-            report = await Cycle(account, lease, full=full).run()
+            report = await Cycle(account, lease, full=full, confirm=confirm).run()
         report.counts.check()
         return report
 

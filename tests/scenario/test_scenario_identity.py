@@ -207,18 +207,27 @@ async def _restored(open_shop: Any, **sections: Any) -> Shop:
     return shop
 
 
-async def test_after_a_restored_state_a_full_cycle_believes_the_rows(open_shop: Any, capsys: Any) -> None:
+FULL, CONFIRMING = {"full": True}, {"confirm": True}
+THOROUGH = pytest.mark.parametrize("thorough", [FULL, CONFIRMING], ids=["all", "its rows"])
+
+
+@THOROUGH
+async def test_after_a_restored_state_a_cycle_that_looks_at_the_rows_believes_them(
+    open_shop: Any, capsys: Any, thorough: dict[str, bool]
+) -> None:
     shop = await _restored(open_shop)
     seen = await preview(shop.account, full=True)
     assert [str(change) for change in seen.apply] == ["P-02 @ 1: 73 → 5"]
-    report = await shop.cycle(full=True)
+    capsys.readouterr()
+    report = await shop.cycle(**thorough)
     assert (report.counts.applied, report.counts.unchanged) == (1, 29), "what the target holds already is not written"
     assert await shop.rows() == shop.truth()
     said = capsys.readouterr().out
     assert "target_differs" in said
-    assert "cells=2 of=30" in said
+    assert "cells=2 " in said
+    assert " of=30" in said
     with shop.counting() as counted:
-        assert (await shop.cycle(full=True)).counts.unchanged == 30
+        assert (await shop.cycle(**thorough)).counts.unchanged == 30
     assert counted.writes == []
     assert "target_differs" not in capsys.readouterr().out
 
@@ -238,21 +247,27 @@ async def test_after_a_restored_state_the_first_cycle_of_a_daemon_believes_the_r
     await shop.enter()
 
 
-async def test_a_product_that_was_deleted_meanwhile_is_removed_though_the_state_is_older(open_shop: Any) -> None:
+@THOROUGH
+async def test_a_product_that_was_deleted_meanwhile_is_removed_though_the_state_is_older(
+    open_shop: Any, thorough: dict[str, bool]
+) -> None:
     shop = await _restored(open_shop)
     shop.catalogue.delete(3)
-    await shop.cycle(full=True)
+    await shop.cycle(**thorough)
     await shop.cycles(2)
     assert (await shop.actives())[3, "1"] is False
 
 
-async def test_a_table_that_many_edited_waits_for_a_person_until_one_has_spoken(open_shop: Any) -> None:
+@THOROUGH
+async def test_a_table_that_many_edited_waits_for_a_person_until_one_has_spoken(
+    open_shop: Any, thorough: dict[str, bool]
+) -> None:
     shop = await open_shop(15)
     for product in range(1, 9):
         shop.catalogue.stock_take(product, 1, 0)
     await shop.cycle()
     await shop.sql("UPDATE stock_levels SET quantity = 7 WHERE quantity = 0")
-    report = await shop.cycle(full=True)
+    report = await shop.cycle(**thorough)
     assert report.guards == {"zeroed": 8}
     report = await shop.cycle()
     assert report.guards == {"zeroed": 8}, "what was found is remembered"
@@ -261,12 +276,15 @@ async def test_a_table_that_many_edited_waits_for_a_person_until_one_has_spoken(
     assert await shop.rows() == shop.truth()
 
 
-async def test_rows_that_are_gone_are_made_again_by_a_full_cycle(open_shop: Any) -> None:
+@THOROUGH
+async def test_rows_that_are_gone_are_made_again_once_they_are_looked_at(
+    open_shop: Any, thorough: dict[str, bool]
+) -> None:
     shop = await open_shop(3)
     await shop.cycle()
     await shop.sql("DELETE FROM stock_levels WHERE product_id = 2")
     assert (await shop.cycle()).counts.applied == 0
-    assert (await shop.cycle(full=True)).counts.applied == 2
+    assert (await shop.cycle(**thorough)).counts.applied == 2
     assert await shop.rows() == shop.truth()
 
 

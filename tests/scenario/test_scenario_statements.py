@@ -18,7 +18,7 @@ async def test_a_cycle_asks_state_and_target_as_seldom_as_it_can(
     state = postgresql_server.new_database()
     await migrate(state)
     shop = await open_shop(12, state=state, target={"url": postgresql_url}, poll={"cross_check": 0, "per_page": 20})
-    await shop.cycles(3)  # the first makes the table, and the second reads all of it once more
+    await shop.cycle()  # makes the table, and knows all that it needs by then
     for product in range(1, changed + 1):
         shop.catalogue.stock_take(product, 1, 77)
     with sent_over(shop.runtime.state.engine) as state_asked, shop.counting() as target_asked:

@@ -54,7 +54,7 @@ def once(
         bool, typer.Option("--dry-run", metavar="", help="Write nothing; show what would be written.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", metavar="", help="Compare every row with the live target, as the daemon at start.")
+        bool, typer.Option("--full", metavar="", help="Look at every product, and compare every live row.")
     ] = False,
     as_json: AsJson = False,
     debug: Debug = False,

@@ -106,11 +106,13 @@ class Catalogue:
     def due_again(self, now: datetime, interval: timedelta, cross_check: int) -> frozenset[int]:
         """Name the products whose turn it is to be looked at whatever they show.
 
-        Each of them once a day, and those whose turn to be cross-checked it is: that needs the row.
+        Each of them once a day, and those whose turn to be cross-checked it is: that needs the row. Neighbours have
+        their turn together, as they stand on one page, and all others of it may be recognised at once.
         """
         slices = max(1, _DAY // interval)
         turn = int(now.timestamp() // interval.total_seconds()) % slices
-        daily = {product_id for product_id in self.known if product_id % slices == turn}
+        together = (-(-len(self.known) // slices) - 1).bit_length()  # as a power of two: it must not change each day
+        daily = {product_id for product_id in self.known if (product_id >> together) % slices == turn}
         ahead = nsmallest(cross_check, (key for key in self._checkable() if key > self.checked_up_to))
         return frozenset(daily.union(ahead, nsmallest(cross_check - len(ahead), self._checkable())))
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Protocol
 
 from stocksync.core.desired_state import CLOCK_SKEW, DesiredCell, SnapshotCells
 from stocksync.core.look_alike import Rivals
-from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, SnapshotCell, TargetRow
+from stocksync.core.model import Cell, Change, Figure, Removal, RowLocator, SnapshotCell, SnapshotProduct, TargetRow
 
 
 @dataclass(slots=True)
@@ -162,11 +163,14 @@ def _change(want: DesiredCell, remembered: SnapshotCell | None, live: TargetRow 
     )  # fmt: skip
 
 
-def shut_rows(memory: SnapshotCells) -> frozenset[tuple[str, str]]:
+def shut_rows(
+    memory: SnapshotCells, known: Mapping[int, SnapshotProduct] = MappingProxyType({})
+) -> frozenset[tuple[str, str]]:
     """Name the rows by (SKU, place) that we deactivated, or may have."""
-    return frozenset(
-        (one.sku, cell.place) for cell, one in memory.items() if Removal.DEACTIVATED in {one.acked, one.intent}
-    )
+    shut = [(cell, one.sku) for cell, one in memory.items() if Removal.DEACTIVATED in {one.acked, one.intent}]
+    # What was never acknowledged has no SKU yet: its row was written under its product's.
+    borne = {cell.product_id: known[cell.product_id].sku for cell, _ in shut if cell.product_id in known}
+    return frozenset((sku or borne.get(cell.product_id, ""), cell.place) for cell, sku in shut)
 
 
 def _before(

@@ -23,15 +23,20 @@ def to_confirm(cells: SnapshotCells, known: Mapping[int, SnapshotProduct], *, by
         RowLocator(cell.product_id, one.sku, cell.place)
         for cell, one in written.items()
         if writers[one.sku, cell.place] < 2  # noqa: PLR2004
-        or not (isinstance(one.acked, Removal) or is_retired(known.get(cell.product_id)))
+        or not has_left(one, known.get(cell.product_id))
     ]
+
+
+def has_left(remembered: SnapshotCell, product: SnapshotProduct | None) -> bool:
+    """Whether a product's row was taken out of use, or will be: another product may have it by now."""
+    return isinstance(remembered.acked, Removal) or is_retired(product)
 
 
 def contradicted(
     rows: Iterable[RowLocator], cells: SnapshotCells, live: Mapping[Cell, TargetRow]
 ) -> dict[Cell, Figure | None]:
     """Find the rows that hold something else than they acknowledged, and what it is; None: no row, or no number."""
-    found = ((row.cell, cells[row.cell].acked, live.get(row.cell)) for row in rows)
+    found = ((cell, cells[cell].acked, live.get(cell)) for cell in (row.cell for row in rows))
     return {
         cell: row.quantity if row is not None and row.rows == 1 else None
         for cell, acked, row in found

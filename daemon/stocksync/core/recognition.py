@@ -18,12 +18,13 @@ from stocksync.core.model import Cell, Product, SettledCounts, SettledProduct, S
 
 _ALGORITHM = 2
 """To be raised where the same row under the same configuration comes to another figure."""
-_DIGEST_SIZE = 16
+DIGEST_SIZE = 16
+"""Bytes of a digest."""
 
 
 def rules_digest(*rules: object) -> bytes:
     """Digest everything but the row that decides a desired figure; the rules tell themselves apart by their repr."""
-    return blake2b(repr((_ALGORITHM, rules)).encode(), digest_size=_DIGEST_SIZE).digest()
+    return blake2b(repr((_ALGORITHM, rules)).encode(), digest_size=DIGEST_SIZE).digest()
 
 
 def rebuilt(product_id: int, entry: SnapshotProduct, cells: Iterable[SnapshotCell], at: datetime) -> Product:

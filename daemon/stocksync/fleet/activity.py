@@ -69,7 +69,7 @@ class Activities:
         """
         progress = Progress()
         async with self._leading(job, progress) as (account, lease):
-            cycle = progress.cycle = Cycle(account, lease, progress.pages, full=self._leases.must_compare(lease))
+            cycle = progress.cycle = Cycle(account, lease, progress.pages, confirm=self._leases.must_compare(lease))
             report = await cycle.run()
             if report.worked:
                 self._leases.compared(lease)

@@ -16,7 +16,8 @@ from stocksync.qoyod.budget import Budget
 from stocksync.qoyod.calls import NO_PRODUCT, Answer, ApiCalls, Request
 from stocksync.qoyod.credentials import Credential
 from stocksync.qoyod.many import ManyBySku
-from stocksync.qoyod.paging import ReadPass, fetch
+from stocksync.qoyod.paging import ReadPass
+from stocksync.qoyod.product_list import ProductList
 from stocksync.qoyod.settings import Filter, SourceSettings
 from stocksync.qoyod.transport import AiohttpTransport, Transport, open_session
 from stocksync.qoyod.wire import NOTHING_SETTLED, Page, Settled, decode_locations, decode_page, decode_product
@@ -51,6 +52,7 @@ class QoyodSource:
             clock=clock,
             random=random or SystemRandom(),
         )
+        self._list = ProductList(self._calls, settings)
         self._many = ManyBySku(settings.account, settings.per_page, self._calls, self.find)
 
     async def read(
@@ -71,11 +73,11 @@ class QoyodSource:
             SourceUnavailable: neither page 1 nor page 2 could be had.
 
         """
-        return await ReadPass(self._calls, self._settings, self._clock, progress, until, first, settled).read()
+        return await ReadPass(self._list, self._settings, self._clock, progress, until, first, settled).read()
 
     async def first_page(self) -> Reading:
         """Read page 1 alone, to see that the list can be read; its verdict is `empty` or `partial`."""
-        return await ReadPass(self._calls, self._settings, self._clock, None).read_first()
+        return await ReadPass(self._list, self._settings, self._clock, None).read_first()
 
     def skew(self) -> timedelta | None:
         """How far Qoyod's clock stood before ours at its last answer; None before one named the time."""
@@ -126,7 +128,7 @@ class QoyodSource:
         if product.page < 1:
             seen = await self.product(product.id)
             return seen if isinstance(seen, Product) else None
-        fetched = await fetch(self._calls, self._settings, product.page, Priority.CHECK)
+        fetched = await self._list.page(product.page, Priority.CHECK)
         rows = fetched.page.products if fetched.page else []
         return next((row for row in rows if row.id == product.id), None)
 

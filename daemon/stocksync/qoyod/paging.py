@@ -17,9 +17,9 @@ from stocksync.core.completeness import Evidence, Judgement, PageSpans, judge, s
 from stocksync.core.model import BadRow, Product, Reading, Verdict
 from stocksync.errors import SourceError, SourceUnavailable, Unauthorized
 from stocksync.ports import Clock, Priority, Progress
-from stocksync.qoyod.calls import Answer, ApiCalls, Request
+from stocksync.qoyod.product_list import ProductList
 from stocksync.qoyod.settings import SourceSettings
-from stocksync.qoyod.wire import NOTHING_SETTLED, Page, Settled, decode_page
+from stocksync.qoyod.wire import Page, Settled
 from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
@@ -31,50 +31,11 @@ _BEYOND_REASON = 3
 _LATE = "not read in time; the next reading goes on there"
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One page with what it proves; no rows where Qoyod found nothing."""
-
-    evidence: Evidence
-    page: Page | None = None
-
-
-async def fetch(
-    calls: ApiCalls,
-    settings: SourceSettings,
-    number: int,
-    priority: Priority,
-    settled: Settled = NOTHING_SETTLED,
-) -> Fetched:
-    """Ask for one page of the list."""
-    params = {
-        "page": str(number),
-        "per_page": str(settings.per_page),
-        "q[s]": "id asc",
-        **settings.filter.parameters(),
-    }
-
-    def understand(answer: Answer) -> Fetched:
-        if not answer.shows("/products"):
-            return Fetched(Evidence(number, sent=answer.sent, received=answer.received, nothing=True))
-        page = decode_page(
-            answer.body, number, answer.read_at, settings.filter, settings.per_page, settled,
-            received_at=answer.received_at,
-        )  # fmt: skip
-        evidence = Evidence(
-            number, echo=page.echo, total=page.total, total_pages=page.total_pages, per_page=page.per_page,
-            ids=page.ids, sent=answer.sent, received=answer.received,
-        )  # fmt: skip
-        return Fetched(evidence, page)
-
-    return await calls.get(Request("products", "/products", params, priority), understand)
-
-
 @dataclass(slots=True)
 class ReadPass:
     """One reading while it is being made."""
 
-    calls: ApiCalls
+    listing: ProductList
     settings: SourceSettings
     clock: Clock
     progress: Progress | None
@@ -185,7 +146,7 @@ class ReadPass:
 
     async def _take(self, number: int) -> None:
         """Read a page; where it shows what it showed before, that is confirmed."""
-        fetched = await fetch(self.calls, self.settings, number, Priority.POLL, self.settled)
+        fetched = await self.listing.page(number, Priority.POLL, self.settled)
         self.failures = 0
         before, now = self.evidence.get(number), fetched.evidence
         same = before is not None and not before.error and before.same(now)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stocksync.core.batch_size import BatchSize
 from stocksync.core.report import CycleReport
@@ -13,6 +13,7 @@ from stocksync.run.account import Account
 from stocksync.run.accounting import describe, enter, figures_of
 from stocksync.run.columns import retry_columns
 from stocksync.run.finishing import end_after, finish, finishing, meanwhile
+from stocksync.run.focus import rules_of
 from stocksync.run.held_plans import remember_plan
 from stocksync.run.phases import Phases
 from stocksync.run.portions import Portions
@@ -64,6 +65,8 @@ class CarryOut:
             # What was found in rows must not be lost with portions that are not reached.
             self._unrecorded.append(SnapshotUpdate(corrected=dict(portions.whole.snapshot.corrected)))
             await finish(self._record())
+        if portions.asks_for_rows:
+            await self._make_table(portions)
         async with self._accounted(portions):
             refused, asked = await self._each(portions)
         if refused and not self._taken:
@@ -77,6 +80,18 @@ class CarryOut:
             # That the target is away must not wait for a change: it is asked for some row.
             first = await self._account.state.cells_after(self._account.name, None, 1)
             await self._account.target.read([row for row, _ in first])
+
+    async def _make_table(self, portions: Portions) -> None:
+        """Make the target's own table, where it is still to be made: products are settled under its columns' types."""
+        account, before = self._account, await self._account.capabilities()
+        if not before.unmade:
+            return
+        await account.target.make()
+        account.forget_capabilities()
+        made = await account.capabilities()
+        if made == replace(before, unmade=False, layout=made.layout, notes=made.notes):  # and nobody else's table
+            whole = portions.whole
+            whole.focus, whole.layout = replace(whole.focus, rules=await rules_of(account)), made.layout
 
     @asynccontextmanager
     async def _accounted(self, portions: Portions) -> AsyncIterator[None]:

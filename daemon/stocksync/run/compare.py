@@ -65,7 +65,7 @@ async def _compare_slice(account: Account, part: Slice, *, bare: bool) -> tuple[
         await off_loop(rows, yield_skus, desires, products.values(), known, cells)
     wants, memory = desires.wants.values(), others.doubting(cells)
     live = {} if bare else await account.target.read(await off_loop(rows, to_look_up, wants, memory))
-    shut = shut_rows(cells) if capabilities.by_sku else frozenset()
+    shut = shut_rows(cells, known) if capabilities.by_sku else frozenset()
     rivals = await off_loop(rows, rivals_of, products.values(), known) if capabilities.loose else {}
     context = DiffContext(by_sku=capabilities.by_sku, creates=capabilities.creates, now=now, shut=shut, rivals=rivals)
     # Nothing waits whose figure stands, nor under a SKU that has changed since, as that may be the cure.

@@ -39,12 +39,24 @@ _ASKING_SHARE = (1 + READING_SHARE) / 2
 class Cycle:
     """One run over one account under one lease."""
 
-    def __init__(self, account: Account, lease: Lease, progress: Progress | None = None, *, full: bool = False) -> None:
-        """Take what the cycle works with; `progress` hears of pages, `full` compares every row with the live target."""
+    def __init__(
+        self,
+        account: Account,
+        lease: Lease,
+        progress: Progress | None = None,
+        *,
+        full: bool = False,
+        confirm: bool = False,
+    ) -> None:
+        """Take what the cycle works with; `progress` hears of pages.
+
+        With `confirm` every live row is held against what was acknowledged, with `full` every product is looked at too.
+        """
         self._account = account
         self._lease = lease
         self._progress = progress
         self._full = full
+        self._confirm = full or confirm
         self._began = account.clock.monotonic()
         self.report = new_report(account, lease)
         self.phases = Phases(self.report, account.clock)
@@ -116,7 +128,8 @@ class Cycle:
         answered = await account.look_again()
         async with account.turns.turn(), account.writing:
             with self.phases.phase("prepare"):
-                focus = await in_focus(account, self._lease, reading, catalogue, full=self._full)
+                full, confirm = self._full, self._confirm
+                focus = await in_focus(account, self._lease, reading, catalogue, full=full, confirm=confirm)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
                 portions = await prepare(account, focus, seed, until)
                 enter(report, portions.figures, account.limits)
@@ -145,7 +158,7 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     if reading.verdict is Verdict.EMPTY:
         report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
         return Preview(report, (), None, {})
-    focus = await in_focus(account, None, reading, catalogue, full=full)
+    focus = await in_focus(account, None, reading, catalogue, full=full, confirm=full)
     portions = await prepare(account, focus, seed=report.started_at.second, whole=True)
     prepared = portions.whole
     enter(report, portions.figures, account.limits)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from stocksync.core.catalogue import Catalogue, Recognised
 from stocksync.core.desired_state import cells_by_product
+from stocksync.core.first_contact import corrected
 from stocksync.core.model import Product, Reading, SettledProduct
 from stocksync.core.recognition import rebuilt, rules_digest
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
-from stocksync.run.target_identity import compared, snapshot_of
+from stocksync.run.target_identity import contradictions, snapshot_of
 from stocksync.threads import off_loop
 
 
@@ -51,28 +52,22 @@ async def catalogue_of(account: Account, *, full: bool) -> Catalogue:
 
 
 async def in_focus(
-    account: Account, lease: Lease | None, reading: Reading, catalogue: Catalogue, *, full: bool
+    account: Account, lease: Lease | None, reading: Reading, catalogue: Catalogue, *, full: bool, confirm: bool
 ) -> Focus:
     """Load what is known of the products that need thought; what else they may touch comes back as if it were read.
 
-    With `full` the snapshot is compared with every live row.
+    With `full` that is all of them. With `confirm` those too whose live rows are not what was acknowledged.
     """
-    capabilities = replace(await account.capabilities(), notes=())
+    capabilities, rules = await account.capabilities(), await rules_of(account)
     known = len(catalogue.known) + len(reading.products)
-    rules = b"" if account.siblings else _configured(account) + rules_digest(capabilities)
-    if full or not reading.recognised or rules != catalogue.rules:
-        snapshot = await snapshot_of(account, lease)
-        snapshot = await compared(account, snapshot) if full else snapshot
-        every = await off_loop(known, _as_read, reading, reading.recognised, snapshot)
-        left_out = await off_loop(known, catalogue.left_out, every, catalogue.known, reading.recognised)
-        settled = await off_loop(known, catalogue.settled_with, snapshot.products.keys())
-        return Focus(every, snapshot, catalogue, rules, left_out, settled)
-    focus = await off_loop(known, catalogue.in_focus, reading)
-    snapshot = await snapshot_of(account, lease, sorted(focus | {0}))
-    others: set[int] = set()
-    if capabilities.by_sku or capabilities.loose:  # a row found by SKU may be another product's too
+    whole = full or not reading.recognised or rules != catalogue.rules
+    focus = set(catalogue.known) if whole else await off_loop(known, catalogue.in_focus, reading)
+    snapshot = await snapshot_of(account, lease, None if whole else sorted(focus | {0}))
+    found = await contradictions(account) if confirm and not snapshot.met_anew else {}
+    others = set[int]() if whole else {cell.product_id for cell in found}
+    if not whole and (capabilities.by_sku or capabilities.loose):  # a row found by SKU may be another product's too
         others.update(await account.state.look_alikes(account.name, skus_of(reading.products.values(), snapshot)))
-        others -= focus
+    others -= focus
     if others:
         more = await snapshot_of(account, lease, sorted(others))
         snapshot = replace(
@@ -81,10 +76,20 @@ async def in_focus(
             products={**snapshot.products, **more.products},
             quarantine={**snapshot.quarantine, **more.quarantine},
         )
-    recognised = others & reading.recognised
-    reading = _as_read(reading, recognised, snapshot)
+    if found:
+        cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
+        snapshot = replace(snapshot, cells=cells, corrected=found)
+    recognised = reading.recognised if whole else others & reading.recognised
+    reading = await off_loop(len(recognised), _as_read, reading, recognised, snapshot)
     left_out = await off_loop(known, catalogue.left_out, reading, focus | others, recognised)
-    return Focus(reading, snapshot, catalogue, rules, left_out, catalogue.settled_with(snapshot.products.keys()))
+    settled = await off_loop(len(snapshot.products), catalogue.settled_with, snapshot.products.keys())
+    return Focus(reading, snapshot, catalogue, rules, left_out, settled)
+
+
+async def rules_of(account: Account) -> bytes:
+    """Give the rules digest as it is now; empty where no row is trusted, as others write to the same ones."""
+    capabilities = replace(await account.capabilities(), notes=())
+    return b"" if account.siblings else _configured(account) + rules_digest(capabilities)
 
 
 def _configured(account: Account) -> bytes:

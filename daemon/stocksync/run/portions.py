@@ -101,6 +101,11 @@ class Portions:
         """Cells that a plan decides on; of many portions, one of each product."""
         return self._changing if self._divided else self.whole.found.planned
 
+    @property
+    def asks_for_rows(self) -> bool:
+        """Whether anything is to be written."""
+        return self._divided or bool(self.whole.plan.apply)
+
     async def weigh(self) -> None:
         """Put everything before the guards. What they hold a person decides on cell by cell: then it is one portion."""
         whole = self.whole

@@ -49,7 +49,7 @@ class Runner:
             return
 
         async def cycle() -> CycleReport:
-            report = await Cycle(self.account, lease, full=not self._compared).run()
+            report = await Cycle(self.account, lease, confirm=not self._compared).run()
             self._compared = self._compared or report.worked
             return report
 

@@ -1,21 +1,20 @@
 """Whose acknowledgements the snapshot holds: those of the configured target, and of its rows as they stand."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import structlog
 
-from stocksync.core.first_contact import contradicted, corrected, forgotten, to_confirm
-from stocksync.core.model import Cell, Figure
+from stocksync.core.first_contact import contradicted, forgotten, has_left, to_confirm
+from stocksync.core.model import Cell, Figure, SnapshotCell
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
-from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
-_RANGE = 1000
-"""Rows compared at a time, so that the event loop turns."""
+_RANGE = 2000
+"""Rows compared at a time: so many are known of a catalogue of any size, and the event loop turns between them."""
 
 
 async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequence[int] | None = None) -> Snapshot:
@@ -38,16 +37,43 @@ async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequen
     return replace(await account.state.snapshot(account.name, product_ids), met_anew=snapshot.target is not None)
 
 
-async def compared(account: Account, snapshot: Snapshot) -> Snapshot:
-    """Compare what was acknowledged with the live rows, and believe the rows: the state may come from a backup."""
-    by_sku = (await account.capabilities()).by_sku
-    rows = await off_loop(len(snapshot.cells), to_confirm, snapshot.cells, snapshot.products, by_sku=by_sku)
+async def contradictions(account: Account) -> dict[Cell, Figure | None]:
+    """Compare all that was acknowledged with the live rows, of which those are right: the state may come from a backup.
+
+    Gives the cells that hold another figure, with that; None: no row, or no number.
+    """
     found: dict[Cell, Figure | None] = {}
-    for start in range(0, len(rows), _RANGE):
-        part = rows[start : start + _RANGE]
-        found |= contradicted(part, snapshot.cells, await account.target.read(part))
-    if not found:
-        return snapshot
-    log.warning("target_differs", account=account.name, cells=len(found), of=len(rows))
-    cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
-    return replace(snapshot, cells=cells, corrected=found)
+    compared = 0
+    async for cells in _pages(account):
+        rows = to_confirm(cells, {}, by_sku=False)
+        found |= contradicted(rows, cells, await account.target.read(rows))
+        compared += len(rows)
+    if found and (await account.capabilities()).by_sku:
+        found = await _of_their_own(account, found)
+    if found:
+        log.warning("target_differs", account=account.name, cells=len(found), of=compared)
+    return found
+
+
+async def _of_their_own(account: Account, found: dict[Cell, Figure | None]) -> dict[Cell, Figure | None]:
+    """Leave out the rows by SKU of products that have left them and that another product writes now."""
+    held = await account.state.snapshot(account.name, sorted({cell.product_id for cell in found}))
+    left = {
+        cell: (one.sku, cell.place)
+        for cell, one in held.cells.items()
+        if cell in found and has_left(one, held.products.get(cell.product_id))
+    }
+    if not left:
+        return found
+    rows, written = set(left.values()), dict[Cell, SnapshotCell]()
+    async for cells in _pages(account):
+        written |= {cell: one for cell, one in cells.items() if (one.sku, cell.place) in rows}
+    alone = {row.cell for row in to_confirm(written, held.products, by_sku=True)}
+    return {cell: figure for cell, figure in found.items() if cell not in left or cell in alone}
+
+
+async def _pages(account: Account) -> AsyncIterator[dict[Cell, SnapshotCell]]:
+    after: Cell | None = None
+    while page := await account.state.cells_after(account.name, after, _RANGE):
+        yield {row.cell: remembered for row, remembered in page}
+        after = page[-1][0].cell
