@@ -69,6 +69,18 @@ async def test_a_product_that_no_list_shows_but_that_answers_by_id_is_never_deac
     assert await shop.rows() == shop.truth()
 
 
+async def test_by_sku_one_that_only_its_id_shows_takes_no_row_of_another_that_bears_its_sku(open_shop: Any) -> None:
+    shop = await open_shop(target={"match_by": "sku"}, poll={"cross_check": 0})
+    await shop.cycle()
+    shop.catalogue.rename(4, "P-02")
+    shop.simulator.faults.add("product-4=hidden")
+    await shop.cycles(4)
+    found = await shop.sql("SELECT quantity FROM stock_levels WHERE sku = 'P-02' ORDER BY location_id")
+    assert found == [(21,), (23,)], "product 2's own, which was recognised and not looked at otherwise"
+    reasons = {entry.reason for entry in (await shop.status()).quarantine}
+    assert reasons == {"products 2, 4 bear the SKU 'P-02'"}
+
+
 async def test_a_product_that_comes_back_after_one_reading_starts_anew(shop: Shop) -> None:
     await shop.cycle()
     for _ in range(3):

@@ -58,30 +58,55 @@ async def in_focus(
 
     With `full` that is all of them. With `confirm` those too whose live rows are not what was acknowledged.
     """
-    capabilities, rules = await account.capabilities(), await rules_of(account)
-    known = len(catalogue.known) + len(reading.products)
+    rules = await rules_of(account)
     whole = full or not reading.recognised or rules != catalogue.rules
-    focus = set(catalogue.known) if whole else await off_loop(known, catalogue.in_focus, reading)
-    snapshot = await snapshot_of(account, lease, None if whole else sorted(focus | {0}))
+    ids = None if whole else await off_loop(len(catalogue.known), catalogue.in_focus, reading)
+    snapshot = await snapshot_of(account, lease, None if ids is None else sorted(ids | {0}))
     found = await contradictions(account) if confirm and not snapshot.met_anew else {}
-    others = set[int]() if whole else {cell.product_id for cell in found}
-    if not whole and (capabilities.by_sku or capabilities.loose):  # a row found by SKU may be another product's too
-        others.update(await account.state.look_alikes(account.name, skus_of(reading.products.values(), snapshot)))
-    others -= focus
-    if others:
-        more = await snapshot_of(account, lease, sorted(others))
-        snapshot = replace(
-            snapshot,
-            cells={**snapshot.cells, **more.cells},
-            products={**snapshot.products, **more.products},
-            quarantine={**snapshot.quarantine, **more.quarantine},
-        )
     if found:
+        snapshot = await _with(account, snapshot, {cell.product_id for cell in found})
         cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
         snapshot = replace(snapshot, cells=cells, corrected=found)
-    recognised = reading.recognised if whole else others & reading.recognised
+    if not whole:
+        snapshot = await _with_look_alikes(account, snapshot, reading.products.values())
+    return await _focus_on(reading, snapshot, catalogue, rules)
+
+
+async def joined_by(account: Account, focus: Focus, alive: Collection[Product]) -> Focus:
+    """Look also at those whose rows may be those of products that no list shows, and that are alive all the same."""
+    snapshot = await _with_look_alikes(account, focus.snapshot, alive) if alive else focus.snapshot
+    if snapshot is focus.snapshot:
+        return focus
+    return await _focus_on(focus.reading, snapshot, focus.catalogue, focus.rules)
+
+
+async def _with_look_alikes(account: Account, snapshot: Snapshot, shown: Iterable[Product]) -> Snapshot:
+    """Load those too whose rows these products' SKUs may find."""
+    capabilities = await account.capabilities()
+    if not (capabilities.by_sku or capabilities.loose):
+        return snapshot
+    return await _with(account, snapshot, await account.state.look_alikes(account.name, skus_of(shown, snapshot)))
+
+
+async def _with(account: Account, snapshot: Snapshot, product_ids: Iterable[int]) -> Snapshot:
+    others = set(product_ids) - snapshot.products.keys()
+    if not others:
+        return snapshot
+    more = await snapshot_of(account, None, sorted(others))
+    return replace(
+        snapshot,
+        cells={**snapshot.cells, **more.cells},
+        products={**snapshot.products, **more.products},
+        quarantine={**snapshot.quarantine, **more.quarantine},
+    )
+
+
+async def _focus_on(reading: Reading, snapshot: Snapshot, catalogue: Catalogue, rules: bytes) -> Focus:
+    """Look at what was read, and at what was loaded: of that, what was recognised is as the snapshot has it."""
+    recognised = {product_id for product_id in snapshot.products if product_id in reading.recognised}
     reading = await off_loop(len(recognised), _as_read, reading, recognised, snapshot)
-    left_out = await off_loop(known, catalogue.left_out, reading, focus | others, recognised)
+    rebuilt = {product_id for product_id, product in reading.products.items() if not product.digest}
+    left_out = await off_loop(len(catalogue.known), catalogue.left_out, reading, snapshot.products, rebuilt)
     settled = await off_loop(len(snapshot.products), catalogue.settled_with, snapshot.products.keys())
     return Focus(reading, snapshot, catalogue, rules, left_out, settled)
 
