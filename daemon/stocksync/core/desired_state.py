@@ -318,7 +318,7 @@ def parts_by_place(stock: Mapping[int, Decimal], places: LocationMap) -> tuple[d
     return found, astray
 
 
-@lru_cache(maxsize=65_536)  # of a whole catalogue that is new these are a tenth of all that is kept
+@lru_cache(maxsize=4096)  # of a whole catalogue that is new these are a tenth of all that is kept
 def _alone(location: int, quantity: Decimal) -> SourceFigures:
     return ((location, quantity),)
 

@@ -259,7 +259,7 @@ def _product(page: Page, row: _Row, digest: bytes) -> Product:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _figure(raw: bytes) -> Decimal | None:
     """Give the exact decimal of a JSON number or string; None for anything else and for absurd sizes."""
     text = raw[1:-1] if raw[:1] == b'"' else raw

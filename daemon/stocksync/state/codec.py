@@ -48,7 +48,7 @@ def parts_text(parts: SourceFigures) -> str:
     return "{" + ",".join(f'"{location}":"{show(figure)}"' for location, figure in parts) + "}"
 
 
-@lru_cache(maxsize=16_384)  # of a shop's few thousand figures most stand in many cells
+@lru_cache(maxsize=4096)  # of a shop's few thousand figures most stand in many cells
 def parts_of(text: str) -> SourceFigures:
     """Read back what `parts_text` gave."""
     return tuple(_parts.decode(text).items())
