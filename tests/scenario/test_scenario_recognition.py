@@ -11,7 +11,6 @@ from sqlalchemy import update
 from stocksync.core.report import CycleReport
 from stocksync.run import target_identity
 from stocksync.simulator.catalogue import Catalogue
-from stocksync.state.database import Database
 from stocksync.state.schema import products
 
 DEEDS = ("sale", "sale", "stock_take", "receipt", "rename", "swap", "untrack", "track", "leave", "delete", "create")
@@ -125,47 +124,3 @@ async def test_digests_change_nothing_but_the_cost(
         ours, theirs = await trusting.cycle(confirm=begins), await thorough.cycle(full=begins)
         assert told(ours) == told(theirs)
         assert await kept(trusting) == await kept(thorough)
-
-
-@pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The products whose cells were loaded, call by call; None: those of all."""
-    asked: list[Any] = []
-    snapshot = Database.snapshot
-
-    async def noted(self: Database, account: str, product_ids: Any = None) -> Any:
-        asked.append(product_ids)
-        return await snapshot(self, account, product_ids)
-
-    monkeypatch.setattr(Database, "snapshot", noted)
-    return asked
-
-
-@pytest.mark.parametrize("rows_by", ["id", "SKU"])
-async def test_a_process_that_begins_looks_only_at_products_whose_rows_differ(
-    open_shop: Any, loaded: list[Any], rows_by: str
-) -> None:
-    shop = await open_shop(12, poll={"cross_check": 0}, **RULES[f"by {rows_by}"])
-    await shop.cycle()
-    await shop.sql("UPDATE stock_levels SET quantity = 7 WHERE product_id = 5 AND location_id = '3'")
-    await shop.restart()
-    loaded.clear()
-    report = await shop.cycle(confirm=True)
-    assert (report.counts.applied, report.counts.unchanged) == (1, 23)
-    assert await shop.rows() == shop.truth()
-    # Beside it comes at most the hundredth of the catalogue that has its turn today.
-    assert len({product for asked in loaded for product in asked} - {0}) <= 2
-    await shop.cycle()
-    assert (await shop.runtime.state.catalogue("main")).known[5] is not None, "settled again by its row"
-
-
-@pytest.mark.parametrize("server", ["", "postgresql_url", "mariadb_url"])
-async def test_the_poll_after_the_one_that_made_the_table_trusts_what_that_settled(
-    open_shop: Any, loaded: list[Any], request: pytest.FixtureRequest, server: str
-) -> None:
-    target = {"url": request.getfixturevalue(server)} if server else {}
-    shop = await open_shop(12, poll={"cross_check": 0}, target=target)
-    await shop.cycle()
-    loaded.clear()
-    assert (await shop.cycle()).counts.unchanged == 24
-    assert None not in loaded

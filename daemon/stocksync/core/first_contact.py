@@ -46,7 +46,8 @@ def contradicted(
 
 def corrected(cells: SnapshotCells, found: Mapping[Cell, Figure | None]) -> dict[Cell, SnapshotCell]:
     """Give the cells with what stands in the target as the figure it acknowledged."""
-    return {**cells, **{cell: cells[cell]._replace(acked=figure, sent=None) for cell, figure in found.items()}}
+    known = {cell: cells[cell]._replace(acked=figure, sent=None) for cell, figure in found.items() if cell in cells}
+    return {**cells, **known}
 
 
 def _confirms(acked: Figure, row: TargetRow | None) -> bool:

@@ -3,7 +3,7 @@
 Quantities are exact decimals in the product's own unit, instants are aware UTC datetimes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -66,6 +66,8 @@ class Product:
     """When its answer was there: it shows nothing newer than that. None: as `read_at`."""
     digest: bytes = field(default=b"", compare=False, repr=False)
     """Of the bytes in which the list showed it; empty where it was not read from the list."""
+    recognised: bool = field(default=False, compare=False, repr=False)
+    """Its row was recognised, and this is what is remembered of it: without the locations that feed no place."""
 
     @property
     def as_of(self) -> datetime:
@@ -116,6 +118,8 @@ class Reading:
     """Pages, as (first, last), that there was no time for: the next reading begins with them."""
     recognised: frozenset[int] = frozenset()
     """Products that stand in the list in the very bytes with which they are settled; they are in no other field."""
+    recognised_on: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """By page, those of them that stand there."""
     doubted: frozenset[int] = frozenset()
     """Products of which the list is not believed, as they look otherwise by id; they are in no other field."""
 

@@ -30,7 +30,7 @@ def rules_digest(*rules: object) -> bytes:
 def rebuilt(product_id: int, entry: SnapshotProduct, cells: Iterable[SnapshotCell], at: datetime) -> Product:
     """Give a recognised product as its row showed it, but for locations that feed no place."""
     stock = {location: figure for cell in cells for location, figure in cell.parts}
-    return Product(product_id, entry.sku, entry.name, entry.tracked, stock, entry.page, at)
+    return Product(product_id, entry.sku, entry.name, entry.tracked, stock, entry.page, at, recognised=True)
 
 
 row_digest = xxh3_128_digest

@@ -198,6 +198,7 @@ class ReadPass:
             ended_at=self.clock.now(),
             unread=still_to_read(self.due, [e.page for e in self.evidence.values() if e.error == _LATE]),
             recognised=frozenset(recognised),
+            recognised_on={page.number: page.recognised for page in self.pages.values()},
         )
 
     def _tell(self, reading: Reading) -> None:

@@ -24,11 +24,10 @@ class Fetched:
 
 
 class _Known(NamedTuple):
-    """What the bytes of a page came to when they were last taken apart."""
+    """What the bytes of a page came to when they were last taken apart, but for its rows."""
 
     digest: bytes
-    rows: bytes
-    """The digests of its rows, one after the other."""
+    row_digests: bytes
     echo: int | None
     total: int | None
     total_pages: int | None
@@ -75,17 +74,23 @@ class ProductList:
         known = self._known.get(number)
         if known is None or known.digest != row_digest(answer.body):
             return None
-        digests = unpack(f"{DIGEST_SIZE}s" * (len(known.rows) // DIGEST_SIZE), known.rows)
-        ids = [one for one in map(settled.get, digests) if one is not None]
-        if len(ids) < len(digests):
+        size = len(known.row_digests) // DIGEST_SIZE
+        ids = [*map(settled.get, unpack(f"{DIGEST_SIZE}s" * size, known.row_digests))]
+        recognised = [one for one in ids if one is not None]
+        if len(recognised) < size:
             return None
-        return Page(number, answer.read_at, answer.received_at, *known[2:], tuple(ids), known.rows, recognised=ids)
+        return Page(
+            number, answer.read_at, answer.received_at, echo=known.echo, total=known.total,
+            total_pages=known.total_pages, per_page=known.per_page, ids=tuple(ids), row_digests=known.row_digests,
+            recognised=recognised,
+        )  # fmt: skip
 
     def _decoded(self, answer: Answer, number: int, settled: Settled) -> Page:
         page = decode_page(
             answer.body, number, answer.read_at, self._settings.filter, self._settings.per_page, settled,
             received_at=answer.received_at,
         )  # fmt: skip
-        read = page.echo, page.total, page.total_pages, page.per_page
-        self._known[number] = _Known(row_digest(answer.body), page.rows, *read)
+        self._known[number] = _Known(
+            row_digest(answer.body), page.row_digests, page.echo, page.total, page.total_pages, page.per_page
+        )
         return page

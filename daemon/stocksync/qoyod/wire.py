@@ -104,8 +104,8 @@ class Page:
     total_pages: int | None = None
     per_page: int | None = None
     ids: tuple[int | None, ...] = ()
-    rows: bytes = b""
-    """The digests of its rows, one after the other."""
+    row_digests: bytes = b""
+    """Those of its rows, one after the other."""
     products: list[Product] = field(default_factory=list)
     recognised: list[int] = field(default_factory=list)
     """Ids of settled products whose rows are byte for byte what they were."""
@@ -158,7 +158,7 @@ def decode_page(  # noqa: PLR0917 - one order for list, look-up by SKU and bench
         if len(page.bad) > most_bad:
             bad = page.bad[0]
             raise PageUnreadable(f"more than {most_bad} rows could not be read, the first at {bad.path}: {bad.reason}")
-    page.ids, page.rows = tuple(ids), b"".join(map(row_digest, rows))
+    page.ids, page.row_digests = tuple(ids), b"".join(map(row_digest, rows))
     return page
 
 

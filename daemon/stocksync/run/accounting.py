@@ -154,7 +154,7 @@ def _products(prepared: CyclePlan) -> dict[str, int]:
     return {
         "tracked": tracked,
         "untracked": len(products) + left_out.products - tracked,
-        "without_figures": sum(product.tracked and not product.stock for product in products),
+        "without_figures": sum(one.tracked and not one.stock and not one.recognised for one in products),
         "missing": sum(entry.is_missing for entry in prepared.absent.updates.values()),
         "gone": sum(entry.gone_at is not None for entry in prepared.absent.updates.values()),
         "bad": len(prepared.reading.bad_rows),

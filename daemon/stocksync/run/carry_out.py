@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stocksync.core.batch_size import BatchSize
 from stocksync.core.report import CycleReport
-from stocksync.errors import EverythingRefused
+from stocksync.errors import EverythingRefused, StocksyncError
 from stocksync.ports import Lease, SnapshotUpdate
 from stocksync.run.account import Account
 from stocksync.run.accounting import describe, enter, figures_of
@@ -65,7 +65,7 @@ class CarryOut:
             # What was found in rows must not be lost with portions that are not reached.
             self._unrecorded.append(SnapshotUpdate(corrected=dict(portions.whole.snapshot.corrected)))
             await finish(self._record())
-        if portions.asks_for_rows:
+        if portions.writes:
             await self._make_table(portions)
         async with self._accounted(portions):
             refused, asked = await self._each(portions)
@@ -82,16 +82,22 @@ class CarryOut:
             await self._account.target.read([row for row, _ in first])
 
     async def _make_table(self, portions: Portions) -> None:
-        """Make the target's own table, where it is still to be made: products are settled under its columns' types."""
+        """Make the target's own table, where it is still to be made: products are settled under its columns' types.
+
+        Where that fails the writer fails too, after what was read is recorded: it makes the table for look-ups.
+        """
         account, before = self._account, await self._account.capabilities()
         if not before.unmade:
             return
-        await account.target.make()
-        account.forget_capabilities()
-        made = await account.capabilities()
-        if made == replace(before, unmade=False, layout=made.layout, notes=made.notes):  # and nobody else's table
-            whole = portions.whole
-            whole.focus, whole.layout = replace(whole.focus, rules=await rules_of(account)), made.layout
+        try:
+            await account.target.make()
+            account.forget_capabilities()
+            made = await account.capabilities()
+        except StocksyncError:
+            return
+        # With other capabilities than were expected, somebody else's table perhaps, the next poll looks at all anew.
+        if made == replace(before, unmade=False, layout=made.layout, notes=made.notes):
+            portions.settle_under(await rules_of(account), made.layout)
 
     @asynccontextmanager
     async def _accounted(self, portions: Portions) -> AsyncIterator[None]:

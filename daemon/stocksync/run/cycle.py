@@ -128,8 +128,7 @@ class Cycle:
         answered = await account.look_again()
         async with account.turns.turn(), account.writing:
             with self.phases.phase("prepare"):
-                full, confirm = self._full, self._confirm
-                focus = await in_focus(account, self._lease, reading, catalogue, full=full, confirm=confirm)
+                focus = await in_focus(account, self._lease, reading, catalogue, confirm=self._confirm)
                 seed, until = report.epoch + report.started_at.second, self._share(_ASKING_SHARE)
                 portions = await prepare(account, focus, seed, until)
                 enter(report, portions.figures, account.limits)
@@ -158,7 +157,7 @@ async def preview(account: Account, progress: Progress | None = None, *, full: b
     if reading.verdict is Verdict.EMPTY:
         report.outcome, report.reasons = Outcome.EMPTY, reading.reasons
         return Preview(report, (), None, {})
-    focus = await in_focus(account, None, reading, catalogue, full=full, confirm=full)
+    focus = await in_focus(account, None, reading, catalogue, confirm=full)
     portions = await prepare(account, focus, seed=report.started_at.second, whole=True)
     prepared = portions.whole
     enter(report, portions.figures, account.limits)

@@ -1,6 +1,7 @@
 """What a cycle has to think about: every row that was not recognised, and every product that one of those may touch."""
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from stocksync.core.catalogue import Catalogue, Recognised
@@ -52,63 +53,72 @@ async def catalogue_of(account: Account, *, full: bool) -> Catalogue:
 
 
 async def in_focus(
-    account: Account, lease: Lease | None, reading: Reading, catalogue: Catalogue, *, full: bool, confirm: bool
+    account: Account, lease: Lease | None, reading: Reading, catalogue: Catalogue, *, confirm: bool
 ) -> Focus:
     """Load what is known of the products that need thought; what else they may touch comes back as if it were read.
 
-    With `full` that is all of them. With `confirm` those too whose live rows are not what was acknowledged.
+    With `confirm` those need it too whose live rows are not what was acknowledged.
     """
     rules = await rules_of(account)
-    whole = full or not reading.recognised or rules != catalogue.rules
+    whole = not reading.recognised or rules != catalogue.rules
     ids = None if whole else await off_loop(len(catalogue.known), catalogue.in_focus, reading)
     snapshot = await snapshot_of(account, lease, None if ids is None else sorted(ids | {0}))
-    found = await contradictions(account) if confirm and not snapshot.met_anew else {}
-    if found:
-        snapshot = await _with(account, snapshot, {cell.product_id for cell in found})
+    if confirm and not snapshot.met_anew and (found := await contradictions(account)):
+        snapshot = await _loaded_with(account, snapshot, {cell.product_id for cell in found})
         cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
         snapshot = replace(snapshot, cells=cells, corrected=found)
-    if not whole:
-        snapshot = await _with_look_alikes(account, snapshot, reading.products.values())
+    if not whole and await _finds_by_sku(account):  # a row may be another product's too
+        size = len(snapshot.cells) + len(reading.products)
+        skus = await off_loop(size, skus_of, reading.products.values(), snapshot)
+        snapshot = await _loaded_with(account, snapshot, await account.state.look_alikes(account.name, skus))
     return await _focus_on(reading, snapshot, catalogue, rules)
 
 
-async def joined_by(account: Account, focus: Focus, alive: Collection[Product]) -> Focus:
+async def with_look_alikes_of(account: Account, focus: Focus, alive: Iterable[Product]) -> Focus:
     """Look also at those whose rows may be those of products that no list shows, and that are alive all the same."""
-    snapshot = await _with_look_alikes(account, focus.snapshot, alive) if alive else focus.snapshot
+    skus = sorted({product.sku for product in alive} - {""})
+    if not skus or not await _finds_by_sku(account):
+        return focus
+    ids = await account.state.look_alikes(account.name, skus)
+    snapshot = await _loaded_with(account, focus.snapshot, ids)
     if snapshot is focus.snapshot:
         return focus
     return await _focus_on(focus.reading, snapshot, focus.catalogue, focus.rules)
 
 
-async def _with_look_alikes(account: Account, snapshot: Snapshot, shown: Iterable[Product]) -> Snapshot:
-    """Load those too whose rows these products' SKUs may find."""
+async def _finds_by_sku(account: Account) -> bool:
     capabilities = await account.capabilities()
-    if not (capabilities.by_sku or capabilities.loose):
-        return snapshot
-    return await _with(account, snapshot, await account.state.look_alikes(account.name, skus_of(shown, snapshot)))
+    return capabilities.by_sku or capabilities.loose
 
 
-async def _with(account: Account, snapshot: Snapshot, product_ids: Iterable[int]) -> Snapshot:
+async def _loaded_with(account: Account, snapshot: Snapshot, product_ids: Collection[int]) -> Snapshot:
     others = set(product_ids) - snapshot.products.keys()
     if not others:
         return snapshot
     more = await snapshot_of(account, None, sorted(others))
-    return replace(
-        snapshot,
-        cells={**snapshot.cells, **more.cells},
-        products={**snapshot.products, **more.products},
-        quarantine={**snapshot.quarantine, **more.quarantine},
-    )
+
+    def both() -> Snapshot:
+        return replace(
+            snapshot,
+            cells={**snapshot.cells, **more.cells},
+            products={**snapshot.products, **more.products},
+            quarantine={**snapshot.quarantine, **more.quarantine},
+        )
+
+    return await off_loop(len(snapshot.cells) + len(more.cells), both)
 
 
 async def _focus_on(reading: Reading, snapshot: Snapshot, catalogue: Catalogue, rules: bytes) -> Focus:
     """Look at what was read, and at what was loaded: of that, what was recognised is as the snapshot has it."""
-    recognised = {product_id for product_id in snapshot.products if product_id in reading.recognised}
-    reading = await off_loop(len(recognised), _as_read, reading, recognised, snapshot)
-    rebuilt = {product_id for product_id, product in reading.products.items() if not product.digest}
-    left_out = await off_loop(len(catalogue.known), catalogue.left_out, reading, snapshot.products, rebuilt)
-    settled = await off_loop(len(snapshot.products), catalogue.settled_with, snapshot.products.keys())
-    return Focus(reading, snapshot, catalogue, rules, left_out, settled)
+
+    def focus() -> Focus:
+        read = _as_read(reading, {key for key in snapshot.products if key in reading.recognised}, snapshot)
+        remembered = {key for key, product in read.products.items() if product.recognised}
+        left_out = catalogue.left_out(read, snapshot.products, remembered)
+        settled = catalogue.settled_with(snapshot.products.keys())
+        return Focus(read, snapshot, catalogue, rules, left_out, settled)
+
+    return await off_loop(len(catalogue.known) + len(snapshot.cells), focus)
 
 
 async def rules_of(account: Account) -> bytes:
@@ -130,13 +140,15 @@ def skus_of(read: Iterable[Product], snapshot: Snapshot) -> list[str]:
     return sorted(skus - {""})
 
 
-def _as_read(reading: Reading, chosen: Collection[int], snapshot: Snapshot) -> Reading:
+def _as_read(reading: Reading, chosen: AbstractSet[int], snapshot: Snapshot) -> Reading:
     if not chosen:
         return reading
     cells = cells_by_product(snapshot.cells)
     products = dict(reading.products)
+    stands_on = {key: page for page, keys in reading.recognised_on.items() for key in keys if key in chosen}
     for product_id in chosen:
         remembered = (snapshot.cells[cell] for cell in cells.get(product_id, ()))
         entry = snapshot.products[product_id]
+        entry = entry._replace(page=stands_on.get(product_id, entry.page))
         products[product_id] = rebuilt(product_id, entry, remembered, reading.started_at)
-    return replace(reading, products=products, recognised=reading.recognised - set(chosen))
+    return replace(reading, products=products, recognised=reading.recognised - chosen)

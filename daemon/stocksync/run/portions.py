@@ -102,9 +102,13 @@ class Portions:
         return self._changing if self._divided else self.whole.found.planned
 
     @property
-    def asks_for_rows(self) -> bool:
+    def writes(self) -> bool:
         """Whether anything is to be written."""
         return self._divided or bool(self.whole.plan.apply)
+
+    def settle_under(self, rules: bytes, layout: str) -> None:
+        """Take the rules and the layout as they are since the table was made; nothing is planned anew."""
+        self.whole.focus, self.whole.layout = replace(self.whole.focus, rules=rules), layout
 
     async def weigh(self) -> None:
         """Put everything before the guards. What they hold a person decides on cell by cell: then it is one portion."""

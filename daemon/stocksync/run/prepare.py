@@ -12,7 +12,7 @@ from stocksync.ports import Snapshot
 from stocksync.run.account import Account
 from stocksync.run.catalogue_slices import Slice
 from stocksync.run.compare import compare, is_divisible
-from stocksync.run.focus import Focus, joined_by
+from stocksync.run.focus import Focus, with_look_alikes_of
 from stocksync.run.portions import Portions
 from stocksync.run.prepared import CyclePlan
 from stocksync.run.verification import Absent, ask_for_absent, cross_check
@@ -27,7 +27,7 @@ async def prepare(
     From `until` on, by the monotonic clock, Qoyod is asked nothing more. With `whole` there is one portion.
     """
     absent = await ask_for_absent(account.source, focus.reading, focus.snapshot.products, account.clock, until)
-    focus, layout = await _under_layout(account, await joined_by(account, focus, absent.alive.values()))
+    focus, layout = await _under_layout(account, await with_look_alikes_of(account, focus, absent.alive.values()))
     reading, rows = focus.reading, focus.rows
     prepared = CyclePlan(focus, reading, absent, layout=layout)
     # Where a person's decision stands, or is waited for, all is weighed cell by cell.

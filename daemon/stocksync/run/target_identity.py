@@ -10,11 +10,12 @@ from stocksync.core.model import Cell, Figure, SnapshotCell
 from stocksync.core.status import Side
 from stocksync.ports import Lease, Snapshot
 from stocksync.run.account import Account
+from stocksync.threads import off_loop
 
 log = structlog.get_logger(__name__)
 
 _RANGE = 2000
-"""Rows compared at a time: so many are known of a catalogue of any size, and the event loop turns between them."""
+"""Rows compared at a time: no more of a catalogue is in memory at once, and the event loop turns between them."""
 
 
 async def snapshot_of(account: Account, lease: Lease | None, product_ids: Sequence[int] | None = None) -> Snapshot:
@@ -49,27 +50,32 @@ async def contradictions(account: Account) -> dict[Cell, Figure | None]:
         found |= contradicted(rows, cells, await account.target.read(rows))
         compared += len(rows)
     if found and (await account.capabilities()).by_sku:
-        found = await _of_their_own(account, found)
+        found = await _without_left_rows(account, found)
     if found:
         log.warning("target_differs", account=account.name, cells=len(found), of=compared)
     return found
 
 
-async def _of_their_own(account: Account, found: dict[Cell, Figure | None]) -> dict[Cell, Figure | None]:
-    """Leave out the rows by SKU of products that have left them and that another product writes now."""
+async def _without_left_rows(account: Account, found: dict[Cell, Figure | None]) -> dict[Cell, Figure | None]:
+    """Leave out the rows by SKU that their products have left, and that other products write now."""
     held = await account.state.snapshot(account.name, sorted({cell.product_id for cell in found}))
-    left = {
-        cell: (one.sku, cell.place)
-        for cell, one in held.cells.items()
-        if cell in found and has_left(one, held.products.get(cell.product_id))
-    }
+
+    def left_by_their_products() -> dict[Cell, tuple[str, str]]:
+        return {
+            cell: (held.cells[cell].sku, cell.place)
+            for cell in held.cells.keys() & found.keys()
+            if has_left(held.cells[cell], held.products.get(cell.product_id))
+        }
+
+    left = await off_loop(len(held.cells), left_by_their_products)
     if not left:
         return found
     rows, written = set(left.values()), dict[Cell, SnapshotCell]()
     async for cells in _pages(account):
         written |= {cell: one for cell, one in cells.items() if (one.sku, cell.place) in rows}
-    alone = {row.cell for row in to_confirm(written, held.products, by_sku=True)}
-    return {cell: figure for cell, figure in found.items() if cell not in left or cell in alone}
+    alone = await off_loop(len(written), to_confirm, written, held.products, by_sku=True)
+    theirs = left.keys() - {row.cell for row in alone}
+    return {cell: figure for cell, figure in found.items() if cell not in theirs}
 
 
 async def _pages(account: Account) -> AsyncIterator[dict[Cell, SnapshotCell]]:

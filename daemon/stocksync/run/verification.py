@@ -75,14 +75,14 @@ def _before(until: float, clock: Clock) -> asyncio.Timeout:
 
 
 async def _check(source: Source, listed: Product, checked: CrossCheckResult) -> None:
-    looked_up = await source.product(listed.id)
+    looked_up = _as_far_as_listed(listed, await source.product(listed.id))
     if isinstance(looked_up, Product) and agree(listed, looked_up):
         checked.results.append(Check.SAME)
         return
     checked.distrusted.add(listed.id)
-    relisted = await source.again(listed)
-    looked_up = await source.product(listed.id)
-    if relisted is None or not isinstance(looked_up, Product):
+    relisted = _as_far_as_listed(listed, await source.again(listed))
+    looked_up = _as_far_as_listed(listed, await source.product(listed.id))
+    if not isinstance(relisted, Product) or not isinstance(looked_up, Product):
         checked.results.append(Check.INCONCLUSIVE)
     elif agree(relisted, looked_up):
         checked.results.append(Check.MOVED)
@@ -91,6 +91,14 @@ async def _check(source: Source, listed: Product, checked: CrossCheckResult) -> 
     else:
         checked.results.append(Check.DIFFERENT)
         log.warning("cross_check_differs", product_id=listed.id, listed=_show(relisted), by_id=_show(looked_up))
+
+
+def _as_far_as_listed(listed: Product, shown: Product | BadRow | None) -> Product | BadRow | None:
+    """Leave out what a product whose row was recognised lacks: locations that feed no place."""
+    if not listed.recognised or not isinstance(shown, Product):
+        return shown
+    stock = {location: figure for location, figure in shown.stock.items() if location in listed.stock}
+    return replace(shown, stock=stock, recognised=True)
 
 
 @dataclass(slots=True)
