@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from making import NOW, product, reading
 
 from stocksync.core.catalogue import Catalogue, Recognised
@@ -69,6 +70,16 @@ def test_each_product_has_its_turn_once_a_day() -> None:
     assert sorted(one for turn in turns for one in turn) == [*range(1, 301)]
     assert max(map(len, turns)) <= 4
     assert catalogue.due_again(midnight, timedelta(days=3), 0) == frozenset(range(1, 301)), "a day is the least"
+
+
+@pytest.mark.parametrize(("count", "most"), [(20_000, 256), (100_000, 1152)])
+def test_neighbours_have_their_turn_together_and_no_turn_is_much_larger(count: int, most: int) -> None:
+    catalogue = Catalogue.of(b"r", dict.fromkeys(range(count)))
+    midnight = datetime(2026, 11, 29, tzinfo=UTC)
+    turns = [catalogue.due_again(midnight + number * MINUTES, MINUTES, 0) for number in range(96)]
+    assert max(map(len, turns)) <= most
+    pages = [{key // 100 for key in turn} for turn in turns]
+    assert max(map(len, pages)) <= 3 * most // 128, "all other pages may be recognised as a whole"
 
 
 def test_the_next_to_be_cross_checked_are_looked_at_and_after_the_last_the_first() -> None:

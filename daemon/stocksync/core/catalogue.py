@@ -16,6 +16,8 @@ from stocksync.core.model import Reading, SettledCounts, SettledProduct
 from stocksync.core.recognition import gone_digest
 
 _DAY = timedelta(days=1)
+_TOGETHER = 7
+"""Binary digits of an id, at most, that tell neighbours apart: 128 of them are about a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class Catalogue:
         """
         slices = max(1, _DAY // interval)
         turn = int(now.timestamp() // interval.total_seconds()) % slices
-        together = (-(-len(self.known) // slices) - 1).bit_length()  # as a power of two: it must not change each day
+        # In powers of two, so that it seldom changes: a product whose turn is another one then may miss a day.
+        together = min(_TOGETHER, (-(-len(self.known) // slices) - 1).bit_length())
         daily = {product_id for product_id in self.known if (product_id >> together) % slices == turn}
         ahead = nsmallest(cross_check, (key for key in self._checkable() if key > self.checked_up_to))
         return frozenset(daily.union(ahead, nsmallest(cross_check - len(ahead), self._checkable())))
