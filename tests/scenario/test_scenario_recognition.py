@@ -99,6 +99,7 @@ async def test_digests_change_nothing_but_the_cost(
     open_shop: Any, rules: dict[str, Any], edited: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_identity, "_RANGE", 5)
+    monkeypatch.setattr(target_identity, "_PRODUCTS", 5)
     sections = {"poll": {"cross_check": 0, "per_page": 5}, "guards": {"minimum_cells": 3}, **rules}
     trusting, thorough = [await open_shop(12, **sections) for _ in range(2)]
     for shop in (trusting, thorough):

@@ -63,7 +63,8 @@ async def in_focus(
     whole = not reading.recognised or rules != catalogue.rules
     ids = None if whole else await off_loop(len(catalogue.known), catalogue.in_focus, reading)
     snapshot = await snapshot_of(account, lease, None if ids is None else sorted(ids | {0}))
-    if confirm and not snapshot.met_anew and (found := await contradictions(account)):
+    compared = confirm and not snapshot.met_anew
+    if compared and (found := await contradictions(account, catalogue, snapshot if whole else None)):
         snapshot = await _loaded_with(account, snapshot, {cell.product_id for cell in found})
         cells = await off_loop(len(snapshot.cells), corrected, snapshot.cells, found)
         snapshot = replace(snapshot, cells=cells, corrected=found)
