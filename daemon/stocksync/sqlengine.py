@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
@@ -59,7 +60,8 @@ def open_engine(
         manners: dict[str, Any] = {"pool_pre_ping": backend in {"mysql", "mariadb"}, "hide_parameters": True}
         if backend == "postgresql":
             manners["isolation_level"] = "READ COMMITTED"  # whatever the server's own is
-        engine = create_async_engine(plain, connect_args=connect_args(parsed), **manners, **limits)
+        arguments = {**connect_args(parsed), **({"factory": _SqliteConnection} if backend == "sqlite" else {})}
+        engine = create_async_engine(plain, connect_args=arguments, **manners, **limits)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]
         raise DriverMissing(f"{where}: no driver for {backend}; pip install 'stocksync[{extra}]'") from error
@@ -195,6 +197,28 @@ def _cut(connection: Any, _record: object, _error: BaseException | None) -> None
     # Both drivers' polite farewells can wait for a dead server: asyncmy's until it has taken what was sent to it.
     driver = connection.driver_connection
     getattr(driver, "terminate", driver.close)()
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """Ends its cursors with itself.
+
+    A cursor that was read halfway keeps the file's lock until Python lets go of it, even if its connection is closed.
+    Of a question that was cancelled, that is when the collector comes by.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401  as sqlite3.connect() was given
+        super().__init__(*given, **named)
+        self._cursors = WeakSet[sqlite3.Cursor]()
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:  # noqa: ANN401  as the one it stands for
+        cursor = super().cursor(factory)
+        self._cursors.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        for cursor in list(self._cursors):
+            cursor.close()
+        super().close()
 
 
 def _watch_sqlite(engine: AsyncEngine, *, wal: bool, pinned: bool) -> None:

@@ -52,7 +52,7 @@ async def contradictions(account: Account, known: Catalogue, snapshot: Snapshot 
     found: dict[Cell, Figure | None] = {}
     compared = 0
     async for cells in _parts(account, known, snapshot):
-        rows = to_confirm(cells, {}, by_sku=False)
+        rows = await off_loop(len(cells), to_confirm, cells, {}, by_sku=False)
         compared += len(rows)
         for start in range(0, len(rows), _RANGE):
             some = rows[start : start + _RANGE]
