@@ -60,7 +60,9 @@ def open_engine(
         manners: dict[str, Any] = {"pool_pre_ping": backend in {"mysql", "mariadb"}, "hide_parameters": True}
         if backend == "postgresql":
             manners["isolation_level"] = "READ COMMITTED"  # whatever the server's own is
-        arguments = {**connect_args(parsed), **({"factory": _SqliteConnection} if backend == "sqlite" else {})}
+        arguments = connect_args(parsed)
+        if backend == "sqlite":
+            arguments["factory"] = _SqliteConnection
         engine = create_async_engine(plain, connect_args=arguments, **manners, **limits)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         extra = DRIVERS[backend][1]

@@ -12,7 +12,6 @@ from stocksync.state.database import Database
 from stocksync.targets.mapped import MappedTarget
 
 ONE_PLACE = {"map": {"1": "MAIN"}, "unmapped": "ignore"}
-LOOKED_AT = pytest.mark.parametrize("locations", [{}, ONE_PLACE], ids=["mapped", "the rest ignored"])
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ async def test_what_was_read_is_remembered_where_the_table_cannot_be_made(
     assert status.held.plan_id == report.plan_id, "a plan that is named can be decided on"
 
 
-@LOOKED_AT
+@pytest.mark.parametrize("locations", [{}, ONE_PLACE], ids=["mapped", "the rest ignored"])
 async def test_a_correction_is_cross_checked_on_the_page_where_its_product_stands_now(
     open_shop: Any, locations: dict[str, Any]
 ) -> None:
