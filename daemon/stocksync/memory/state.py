@@ -1,9 +1,8 @@
 """The state in memory, by a given clock: for simulations, and held to the contract of the real ones."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,8 +10,7 @@ from stocksync.core import budget as budgeting
 from stocksync.core.budget import SECOND, Pace, Reservation
 from stocksync.core.catalogue import Catalogue
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import Guard
-from stocksync.core.held_plan import Decision, HeldPlan, plan_for
+from stocksync.core.held_plan import HeldPlan
 from stocksync.core.look_alike import folded
 from stocksync.core.model import (
     Cell,
@@ -20,11 +18,11 @@ from stocksync.core.model import (
     RowLocator,
     SnapshotCell,
 )
-from stocksync.core.near_sku import KnownSku, pieces
 from stocksync.core.report import CycleReport
-from stocksync.errors import LeaseLost, PlanChanged
+from stocksync.errors import LeaseLost
 from stocksync.memory import changes as effects
-from stocksync.memory.status import by_start, status_of
+from stocksync.memory.queries import MemoryQueries, locator_of
+from stocksync.memory.status import by_start
 from stocksync.memory.store import (
     LONG_AGO,
     MemoryAccount,
@@ -35,12 +33,10 @@ from stocksync.memory.store import (
     survive,
 )
 from stocksync.ports import (
-    AccountStatus,
     BatchResult,
     Clock,
     GuardHistory,
     Lease,
-    LeaseHolder,
     LedgerRow,
     Snapshot,
     SnapshotUpdate,
@@ -50,7 +46,7 @@ from stocksync.ports import (
 _SWEEP_EVERY = timedelta(hours=1)
 
 
-class MemoryState:
+class MemoryState(MemoryQueries):
     """One process's view of a MemoryStore; implements State, StateQueries and TokenStore.
 
     `crash_points` is called with "before NAME" and "after NAME" around each commit, NAME being claim, renew, release,
@@ -65,9 +61,7 @@ class MemoryState:
         crash_points: Callable[[str], None] = survive,
         keep_ledger: timedelta = timedelta(days=90),
     ) -> None:
-        self.clock = clock
-        self.store = store if store is not None else MemoryStore()
-        self.crash_points = crash_points
+        super().__init__(clock, store if store is not None else MemoryStore(), crash_points)
         self._keep = keep_ledger
         self._swept: dict[str, datetime] = {}
 
@@ -88,10 +82,6 @@ class MemoryState:
                 claimed.append(Lease(account, owner, mine.epoch, ttl))
             self.crash_points("after claim")
         return claimed
-
-    async def writer(self, account: str) -> LeaseHolder | None:
-        mine = self.store.of(account)
-        return LeaseHolder(mine.owner, mine.address) if mine.owner and mine.expires_at > self.clock.now() else None
 
     async def renew(self, held: Sequence[Lease], ttl: timedelta) -> list[Lease]:
         now = self.clock.now()
@@ -242,96 +232,10 @@ class MemoryState:
     async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
         mine = self.store.of(account)
         following = sorted(cell for cell in mine.cells if after is None or cell > after)[:size]
-        return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in following]
+        return [(locator_of(mine, cell), mine.cells[cell].remembered()) for cell in following]
 
     async def close(self) -> None:
         """Nothing is open."""
-
-    async def status(
-        self, accounts: Iterable[str], known: Mapping[str, AccountStatus] | None = None
-    ) -> list[AccountStatus]:
-        found = []
-        for account in accounts:
-            before, now = (known or {}).get(account), status_of(account, self.store.of(account), self.clock.now())
-            # Where no cycle has begun or ended nothing is counted anew.
-            ended = before is not None and list(before.cycles) == list(now.cycles) != []
-            same = ended and now.last_attempt == now.cycles[0].started_at
-            found.append(replace(now, cells=before.cells) if before is not None and same else now)
-        return found
-
-    async def products_with(self, account: str, sku: str) -> list[int]:
-        mine = self.store.of(account)
-        if not sku:
-            return []
-        bears = {key for key, known in mine.products.items() if known.sku == sku}
-        held = {cell.product_id for cell, row in mine.cells.items() if sku in {row.sku, row.former_sku}}
-        return sorted(bears | held | {row.change.product_id for row in mine.ledger if row.change.sku == sku})
-
-    async def near_skus(self, account: str, typed: str) -> list[KnownSku]:
-        living = {key: one for key, one in self.store.of(account).products.items() if one.gone_at is None}
-        known = [KnownSku(key, one.sku, one.name) for key, one in living.items()]
-        word = typed.strip().lower()
-        certain = [
-            one for one in known
-            if folded(one.sku) == folded(typed) or word in {one.name.lower(), str(one.product_id)}
-        ]  # fmt: skip
-        first, middle, last = pieces(typed)
-        return certain or [
-            one for one in known if first and (
-                folded(one.sku).startswith(first) or middle in folded(one.sku) or folded(one.sku).endswith(last)
-            )
-        ]  # fmt: skip
-
-    async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
-        rows = [row for row in self.store.of(account).ledger if row.change.product_id == product_id]
-        return rows[::-1][:limit]
-
-    async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
-        mine = self.store.of(account)
-        found = sorted(cell for cell, row in mine.cells.items() if row.sent is not None)[:limit]
-        return [(_ref(mine, cell), mine.cells[cell].remembered()) for cell in found]
-
-    async def retry(self, account: str, product_ids: Sequence[int] | None = None) -> int:
-        mine = self.store.of(account)
-        due = [key for key in mine.quarantine if product_ids is None or key[0] in product_ids]
-        mine.quarantine |= {key: replace(mine.quarantine[key], retry_at=mine.quarantine[key].last_at) for key in due}
-        return len(due)
-
-    async def held(self, account: str | None = None) -> list[HeldPlan]:
-        return [
-            plan for name, mine in sorted(self.store.accounts.items()) for plan in mine.plans if account in {None, name}
-        ]
-
-    async def offer(self, plan: HeldPlan) -> HeldPlan | None:
-        return effects.hold(self.store.of(plan.account), plan, (), plan.cause)
-
-    async def decide(
-        self,
-        plan_id: str,
-        approved: bool,  # noqa: FBT001
-        by: str,
-        fingerprint: str | None = None,
-        guard: Guard | None = None,
-    ) -> HeldPlan:
-        found = plan_for(await self.held(), plan_id, None, guard)
-        if fingerprint not in {None, found.fingerprint}:
-            raise PlanChanged(f"the figures of plan {found.plan_id} have changed")
-        self.crash_points("before decide")
-        mine = self.store.of(found.account)
-        decision = Decision.APPROVED if approved else Decision.REJECTED
-        decided = replace(found, decision=decision, decided_by=by, decided_at=self.clock.now())
-        left = [plan.only(plan.cells - found.cells) if plan.plan_id == found.plan_id else plan for plan in mine.plans]
-        mine.plans = [*(plan for plan in left if plan.changes), decided]
-        mine.decisions.append(decided)
-        self.crash_points("after decide")
-        return decided
-
-    async def decisions(self, account: str, product_id: int) -> list[HeldPlan]:
-        cut = [
-            replace(plan, changes=tuple(one for one in plan.changes if one.change.product_id == product_id))
-            for plan in self.store.of(account).decisions[::-1]
-        ]
-        return [plan for plan in cut if plan.changes]
 
     async def load(self, account: str) -> str | None:
         return self.store.of(account).token
@@ -389,11 +293,6 @@ class MemoryState:
         self._swept[account] = now
         mine.ledger = [row for row in mine.ledger if row.at >= now - self._keep]
         mine.cycles = {key: report for key, report in mine.cycles.items() if report.started_at >= now - self._keep}
-
-
-def _ref(mine: MemoryAccount, cell: Cell) -> RowLocator:
-    known = mine.products.get(cell.product_id)
-    return RowLocator(cell.product_id, mine.cells[cell].sku if known is None else known.sku, cell.place)
 
 
 def _in(product_id: int, wanted: set[int] | None) -> bool:

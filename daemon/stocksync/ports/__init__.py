@@ -4,18 +4,16 @@ from stocksync.core.status import AccountStatus, Quarantined
 from stocksync.ports.budget import SharedBudgets
 from stocksync.ports.clock import Clock
 from stocksync.ports.events import Publish
+from stocksync.ports.queries import LedgerRow, Level, StateQueries
 from stocksync.ports.source import Priority, Progress, Source
 from stocksync.ports.state import (
     FiguresRead,
     GuardHistory,
     Lease,
     LeaseHolder,
-    LedgerRow,
-    Level,
     Snapshot,
     SnapshotUpdate,
     State,
-    StateQueries,
     TokenStore,
     Transaction,
 )

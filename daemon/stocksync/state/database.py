@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,35 +11,26 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stocksync.core.budget import SECOND, BudgetRow, Pace, Reservation
+from stocksync.core.budget import SECOND, Pace, Reservation
 from stocksync.core.catalogue import Catalogue
 from stocksync.core.drift import AuditReport
-from stocksync.core.guards import Guard
-from stocksync.core.held_plan import Decision, HeldPlan
+from stocksync.core.held_plan import HeldPlan
 from stocksync.core.model import Cell, Change, RowLocator, SnapshotCell
-from stocksync.core.near_sku import KnownSku
-from stocksync.core.overview import Day, FoundProduct, RecentChange
 from stocksync.core.report import CycleReport
 from stocksync.dsn import parse
 from stocksync.dsn.sqlite_file import file_of, obstacle
-from stocksync.errors import LeaseLost, RowsRefused, SchemaBehind, TargetConflict
+from stocksync.errors import LeaseLost, SchemaBehind
 from stocksync.ports import (
-    AccountStatus,
     BatchResult,
     GuardHistory,
     Lease,
-    LeaseHolder,
-    LedgerRow,
-    Level,
     Snapshot,
     SnapshotUpdate,
     Transaction,
 )
-from stocksync.sqlengine import close_engine, open_engine, writing
-from stocksync.sqlfaults import Fault, fault_of, reason
+from stocksync.sqlengine import close_engine, open_engine
 from stocksync.state import (
     approvals,
     budgets,
@@ -47,25 +38,22 @@ from stocksync.state import (
     cycles,
     digests,
     duties,
-    feed,
     leases,
     ledger,
-    overview,
     snapshot_update,
-    status,
-    summaries,
     target_identity,
     tokens,
     told,
 )
 from stocksync.state.commit_count import CommitCount
 from stocksync.state.guard_history import guard_history
+from stocksync.state.joined import joined
 from stocksync.state.leases import Claimant, Fenced, fenced
 from stocksync.state.lock_limits import LOCK_SECONDS
 from stocksync.state.lockfile import LockFile
 from stocksync.state.migrate import migrate_engine, problem_of_engine
-from stocksync.state.near_skus import near_skus
 from stocksync.state.private import keep_private
+from stocksync.state.queries import Queries
 from stocksync.state.session import PATIENCE_SECONDS, Session, translated
 from stocksync.state.slices import in_slices
 from stocksync.threads import off_loop
@@ -79,25 +67,9 @@ BRIEF_SECONDS = 10.0
 _LEASE_CONNECTIONS, _BUDGET_CONNECTIONS = 2, 3
 _CLAIMING_SHARE = 6
 """The part of a lease's time that goes into claiming further ones before those that were got are told."""
-NOTHING_KNOWN: Mapping[str, AccountStatus] = {}
 
 
-class JoinedTransaction:
-    """The open transaction of a state that shares its database with the target."""
-
-    def __init__(self, connection: AsyncConnection, lease: Lease, now: datetime) -> None:
-        """Take a transaction whose lease was checked at `now`."""
-        self.connection = connection
-        self._lease = lease
-        self._now = now
-
-    async def acknowledge(self, cycle_id: str, written: BatchResult) -> None:
-        """Record what was written, to be committed with it."""
-        given = await off_loop(len(written.applied), ledger.acknowledgement, self._lease, cycle_id, written)
-        await ledger.acknowledge(self.connection, self._lease, given, self._now)
-
-
-class Database:
+class Database(Queries):
     """What is remembered, on SQLite, PostgreSQL or MariaDB.
 
     Every call may raise StateUnavailable; those that take a lease LeaseLost.
@@ -111,11 +83,10 @@ class Database:
         `brief` is for leases, which must not wait for other work, `budget` for the request budgets: of many tenants
         they come in hundreds, and must wait neither for a cycle nor before a lease.
         """
+        super().__init__(session, brief or session)
         self.engine = session.engine
-        self._session = session
         # That a cycle begins waits for no row on PostgreSQL.
         self._attempts = Session(session.engine, session.patience, bounded=True)
-        self._brief = brief or session
         self._budgets = budget or session
         self._keep = keep_ledger
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -280,24 +251,7 @@ class Database:
 
     def transaction(self, lease: Lease) -> AbstractAsyncContextManager[Transaction]:
         """Open the one transaction for a target that is the same database; commits unless its body raises."""
-        return self._transaction(lease)
-
-    @asynccontextmanager
-    async def _transaction(self, lease: Lease) -> AsyncIterator[Transaction]:
-        ended = False
-        with translated():
-            try:
-                async with asyncio.timeout(self._session.patience), writing(self.engine) as connection:
-                    async with fenced(connection, lease) as fence:
-                        yield JoinedTransaction(connection, lease, fence.now)
-                    ended = True
-            except DBAPIError as error:
-                if fault_of(error) is Fault.CONFLICT:
-                    raise TargetConflict(f"gave way to another transaction: {reason(error)}") from error
-                # None of our own constraints waits for the COMMIT: what is found there is in the target's rows.
-                if ended and not fault_of(error).passes:
-                    raise RowsRefused(reason(error)) from error
-                raise
+        return joined(self._session, lease)
 
     async def hold(
         self, lease: Lease, plan: HeldPlan | None, lapsed: Sequence[HeldPlan] = (), cause: str = "poll"
@@ -337,98 +291,6 @@ class Database:
     async def cells_after(self, account: str, after: Cell | None, size: int) -> list[tuple[RowLocator, SnapshotCell]]:
         """Give the next `size` cells in key order, for the audit."""
         return await self._session.read(lambda connection: cells.cells_after(connection, account, after, size))
-
-    async def status(
-        self, accounts: Iterable[str], known: Mapping[str, AccountStatus] = NOTHING_KNOWN
-    ) -> list[AccountStatus]:
-        """Give the accounts' status, in the order asked; what is `known` of one is counted anew only where it must."""
-        asked = list(accounts)
-        return await self._session.read(lambda connection: status.statuses(connection, asked, known))
-
-    async def summaries(self, accounts: Iterable[str]) -> list[AccountStatus]:
-        """Give the accounts' status, in the order asked, without what takes a look at their cells: for thousands."""
-        asked = list(accounts)
-        return await self._session.read(lambda connection: summaries.summaries(connection, asked))
-
-    async def writer(self, account: str) -> LeaseHolder | None:
-        """Tell who holds the account's lease now; None where nobody does."""
-        return await self._brief.read(lambda connection: leases.holder(connection, account))
-
-    async def products_with(self, account: str, sku: str) -> list[int]:
-        """Find the ids of products that bear, or in the ledger bore, this SKU."""
-        return await self._session.read(lambda connection: ledger.products_with(connection, account, sku))
-
-    async def near_skus(self, account: str, typed: str) -> list[KnownSku]:
-        """Give products that a person may mean by a word that is nobody's SKU."""
-        return await self._session.read(lambda connection: near_skus(connection, account, typed))
-
-    async def history(self, account: str, product_id: int, limit: int) -> list[LedgerRow]:
-        """Give the applied changes of a product, newest first."""
-        return await self._session.read(lambda connection: ledger.history(connection, account, product_id, limit))
-
-    async def changes_after(self, account: str, after: int, limit: int) -> list[LedgerRow]:
-        """Give the applied changes of an account behind the row with this id, in commit order."""
-        return await self._session.read(lambda connection: feed.changes_after(connection, account, after, limit))
-
-    async def newest_changes(self, accounts: Sequence[str], limit: int) -> list[RecentChange]:
-        """Give the changes that were applied last, the newest first."""
-        return await self._session.read(lambda connection: overview.newest_changes(connection, accounts, limit))
-
-    async def last_day(self, account: str, now: datetime) -> Day:
-        """Give an account's polls and changes of the last day."""
-        return await self._session.read(lambda connection: overview.last_day(connection, account, now))
-
-    async def budget_row(self, budget: str) -> BudgetRow | None:
-        """Give a tenant's request budget; None where it was never used."""
-        return await self._session.read(lambda connection: overview.budget_row(connection, budget))
-
-    async def search(self, accounts: Sequence[str], text: str, limit: int) -> list[FoundProduct]:
-        """Find products by SKU, id or a part of SKU or name."""
-        return await self._session.read(lambda connection: overview.search(connection, accounts, text, limit))
-
-    async def locations(self, account: str) -> Mapping[int, str]:
-        """Give Qoyod's locations of an account, id to name."""
-        return await self._session.read(lambda connection: feed.locations(connection, account))
-
-    async def levels_at(self, account: str, at: datetime | None) -> list[Level]:
-        """Give what stood in the target at an instant; None: what stands there now."""
-        return await self._session.read(lambda connection: feed.levels_at(connection, account, at))
-
-    async def altered(self, account: str, limit: int) -> list[tuple[RowLocator, SnapshotCell]]:
-        """Give cells, in key order, of which the target made another figure than was written."""
-        return await self._session.read(lambda connection: cells.altered(connection, account, limit))
-
-    async def retry(self, account: str, product_ids: Sequence[int] | None = None) -> int:
-        """Let the next poll try again what waits in quarantine, of all products or of some; give how many rows."""
-        return await self._session.write(lambda connection: snapshot_update.retry(connection, account, product_ids))
-
-    async def held(self, account: str | None = None) -> list[HeldPlan]:
-        """List the held plans, with those that were decided and are not done."""
-        return await self._session.read(lambda connection: approvals.plans(connection, account))
-
-    async def offer(self, plan: HeldPlan) -> HeldPlan | None:
-        """Store a plan that is shown to a person, so that its id means something; give it as it is stored."""
-        return await self._session.write(
-            lambda connection: approvals.hold(connection, plan.account, plan.cause, plan, lapsed=())
-        )
-
-    async def decide(
-        self,
-        plan_id: str,
-        approved: bool,  # noqa: FBT001  the port's shape
-        by: str,
-        fingerprint: str | None = None,
-        guard: Guard | None = None,
-    ) -> HeldPlan:
-        """Record a person's decision; NotFound where no plan of this id is held."""
-        decision = Decision.APPROVED if approved else Decision.REJECTED
-        return await self._session.write(
-            lambda connection: approvals.decide(connection, plan_id, decision, by, fingerprint=fingerprint, guard=guard)
-        )
-
-    async def decisions(self, account: str, product_id: int) -> list[HeldPlan]:
-        """List the decisions on plans that touched a product, newest first."""
-        return await self._session.read(lambda connection: approvals.decisions_on(connection, account, product_id))
 
     async def load(self, account: str) -> str | None:
         """Give the stored refresh token."""
