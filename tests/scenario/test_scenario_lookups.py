@@ -1,6 +1,7 @@
 """One product, now: a fresh figure, pushed at once; the snapshot, marked stale, where Qoyod is away."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from scenario_shop import Shop
 
 from stocksync.app import service
 from stocksync.config import build
-from stocksync.core.model import Cell, show
+from stocksync.core.model import Cell, RowLocator, show
 from stocksync.core.report import Outcome
 from stocksync.errors import AskedTooOften, LeaseLost, NotFound, Unanswered
 from stocksync.ports import Priority
@@ -271,6 +272,60 @@ async def test_a_person_who_asks_by_id_does_not_wait_behind_checks(shop: Shop) -
     shop.account.source.product = heard  # type: ignore[method-assign]
     await shop.look_up(product_id=2)
     assert asked == [Priority.PERSON]
+
+
+def while_qoyod_answers(shop: Shop, happens: Callable[[], Awaitable[object]]) -> None:
+    """Let something happen between the question for a product and its answer."""
+    product = shop.account.source.product
+
+    async def answered(product_id: int, priority: Priority = Priority.CHECK) -> Any:
+        shop.account.source.product = product  # type: ignore[method-assign]
+        await happens()
+        return await product(product_id, priority)
+
+    shop.account.source.product = answered  # type: ignore[method-assign]
+
+
+async def test_what_is_known_is_looked_at_while_qoyod_answers(shop: Shop) -> None:
+    await shop.cycle()
+    read, was_read = shop.account.target.read, asyncio.Event()
+
+    async def heard(refs: Sequence[RowLocator]) -> Any:
+        was_read.set()
+        return await read(refs)
+
+    shop.account.target.read = heard  # type: ignore[method-assign]
+    while_qoyod_answers(shop, was_read.wait)
+    async with asyncio.timeout(10):
+        answer = await shop.look_up(product_id=2)
+    assert (answer.places[0].source, answer.places[0].snapshot, answer.places[0].target) == (21, 21, 21)
+
+
+async def test_what_is_written_while_qoyod_answers_is_in_the_answer(shop: Shop) -> None:
+    await shop.cycle()
+
+    async def trade() -> None:
+        shop.catalogue.stock_take(2, 1, 5)
+        shop.catalogue.leave(2, 3)
+        shop.catalogue.receipt(2, 5, 8)
+        await shop.cycle()
+
+    while_qoyod_answers(shop, trade)
+    answer = await shop.look_up(product_id=2, lead_it=False)
+    shown = {place.place: (place.source, place.snapshot, place.target) for place in answer.places}
+    assert shown["1"] == (5, 5, 5)
+    assert shown["5"] == (8, 8, 8)
+
+
+async def test_a_sku_that_another_product_bears_by_now_is_answered_with_that_one(shop: Shop) -> None:
+    await shop.cycle()
+    shop.catalogue.rename(2, "P-99")
+    other = shop.catalogue.create("P-02", "The new one", stock={1: 7}).id
+    answer = await shop.look_up("P-02")
+    assert (answer.product_id, [place.source for place in answer.places], answer.pushed) == (other, [7], 1)
+    shop.catalogue.rename(2, "P-02B")
+    renamed = await shop.look_up("P-02B", lead_it=False)
+    assert (renamed.product_id, [place.target for place in renamed.places]) == (2, [21, 23])
 
 
 async def test_no_report_from_before_is_given_while_the_process_stops(shop: Shop) -> None:

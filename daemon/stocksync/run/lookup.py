@@ -19,9 +19,10 @@ from stocksync.errors import (
 )
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
+from stocksync.run.finishing import meanwhile
+from stocksync.run.local_figures import LocalFigures, local_figures
 from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_news
 from stocksync.run.remarks import remark_on, remark_on_no_row, times_in
-from stocksync.run.target_row import read_live
 
 _SILENCES: Mapping[type[Exception], str] = {
     Unauthorized: "Qoyod refuses the credential",
@@ -64,10 +65,15 @@ async def look_up(
         Unanswered: Qoyod cannot be asked, and the snapshot does not know it.
 
     """
-    product, silence = await _ask(account, query) if fresh else (None, None)
+    if not fresh:
+        return await _remembered(account, query, None, await _local(account, register, query))
+    await account.lookups.turn(_PATIENCE)
+    async with meanwhile(_local(account, register, query)) as looking:
+        product, silence = await _ask(account, query)
+        local = await looking
     if product is None:
-        return await _remembered(account, register, query, silence)
-    return (await _push_and_answer(account, register, [product], lease, pushes))[0]
+        return await _remembered(account, query, silence, local)
+    return (await _push_and_answer(account, register, [product], lease, pushes, local=local))[0]
 
 
 async def look_up_many(
@@ -95,7 +101,8 @@ async def look_up_many(
         why = _unreadable(row) if isinstance(row, BadRow) else silence
         if why is not None:
             try:
-                answers[sku] = await _remembered(account, register, Query(sku), why)
+                query = Query(sku)
+                answers[sku] = await _remembered(account, query, why, await _local(account, register, query))
             except Unanswered as error:
                 unanswered[sku] = str(error)
     return StockAnswers(account.name, [answers[sku] for sku in wanted if sku in answers], not_found, unanswered)
@@ -107,22 +114,24 @@ async def _push_and_answer(
     products: Sequence[Product],
     lease: Lease | None,
     pushes: LookupPushes | None,
+    *,
+    local: LocalFigures | None = None,
 ) -> list[StockAnswer]:
     """Push what is new of what Qoyod has just shown, where the lease is ours, and answer."""
     ids = [product.id for product in products]
-    snapshot = await account.state.snapshot(account.name, ids)
-    news = [product for product in products if not _is_settled(account, product, snapshot)]
+    if local is None or not local.know(ids):
+        local = LocalFigures(await account.state.snapshot(account.name, ids))
+    news = [product for product in products if not _is_settled(account, product, local.snapshot)]
     told: Mapping[int, Push] = {}
     if news and lease is not None:
         told = await push_news(account, register, news, lease, pushes)
     if news:
-        snapshot = await account.state.snapshot(account.name, ids)
+        local = LocalFigures(await account.state.snapshot(account.name, ids))
     unchanged = Push(note="" if lease else NOT_WRITER)
     answers: list[StockAnswer] = []
     for product in products:
         push = told.get(product.id, unchanged)
-        known = replace(snapshot, cells=_cells_of(product.id, snapshot))
-        places, remark = await _places(account, product.sku, product, known)
+        places, remark = await _places(account, product.id, product.sku, product, local)
         answers.append(StockAnswer(
             account.name, product.id, product.sku, product.name, product.tracked,
             fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
@@ -131,9 +140,14 @@ async def _push_and_answer(
     return answers
 
 
+async def _local(account: Account, register: StateQueries, query: Query) -> LocalFigures:
+    if query.product_id is not None:
+        return await local_figures(account, [query.product_id])
+    return await local_figures(account, await register.products_with(account.name, query.sku or ""))
+
+
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
     """Give the product, or why Qoyod does not show it."""
-    await account.lookups.turn(_PATIENCE)
     try:
         if query.sku is not None:
             found = await account.source.find(query.sku)
@@ -194,24 +208,18 @@ def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:
     return True
 
 
-async def _remembered(
-    account: Account, register: StateQueries, query: Query, silence: SourceError | None
-) -> StockAnswer:
-    ids = [query.product_id] if query.product_id is not None else []
-    if query.product_id is None:
-        ids = await register.products_with(account.name, query.sku or "")
-    snapshot = await account.state.snapshot(account.name, ids)
+async def _remembered(account: Account, query: Query, silence: SourceError | None, local: LocalFigures) -> StockAnswer:
+    snapshot = local.snapshot
     if not snapshot.products:
         unknown = f"the snapshot knows no product with {query}"
         raise NotFound(unknown) if silence is None else Unanswered(f"{silence}; {unknown}") from silence
-    product_id, known = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
-    mine = replace(snapshot, cells=_cells_of(product_id, snapshot))
-    places, remark = await _places(account, known.sku, None, mine)
+    product_id, entry = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
+    places, remark = await _places(account, product_id, entry.sku, None, local)
     # The answer as a whole is as old as its oldest figure.
     note = "" if silence is None else f"{silence} (this is the snapshot)"
     confirmed = _oldest(places)
     return StockAnswer(
-        account.name, product_id, known.sku, known.name, known.tracked,
+        account.name, product_id, entry.sku, entry.name, entry.tracked,
         fresh=False, at=confirmed, places=places, note="; ".join(filter(None, (note, remark))),
         confirmed_at=confirmed, changed_at=_newest(places),
     )  # fmt: skip
@@ -230,12 +238,13 @@ def _newest(places: list[LocationStock]) -> datetime | None:
 
 
 async def _places(
-    account: Account, sku: str, product: Product | None, snapshot: Snapshot
+    account: Account, product_id: int, sku: str, product: Product | None, local: LocalFigures
 ) -> tuple[list[LocationStock], str]:
+    snapshot = replace(local.snapshot, cells=_cells_of(product_id, local.snapshot))
     parts = {cell: remembered.parts for cell, remembered in snapshot.cells.items()}
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
-    live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
+    live, remark = await local.rows(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
     places = {cell: _place(account, cell, shown.get(cell), snapshot) for cell in cells}
     if not remark:  # where it cannot be asked, nothing is said of what the target has
         creates = (await account.capabilities()).creates
