@@ -8,6 +8,7 @@ its peak memory is its own.
     make bench ARGS="--shared"                          state and target in one database: one transaction
     make bench ARGS="--database mariadb"                or sqlite
     make bench ARGS="--products 200000 --rounds 3"      1,000,000 cells
+    make bench ARGS="--match-by sku"                    rows found by SKU, as in most shops
     make bench ARGS="--profile"                         and where the time goes
     make bench ARGS="--dlt /path/to/python"             and dlt beside it: a Python with benchmarks/dlt-requirements.txt
 """
@@ -70,6 +71,7 @@ class Bench:
     profiled: bool
     told: bool
     """Whether statements are printed."""
+    match_by: str = "product_id"
 
     @property
     def cells(self) -> int:
@@ -87,7 +89,7 @@ class Bench:
                         "base_url": self.url,
                         "auth": {"secret_env": "KEY"},
                         "poll": {"requests_per_minute": 300, "cross_check": 0, "deadline": "14m", "interval": "15m"},
-                        "target": {"url_env": "TARGET", "create_table": True},
+                        "target": {"url_env": "TARGET", "create_table": True, "match_by": self.match_by},
                     }
                 ],
             },
@@ -383,6 +385,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database", choices=("postgresql", "mariadb", "sqlite"), default="postgresql")
     parser.add_argument("--shared", action="store_true", help="state and target in one database")
+    parser.add_argument("--match-by", choices=("product_id", "sku"), default="product_id", help="how rows are found")
     parser.add_argument("--statements", action="store_true", help="print each statement, and how often it was sent")
     parser.add_argument("--dlt", metavar="PYTHON", help="a Python that has dlt: measure it too, PostgreSQL only")
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
@@ -406,8 +409,9 @@ def main() -> None:
             target,
             options.profile,
             options.statements,
+            options.match_by,
         )
-        print(f"{bench.cells:,} cells, {options.database}{', shared' if options.shared else ''}")
+        print(f"{bench.cells:,} cells, {options.database}{', shared' if options.shared else ''}, by {options.match_by}")
         found = {}
         for name in (FIRST, IDLE, CHANGED):
             found[name] = in_a_process(bench, name)

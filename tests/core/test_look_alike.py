@@ -3,7 +3,7 @@
 import pytest
 from making import known, product
 
-from stocksync.core.look_alike import folded, rivals_of
+from stocksync.core.look_alike import folded, rivals_of, sku_groups
 from stocksync.core.model import RowLocator
 
 
@@ -49,3 +49,13 @@ def test_look_alikes_fold_numbers_and_leave_words_alone():
     assert folded("007") == folded("7")
     assert folded("000") == folded("0")
     assert folded("0x7") != folded("x7")
+
+
+def test_whoever_bears_or_bore_a_sku_like_anothers_is_of_its_group():
+    bearers = [(7, "A"), (9, "B"), (3, "a"), (3, "C"), (5, "c"), (8, "D"), (9, "B")]
+    assert sku_groups(bearers) == {7: 3, 5: 3}
+
+
+def test_thousands_who_bear_one_sku_are_one_group():
+    many = 50_000
+    assert set(sku_groups((product_id, "") for product_id in range(many, 0, -1)).values()) == {1}

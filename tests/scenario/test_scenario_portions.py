@@ -92,15 +92,17 @@ async def _seen(shop: Shop) -> dict[str, Any]:
     return {"told": told, "rows": await shop.rows(), "again": again.counts, "recognised": again.pages}
 
 
+@pytest.mark.parametrize("match_by", ["product_id", "sku"])
 async def test_portions_come_to_the_same_as_one_piece(
-    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch
+    open_shop: Any, planned: list[int], monkeypatch: pytest.MonkeyPatch, match_by: str
 ) -> None:
-    divided = await _seen(await open_shop(17))
+    how = {"target": {"match_by": match_by}}
+    divided = await _seen(await open_shop(17, **how))
     assert planned[:4] == [0, 1, 2, 3]
     monkeypatch.setattr(portions, "_KEPT", 1000)
     monkeypatch.setattr(portions, "_CELLS", 1000)
     planned.clear()
-    assert await _seen(await open_shop(17)) == divided
+    assert await _seen(await open_shop(17, **how)) == divided
     assert planned == [0, 0]
 
 

@@ -41,3 +41,26 @@ def rivals_of(read: Iterable[Product], known: Mapping[int, SnapshotProduct]) -> 
         for ours in group
         if (others := tuple(one for one in group if one.sku != ours.sku))
     }
+
+
+def sku_groups(bearers: Iterable[tuple[int, str]]) -> dict[int, int]:
+    """Give the products that may share a row with another one, each with the least id of its group.
+
+    `bearers` are products with each SKU that they bear or bore. Whoever looks like one of a group belongs to it.
+    """
+    named: dict[int, int] = {}
+
+    def group_of(product_id: int) -> int:
+        while product_id in named:
+            beyond = named[product_id]
+            # Each step shortens the way: of a thousand who bear one SKU it would be as long as they are many.
+            named[product_id] = named.get(beyond, beyond)
+            product_id = beyond
+        return product_id
+
+    first: dict[str, int] = {}
+    for product_id, sku in bearers:
+        least, other = sorted((group_of(product_id), group_of(first.setdefault(folded(sku), product_id))))
+        if least != other:
+            named[other] = least
+    return {product_id: group_of(product_id) for product_id in list(named)}

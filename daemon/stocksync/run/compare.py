@@ -1,6 +1,7 @@
 """What a reading asks for, compared with what the target holds: slice by slice."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 
 from stocksync.core import absence
@@ -27,10 +28,17 @@ from stocksync.run.shared_table import SharedTable, known_products, overlap
 from stocksync.threads import off_loop
 
 
-async def is_divisible(account: Account) -> bool:
-    """Whether no product has to do with another one's rows."""
+def is_divisible(account: Account) -> bool:
+    """Whether a part of the products can be compared by itself: nobody else's products have to do with their rows."""
+    return not account.siblings
+
+
+async def in_slices(account: Account, whole: Slice, size: int | None = None) -> Slices:
+    """Cut into slices that can be compared by themselves; where that is not so, there is one."""
     capabilities = await account.capabilities()
-    return not (capabilities.by_sku or capabilities.loose or account.siblings)
+    rows = len(whole.snapshot.cells) + len(whole.reading.products)
+    size = size if is_divisible(account) else sys.maxsize
+    return await off_loop(rows, Slices, whole, size, by_sku=capabilities.by_sku or capabilities.loose)
 
 
 async def compare(account: Account, whole: Slice, *, bare: bool = False) -> tuple[DesiredState, ChangeSet]:
@@ -39,9 +47,7 @@ async def compare(account: Account, whole: Slice, *, bare: bool = False) -> tupl
     A target that was found `bare` is not asked for rows: it had none.
     """
     desires, found = DesiredState(), ChangeSet()
-    rows = len(whole.snapshot.cells) + len(whole.reading.products)
-    slices = await off_loop(rows, Slices, whole) if await is_divisible(account) else [whole]
-    for part in slices:
+    for part in await in_slices(account, whole):
         derived, changed = await _compare_slice(account, part, bare=bare)
         derived.compared(part.snapshot.cells)
         desires.add(derived)

@@ -24,7 +24,7 @@ from stocksync.errors import MoreThanWeighed
 from stocksync.run.account import Account
 from stocksync.run.accounting import Figures, figures_of, not_reached
 from stocksync.run.catalogue_slices import Slice, Slices, chosen
-from stocksync.run.compare import compare
+from stocksync.run.compare import compare, in_slices
 from stocksync.run.focus import Focus
 from stocksync.run.prepared import CyclePlan
 from stocksync.run.verification import CrossCheckResult
@@ -167,11 +167,11 @@ class Portions:
     async def _in_slices(self) -> Slices:
         whole = self.whole
         part, read = Slice(whole.reading, whole.snapshot, whole.absent), whole.reading.products
-        if not self._divisible:  # one product's row may be another's: they are seen together
-            return await off_loop(whole.size, Slices, part, sys.maxsize)
+        if not self._divisible:
+            return await in_slices(self._account, part, sys.maxsize)
         products = max(len(read), len(whole.snapshot.products), 1)
         cells = max(len(whole.snapshot.cells), sum(len(product.stock) for product in read.values()), products)
-        return await off_loop(whole.size, Slices, part, max(1, _CELLS * products // cells))
+        return await in_slices(self._account, part, max(1, _CELLS * products // cells))
 
     async def _take_as_new(self) -> None:
         """Expect that the target holds no row of ours: `plan` looks at each portion before it is written."""

@@ -31,7 +31,7 @@ async def prepare(
     reading, rows = focus.reading, focus.rows
     prepared = CyclePlan(focus, reading, absent, layout=layout)
     # Where a person's decision stands, or is waited for, all is weighed cell by cell.
-    divisible = not whole and not focus.snapshot.plans and await is_divisible(account)
+    divisible = not whole and not focus.snapshot.plans and is_divisible(account)
     portions = Portions(account, prepared, divisible=divisible)
     await portions.compare()
     count, after = account.settings.cross_check, focus.snapshot.checked_up_to
