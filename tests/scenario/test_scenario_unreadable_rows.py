@@ -62,6 +62,28 @@ async def test_a_view_that_fails_for_one_product_harms_that_product_alone(
     assert (audited.error, audited.cells) == ("", {"quarantined": 2})
 
 
+@pytest.mark.usefixtures("one_portion")
+async def test_many_unreadable_rows_that_stand_together_do_not_hold_up_the_others(
+    refusing: Any, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_slices, "_PRODUCTS", 24)
+    where = "WHERE product_id = :product_id AND location_id = :location"
+    own = {
+        "write": f"UPDATE held SET quantity = :quantity {where}",
+        "read": f"SELECT quantity / (product_id NOT BETWEEN 25 AND 48)::int FROM held {where}",
+    }
+    rows = ", ".join(f"({number}, '1', 5)" for number in range(1, 73))
+    table = "CREATE TABLE held (product_id BIGINT, location_id TEXT, quantity NUMERIC)"
+    target = {"url": postgresql_url, "statements": own, "create_table": None}
+    catalogue = small_catalogue(72, (1,))
+    shop = await refusing(catalogue, prepare=(table, f"INSERT INTO held VALUES {rows}"), target=target)
+    for applied in (48, 0, 1):
+        report = await shop.cycle()
+        assert (report.outcome, report.counts.applied, report.counts.quarantined) == (Outcome.DONE, applied, 24)
+        if not applied:  # only the unreadable ones were asked for, and another is to be written now
+            shop.catalogue.stock_take(1, 1, D(3))
+
+
 async def test_an_own_read_that_fails_for_one_product_harms_that_product_alone(
     refusing: Any, postgresql_url: str
 ) -> None:

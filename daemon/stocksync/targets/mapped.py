@@ -16,7 +16,7 @@ from stocksync.sqlengine import close_engine, rehearsing, writing
 from stocksync.targets import dialects, rows
 from stocksync.targets.after_batch import AfterBatch
 from stocksync.targets.batch import Batch, Row, arrange, lesser, row_key, sort_out
-from stocksync.targets.bisected import bisected
+from stocksync.targets.bisected import BisectedReads
 from stocksync.targets.codecs import UnsuitableValue
 from stocksync.targets.faults import Taken, TransactionGone, attempt, attempt_to_read, patiently
 from stocksync.targets.layout import Layout, RowKey
@@ -42,6 +42,7 @@ class MappedTarget:
         self._owned = owned
         self._known: Layout | None = None
         self._refused_columns = RefusedColumns()
+        self._reads = BisectedReads()
         self._after_batch = AfterBatch(settings, self._live)
 
     async def inspect(self) -> Capabilities:
@@ -92,7 +93,9 @@ class MappedTarget:
         if layout is None:
             return {}
         finds = self._findable(layout, refs)
-        return await bisected(list(finds), lambda some: self._look_up(layout, {ref.cell: finds[ref] for ref in some}))
+        return await self._reads.rows(
+            list(finds), lambda some: self._look_up(layout, {ref.cell: finds[ref] for ref in some})
+        )
 
     async def _look_up(self, layout: Layout, wanted: dict[Cell, tuple[RowKey, Row]]) -> dict[Cell, TargetRow]:
         async with (

@@ -14,7 +14,7 @@ from stocksync.ports import BatchResult, Capabilities, Fence, Trial
 from stocksync.sqlengine import close_engine, rehearsing
 from stocksync.targets import dialects
 from stocksync.targets.after_batch import AfterBatch
-from stocksync.targets.bisected import bisected
+from stocksync.targets.bisected import BisectedReads
 from stocksync.targets.faults import attempt, attempt_to_read, patiently
 from stocksync.targets.own_sql import clause_of, unknown_names
 from stocksync.targets.settings import Statements, TargetSettings, rehearsed
@@ -37,6 +37,7 @@ class StatementsTarget:
         """
         self._settings = settings
         self._engine = engine
+        self._reads = BisectedReads()
         self._owned = owned
         given = {name: getattr(statements, name) for name in ("write", "read", "deactivate", "delete")}
         problems = [] if given["write"] else [f"{settings.where}.statements.write: it is needed"]
@@ -89,7 +90,7 @@ class StatementsTarget:
 
     async def read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         """Ask for each cell by the `read` statement; without one nothing is known."""
-        return await bisected(refs, self._read) if "read" in self._texts else {}
+        return await self._reads.rows(refs, self._read) if "read" in self._texts else {}
 
     async def _read(self, refs: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
         found = {}
