@@ -113,6 +113,14 @@ def test_two_live_products_with_one_sku_are_both_set_aside(make):
     assert [change.product_id for change, _ in compare(make, desires, {}, by_sku=True).refused] == [1, 2]
 
 
+def test_of_thousands_with_one_sku_some_are_named_and_the_others_counted(make):
+    products = [make.product(n, {3: n}, sku="") for n in range(1, 4001)]
+    desires = desires_of(products, {}, PLAIN)
+    yield_skus(desires, products, {}, {})
+    reasons = {reason for _, reason in compare(make, desires, {}, by_sku=True).refused}
+    assert reasons == {"products 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3990 more bear the SKU ''"}
+
+
 def test_only_uncertain_cells_are_looked_up(make):
     memory = {
         Cell(1, "3"): make.remembered({3: 5}, D(5)),

@@ -7,6 +7,7 @@ from scenario_shop import Shop
 
 from stocksync.core.model import Verdict
 from stocksync.core.report import Outcome
+from stocksync.run import catalogue_slices
 from stocksync.run.explain import explain
 
 
@@ -259,3 +260,29 @@ async def test_a_row_left_to_an_heir_is_taken_out_of_use_when_the_heir_goes_too(
         shop.catalogue.rename(item.id, "P-44")
     await shop.cycles(4)
     assert await shop.sql(active) == [("1", 0), ("3", 0)]
+
+
+@pytest.mark.parametrize(("renamed", "other"), [(7, 20), (20, 7)])
+@pytest.mark.parametrize("products", [4, 500], ids=["slices", "one"])
+async def test_by_sku_a_row_that_two_leave_is_emptied_whichever_of_them_comes_first(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch, renamed: int, other: int, products: int
+) -> None:
+    monkeypatch.setattr(catalogue_slices, "_PRODUCTS", products)
+    shop = await open_shop(
+        24, target={"match_by": "sku"}, poll={"cross_check": 0}, policy={"on_untracked": "zero"},
+        guards={"minimum_cells": 1000},
+    )  # fmt: skip
+    await shop.cycle()
+    sku = shop.catalogue.item(other).sku
+    shop.catalogue.untrack(renamed)
+    await shop.cycles(2)  # zeroed under its own SKU
+    shop.catalogue.rename(13, sku)
+    await shop.cycle()
+    shop.catalogue.untrack(other)
+    await shop.cycle()
+    shop.catalogue.rename(renamed, sku)
+    await shop.cycles(2)  # both leave the row to 13
+    shop.catalogue.rename(13, "P-13")
+    await shop.cycles(2)
+    assert {row[0] for row in await shop.sql("SELECT quantity FROM stock_levels WHERE sku = :sku", sku=sku)} == {0}
+    assert (await shop.status()).quarantine == []

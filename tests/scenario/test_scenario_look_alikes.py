@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from scenario_shop import plain
 
+from stocksync.run import catalogue_slices, portions
 from stocksync.simulator.catalogue import Catalogue
 
 TABLES = (
@@ -53,3 +54,32 @@ async def test_products_that_the_target_takes_for_one_are_set_aside_by_name_and_
     await shop.cycle()
     found = await shop.sql("SELECT meta_value FROM wp_postmeta WHERE post_id = 1")
     assert plain(found[0][0]) == "7.5"
+
+
+@pytest.mark.parametrize("products", [4, 500], ids=["slices", "one"])
+async def test_of_three_that_look_alike_the_same_are_set_aside_however_the_list_is_cut(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch, products: int
+) -> None:
+    for cut, size in ((catalogue_slices, "_PRODUCTS"), (portions, "_KEPT"), (portions, "_CELLS")):
+        monkeypatch.setattr(cut, size, products)
+    alike = {7: "Ab", 12: "aB", 17: "AB"}
+    catalogue = Catalogue(0, 1)
+    for number in range(1, 25):
+        catalogue.create(alike.get(number, f"P-{number}"), "x", stock={1: 5 if number == 7 else number})
+    own = {
+        "write": "INSERT INTO stock_levels (sku, location_id, quantity) VALUES (:sku, :location, :quantity)"
+        " ON CONFLICT (sku, location_id) DO UPDATE SET quantity = excluded.quantity",
+        "read": "SELECT quantity FROM stock_levels WHERE sku = :sku AND location_id = :location",
+    }
+    table = (
+        "CREATE TABLE stock_levels (sku TEXT COLLATE NOCASE, location_id TEXT, quantity NUMERIC,"
+        " PRIMARY KEY (sku, location_id))"
+    )
+    shop = await open_shop(
+        catalogue,
+        prepare=(table, "INSERT INTO stock_levels VALUES ('ab', '1', 5)"),
+        target={"statements": own, "create_table": None},
+        policy={"on_deleted": "keep"},
+    )
+    await shop.cycle()
+    assert [one.product_id for one in (await shop.status()).quarantine] == [7, 12, 17]

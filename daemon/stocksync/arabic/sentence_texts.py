@@ -256,6 +256,7 @@ ARABIC: Mapping[str, str] = {
     "the product has no SKU, and rows are matched by SKU": "ليس للمنتج رمز، والصفوف تُطابق بالرمز",
     "{count} rows match {name}": "يطابق {name} هذا العدد من الصفوف: {count}",
     "several products claim {name}": "عدة منتجات تطلب {name}",
+    "products {ids} and {count} more bear the SKU {sku}": "المنتجات {ids} و{count} غيرها تحمل الرمز {sku}",
     "products {ids} bear the SKU {sku}": "المنتجات {ids} تحمل الرمز {sku}",
     "the target takes {value} and {other} (products {id} and {number}) for one row; give one of them another SKU":
         "يعدّ الهدف {value} و{other} (المنتجين {id} و{number}) صفًّا واحدًا؛ أعطِ أحدهما رمزًا آخر",

@@ -1,11 +1,12 @@
 """What the target should hold, cell by cell, after a reading."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from stocksync.core.model import Cell, Figure, Product, Removal, SnapshotCell, SnapshotProduct, SourceFigures
@@ -28,6 +29,15 @@ class DesiredCell(NamedTuple):
     def retires(self) -> bool:
         """Whether it takes the product's row out of use."""
         return isinstance(self.figure, Removal) or self.cause in {"deleted", "untracked", "unmapped"}
+
+    def stands(self, remembered: SnapshotCell | None, *, by_sku: bool) -> bool:
+        """Whether the target has acknowledged it, and nothing is to be written."""
+        return (
+            remembered is not None
+            and remembered.intent is None
+            and remembered.asked == self.figure
+            and (not by_sku or remembered.sku == self.sku)  # under another SKU it has another row
+        )
 
 
 @dataclass(slots=True)
@@ -91,7 +101,8 @@ class Rules:
 
 SnapshotCells = Mapping[Cell, SnapshotCell]
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
+_NAMED = 10
+"""Products that a reason names; of more it says how many."""
 
 CLOCK_SKEW = timedelta(minutes=2)
 """How far two machines' clocks may stand apart."""
@@ -213,9 +224,11 @@ def yield_skus(
     for product_id, entry in known.items():
         if not is_retired(entry):
             bearers.setdefault(entry.sku, set()).add(product_id)
-    contested = contested_skus(read, known)
+    # Worded once for all of them: thousands may bear one SKU, or none.
+    contested = {sku: _shared_by(ids, sku) for sku, ids in contested_skus(read, known).items()}
     shut: set[tuple[str, str]] = set()
-    for cell, want in list(desires.wants.items()):
+    # In one order, whatever order the pages came in: of two that leave a row one is told to empty it.
+    for cell, want in sorted(desires.wants.items(), key=itemgetter(0)):
         row = (want.sku, cell.place)
         # What is only repeated belongs to a product that was not read now: it yields as well, until one of them is.
         yields = want.retires or want.cause == "repeat"
@@ -224,11 +237,16 @@ def yield_skus(
             del desires.wants[cell]
             desires.unmanaged.append(cell)
             desires.yielding.add(cell.product_id)
-        elif want.retires and (cell not in memory or memory[cell].asked != want.figure):
+        elif want.retires and not want.stands(memory.get(cell), by_sku=True):
             shut.add(row)
         elif not want.retires and want.sku in contested:
-            ids = ", ".join(map(str, contested[want.sku]))
-            desires.wants[cell] = want._replace(refused=f"products {ids} bear the SKU {want.sku!r}")
+            desires.wants[cell] = want._replace(refused=contested[want.sku])
+
+
+def _shared_by(product_ids: Sequence[int], sku: str) -> str:
+    named = ", ".join(map(str, product_ids[:_NAMED]))
+    more = f" and {len(product_ids) - _NAMED} more" if len(product_ids) > _NAMED else ""
+    return f"products {named}{more} bear the SKU {sku!r}"
 
 
 def is_retired(known: SnapshotProduct | None) -> bool:

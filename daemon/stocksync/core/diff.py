@@ -100,13 +100,7 @@ def diff(
     found = ChangeSet()
     for want in wants:
         remembered = memory.get(want.cell)
-        if (
-            remembered is not None
-            and remembered.intent is None
-            and remembered.asked == want.figure
-            and (not terms.by_sku or remembered.sku == want.sku)  # under another SKU it has another row
-            and not want.refused
-        ):
+        if want.stands(remembered, by_sku=terms.by_sku) and not want.refused:
             found.unchanged += 1
         else:
             waiting = quarantine.get(want.cell)

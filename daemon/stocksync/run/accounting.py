@@ -129,8 +129,9 @@ def enter(report: CycleReport, portions: Iterable[Figures], limits: Limits) -> N
     refused, cells = report.counts.quarantined + unreadable - waiting, report.counts.read + unreadable
     said = ""
     if refused:
-        common = figures.reasons.most_common(1)
-        said = refused_in_words(refused, cells, common[0][0] if common else "")
+        # Of two that are as common the same one is named at each poll.
+        common = min(figures.reasons, key=lambda reason: (-figures.reasons[reason], reason), default="")
+        said = refused_in_words(refused, cells, common)
     # It is not refused, and yet not written: the next cycle tries it at once.
     waits = f"{waiting:,} cell{' waits' if waiting == 1 else 's wait'}: {next(iter(figures.waiting), '')}"
     report.refusal = "; ".join(filter(None, (said, waits if waiting else "")))

@@ -18,8 +18,8 @@ from stocksync.core.desired_state import (
     yield_skus,
 )
 from stocksync.core.diff import ChangeSet, DiffContext, diff, shut_rows, to_look_up
-from stocksync.core.look_alike import rivals_of
-from stocksync.core.model import Cell, Product
+from stocksync.core.look_alike import Rivals, rivals_of
+from stocksync.core.model import Cell, Product, SnapshotProduct
 from stocksync.core.status import Side
 from stocksync.run.account import Account
 from stocksync.run.catalogue_slices import Slice, Slices
@@ -72,7 +72,7 @@ async def _compare_slice(account: Account, part: Slice, *, bare: bool) -> tuple[
     wants, memory = desires.wants.values(), others.doubting(cells)
     live = {} if bare else await account.target.read(await off_loop(rows, to_look_up, wants, memory))
     shut = shut_rows(cells, known) if capabilities.by_sku else frozenset()
-    rivals = await off_loop(rows, rivals_of, products.values(), known) if capabilities.loose else {}
+    rivals = await off_loop(rows, _rivals_of, products, known) if capabilities.loose else {}
     context = DiffContext(by_sku=capabilities.by_sku, creates=capabilities.creates, now=now, shut=shut, rivals=rivals)
     # Nothing waits whose figure stands, nor under a SKU that has changed since, as that may be the cure.
     before = snapshot.products
@@ -83,6 +83,11 @@ async def _compare_slice(account: Account, part: Slice, *, bare: bool) -> tuple[
         and (key[0] not in products or (key[0] in before and before[key[0]].sku == products[key[0]].sku))
     }
     return desires, await off_loop(rows, diff, wants, memory, live, waiting, context)
+
+
+def _rivals_of(products: Mapping[int, Product], known: Mapping[int, SnapshotProduct]) -> Rivals:
+    """Name rivals in one order, whatever order the pages came in: the target is asked for the first of them first."""
+    return rivals_of([products[key] for key in sorted(products)], dict(sorted(known.items())))
 
 
 def _derive(
