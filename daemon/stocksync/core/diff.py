@@ -41,7 +41,7 @@ class ChangeSet:
         return sum(len(one) for one in told)
 
     def add(self, other: "ChangeSet") -> None:
-        """Take in what was found of products that come after these."""
+        """Take in what was found of other products."""
         self.unchanged += other.unchanged
         self.adopted.update(other.adopted)
         for ours, theirs in (
