@@ -11,14 +11,14 @@ from scenario_shop import Shop
 
 from stocksync.app import service
 from stocksync.config import build
-from stocksync.core.model import Cell, RowLocator, show
+from stocksync.core.model import Cell, Product, RowLocator, show
 from stocksync.core.report import Outcome
 from stocksync.errors import AskedTooOften, LeaseLost, NotFound, Unanswered
 from stocksync.ports import Priority
 from stocksync.run.explain import explain
 from stocksync.run.leases import lead
 from stocksync.run.lookup import Query, look_up
-from stocksync.run.lookup_push import LookupPushes
+from stocksync.run.lookup_push import LookupPushes, Push
 from stocksync.run.runner import Runner
 
 
@@ -299,6 +299,32 @@ async def test_what_is_known_is_looked_at_while_qoyod_answers(shop: Shop) -> Non
     async with asyncio.timeout(10):
         answer = await shop.look_up(product_id=2)
     assert (answer.places[0].source, answer.places[0].snapshot, answer.places[0].target) == (21, 21, 21)
+
+
+async def test_what_is_new_is_pushed_though_the_target_shows_no_row_just_now(shop: Shop) -> None:
+    await shop.cycle()
+    account, read, added = shop.account, shop.account.target.read, asyncio.Event()
+
+    class Noted(LookupPushes):
+        def add(self, product: Product) -> "asyncio.Future[Push]":
+            added.set()
+            return super().add(product)
+
+    async def hanging(refs: Sequence[RowLocator]) -> Any:
+        return await (asyncio.Event().wait() if refs else read(refs))
+
+    shop.catalogue.stock_take(2, 1, 5)
+    async with lead(account, shop.runtime.owner) as lease, asyncio.timeout(10):
+        pushes = Noted(account, shop.runtime.state, lambda: lease)
+        account.target.read = hanging  # type: ignore[method-assign]
+        asked = asyncio.create_task(look_up(account, shop.runtime.state, Query("P-02"), lease, pushes=pushes))
+        await added.wait()
+        assert pushes.task is not None
+        await pushes.task
+        asked.cancel()
+        await asyncio.wait([asked])
+    account.target.read = read  # type: ignore[method-assign]
+    assert (await shop.rows())[2, "1"] == "5"
 
 
 async def test_what_is_written_while_qoyod_answers_is_in_the_answer(shop: Shop) -> None:

@@ -19,10 +19,10 @@ from stocksync.errors import (
 )
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
-from stocksync.run.finishing import meanwhile
 from stocksync.run.local_figures import LocalFigures, local_figures
 from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_news
 from stocksync.run.remarks import remark_on, remark_on_no_row, times_in
+from stocksync.run.target_row import read_live
 
 _SILENCES: Mapping[type[Exception], str] = {
     Unauthorized: "Qoyod refuses the credential",
@@ -65,15 +65,13 @@ async def look_up(
         Unanswered: Qoyod cannot be asked, and the snapshot does not know it.
 
     """
-    if not fresh:
-        return await _remembered(account, query, None, await _local(account, register, query))
-    await account.lookups.turn(_PATIENCE)
-    async with meanwhile(_local(account, register, query)) as looking:
-        product, silence = await _ask(account, query)
-        local = await looking
-    if product is None:
-        return await _remembered(account, query, silence, local)
-    return (await _push_and_answer(account, register, [product], lease, pushes, local=local))[0]
+    if fresh:
+        await account.lookups.turn(_PATIENCE)
+    async with local_figures(account, _snapshot_of(account, register, query)) as local:
+        product, silence = await _ask(account, query) if fresh else (None, None)
+        if product is None:
+            return await _remembered(account, query, silence, local)
+        return (await _push_and_answer(account, register, [product], lease, pushes, local=local))[0]
 
 
 async def look_up_many(
@@ -100,9 +98,10 @@ async def look_up_many(
         row = found.get(sku)
         why = _unreadable(row) if isinstance(row, BadRow) else silence
         if why is not None:
+            query = Query(sku)
             try:
-                query = Query(sku)
-                answers[sku] = await _remembered(account, query, why, await _local(account, register, query))
+                async with local_figures(account, _snapshot_of(account, register, query)) as local:
+                    answers[sku] = await _remembered(account, query, why, local)
             except Unanswered as error:
                 unanswered[sku] = str(error)
     return StockAnswers(account.name, [answers[sku] for sku in wanted if sku in answers], not_found, unanswered)
@@ -119,19 +118,23 @@ async def _push_and_answer(
 ) -> list[StockAnswer]:
     """Push what is new of what Qoyod has just shown, where the lease is ours, and answer."""
     ids = [product.id for product in products]
-    if local is None or not local.know(ids):
-        local = LocalFigures(await account.state.snapshot(account.name, ids))
-    news = [product for product in products if not _is_settled(account, product, local.snapshot)]
+    snapshot = Snapshot() if local is None else await local.snapshot
+    if not snapshot.products.keys() >= set(ids):
+        snapshot = await account.state.snapshot(account.name, ids)
+    news = [product for product in products if not _is_settled(account, product, snapshot)]
     told: Mapping[int, Push] = {}
+    if news and local is not None:
+        local.live.cancel()  # the rows are about to change, and a target that hangs must not keep the push waiting
     if news and lease is not None:
         told = await push_news(account, register, news, lease, pushes)
     if news:
-        local = LocalFigures(await account.state.snapshot(account.name, ids))
+        snapshot, local = await account.state.snapshot(account.name, ids), None
     unchanged = Push(note="" if lease else NOT_WRITER)
     answers: list[StockAnswer] = []
     for product in products:
         push = told.get(product.id, unchanged)
-        places, remark = await _places(account, product.id, product.sku, product, local)
+        mine = replace(snapshot, cells=_cells_of(product.id, snapshot))
+        places, remark = await _places(account, product.sku, product, mine, local)
         answers.append(StockAnswer(
             account.name, product.id, product.sku, product.name, product.tracked,
             fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
@@ -140,10 +143,11 @@ async def _push_and_answer(
     return answers
 
 
-async def _local(account: Account, register: StateQueries, query: Query) -> LocalFigures:
-    if query.product_id is not None:
-        return await local_figures(account, [query.product_id])
-    return await local_figures(account, await register.products_with(account.name, query.sku or ""))
+async def _snapshot_of(account: Account, register: StateQueries, query: Query) -> Snapshot:
+    ids = [query.product_id] if query.product_id is not None else []
+    if query.product_id is None:
+        ids = await register.products_with(account.name, query.sku or "")
+    return await account.state.snapshot(account.name, ids)
 
 
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
@@ -209,12 +213,13 @@ def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:
 
 
 async def _remembered(account: Account, query: Query, silence: SourceError | None, local: LocalFigures) -> StockAnswer:
-    snapshot = local.snapshot
+    snapshot = await local.snapshot
     if not snapshot.products:
         unknown = f"the snapshot knows no product with {query}"
         raise NotFound(unknown) if silence is None else Unanswered(f"{silence}; {unknown}") from silence
     product_id, entry = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
-    places, remark = await _places(account, product_id, entry.sku, None, local)
+    mine = replace(snapshot, cells=_cells_of(product_id, snapshot))
+    places, remark = await _places(account, entry.sku, None, mine, local)
     # The answer as a whole is as old as its oldest figure.
     note = "" if silence is None else f"{silence} (this is the snapshot)"
     confirmed = _oldest(places)
@@ -238,13 +243,13 @@ def _newest(places: list[LocationStock]) -> datetime | None:
 
 
 async def _places(
-    account: Account, product_id: int, sku: str, product: Product | None, local: LocalFigures
+    account: Account, sku: str, product: Product | None, snapshot: Snapshot, local: LocalFigures | None
 ) -> tuple[list[LocationStock], str]:
-    snapshot = replace(local.snapshot, cells=_cells_of(product_id, local.snapshot))
     parts = {cell: remembered.parts for cell, remembered in snapshot.cells.items()}
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
-    live, remark = await local.rows(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
+    wanted = [RowLocator(cell.product_id, sku, cell.place) for cell in cells]
+    live, remark = await (read_live(account, wanted) if local is None else local.rows(wanted))
     places = {cell: _place(account, cell, shown.get(cell), snapshot) for cell in cells}
     if not remark:  # where it cannot be asked, nothing is said of what the target has
         creates = (await account.capabilities()).creates
