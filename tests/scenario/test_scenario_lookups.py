@@ -15,6 +15,7 @@ from stocksync.core.model import Cell, Product, RowLocator, show
 from stocksync.core.report import Outcome
 from stocksync.errors import AskedTooOften, LeaseLost, NotFound, Unanswered
 from stocksync.ports import Priority
+from stocksync.run import cycle
 from stocksync.run.explain import explain
 from stocksync.run.leases import lead
 from stocksync.run.lookup import Query, look_up
@@ -286,21 +287,6 @@ def while_qoyod_answers(shop: Shop, happens: Callable[[], Awaitable[object]]) ->
     shop.account.source.product = answered  # type: ignore[method-assign]
 
 
-async def test_what_is_known_is_looked_at_while_qoyod_answers(shop: Shop) -> None:
-    await shop.cycle()
-    read, was_read = shop.account.target.read, asyncio.Event()
-
-    async def heard(refs: Sequence[RowLocator]) -> Any:
-        was_read.set()
-        return await read(refs)
-
-    shop.account.target.read = heard  # type: ignore[method-assign]
-    while_qoyod_answers(shop, was_read.wait)
-    async with asyncio.timeout(10):
-        answer = await shop.look_up(product_id=2)
-    assert (answer.places[0].source, answer.places[0].snapshot, answer.places[0].target) == (21, 21, 21)
-
-
 async def test_what_is_new_is_pushed_though_the_target_shows_no_row_just_now(shop: Shop) -> None:
     await shop.cycle()
     account, read, added = shop.account, shop.account.target.read, asyncio.Event()
@@ -341,6 +327,35 @@ async def test_what_is_written_while_qoyod_answers_is_in_the_answer(shop: Shop) 
     shown = {place.place: (place.source, place.snapshot, place.target) for place in answer.places}
     assert shown["1"] == (5, 5, 5)
     assert shown["5"] == (8, 8, 8)
+
+
+async def test_what_a_poll_of_before_writes_while_qoyod_answers_is_put_right(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await open_shop(poll={"cross_check": 0})
+    await shop.cycle()
+    read, may_write, prepare = asyncio.Event(), asyncio.Event(), cycle.prepare
+
+    async def held(*args: Any, **kwargs: Any) -> Any:
+        read.set()
+        await may_write.wait()
+        return await prepare(*args, **kwargs)
+
+    monkeypatch.setattr(cycle, "prepare", held)
+    async with lead(shop.account, shop.runtime.owner) as lease:
+        shop.catalogue.stock_take(2, 1, 5)
+        poll = asyncio.create_task(cycle.Cycle(shop.account, lease).run())
+        await read.wait()
+        shop.catalogue.stock_take(2, 1, 21)  # as it was, before anybody looks it up
+
+        async def write() -> None:
+            may_write.set()
+            await poll
+
+        while_qoyod_answers(shop, write)
+        answer = await look_up(shop.account, shop.runtime.state, Query(product_id=2), lease)
+    assert (answer.places[0].target, answer.pushed) == (21, 1)
+    assert (await shop.rows())[2, "1"] == "21"
 
 
 async def test_a_sku_that_another_product_bears_by_now_is_answered_with_that_one(shop: Shop) -> None:

@@ -19,7 +19,6 @@ from stocksync.errors import (
 )
 from stocksync.ports import Lease, Priority, Snapshot, StateQueries
 from stocksync.run.account import Account
-from stocksync.run.local_figures import LocalFigures, local_figures
 from stocksync.run.lookup_push import NOT_WRITER, LookupPushes, Push, push_news
 from stocksync.run.remarks import remark_on, remark_on_no_row, times_in
 from stocksync.run.target_row import read_live
@@ -65,13 +64,10 @@ async def look_up(
         Unanswered: Qoyod cannot be asked, and the snapshot does not know it.
 
     """
-    if fresh:
-        await account.lookups.turn(_PATIENCE)
-    async with local_figures(account, _snapshot_of(account, register, query)) as local:
-        product, silence = await _ask(account, query) if fresh else (None, None)
-        if product is None:
-            return await _remembered(account, query, silence, local)
-        return (await _push_and_answer(account, register, [product], lease, pushes, local=local))[0]
+    product, silence = await _ask(account, query) if fresh else (None, None)
+    if product is None:
+        return await _remembered(account, register, query, silence)
+    return (await _push_and_answer(account, register, [product], lease, pushes))[0]
 
 
 async def look_up_many(
@@ -98,10 +94,8 @@ async def look_up_many(
         row = found.get(sku)
         why = _unreadable(row) if isinstance(row, BadRow) else silence
         if why is not None:
-            query = Query(sku)
             try:
-                async with local_figures(account, _snapshot_of(account, register, query)) as local:
-                    answers[sku] = await _remembered(account, query, why, local)
+                answers[sku] = await _remembered(account, register, Query(sku), why)
             except Unanswered as error:
                 unanswered[sku] = str(error)
     return StockAnswers(account.name, [answers[sku] for sku in wanted if sku in answers], not_found, unanswered)
@@ -113,28 +107,22 @@ async def _push_and_answer(
     products: Sequence[Product],
     lease: Lease | None,
     pushes: LookupPushes | None,
-    *,
-    local: LocalFigures | None = None,
 ) -> list[StockAnswer]:
     """Push what is new of what Qoyod has just shown, where the lease is ours, and answer."""
     ids = [product.id for product in products]
-    snapshot = Snapshot() if local is None else await local.snapshot
-    if not snapshot.products.keys() >= set(ids):
-        snapshot = await account.state.snapshot(account.name, ids)
+    snapshot = await account.state.snapshot(account.name, ids)
     news = [product for product in products if not _is_settled(account, product, snapshot)]
     told: Mapping[int, Push] = {}
-    if news and local is not None:
-        local.live.cancel()  # the rows are about to change, and a target that hangs must not keep the push waiting
     if news and lease is not None:
         told = await push_news(account, register, news, lease, pushes)
     if news:
-        snapshot, local = await account.state.snapshot(account.name, ids), None
+        snapshot = await account.state.snapshot(account.name, ids)
     unchanged = Push(note="" if lease else NOT_WRITER)
     answers: list[StockAnswer] = []
     for product in products:
         push = told.get(product.id, unchanged)
-        mine = replace(snapshot, cells=_cells_of(product.id, snapshot))
-        places, remark = await _places(account, product.sku, product, mine, local)
+        known = replace(snapshot, cells=_cells_of(product.id, snapshot))
+        places, remark = await _places(account, product.sku, product, known)
         answers.append(StockAnswer(
             account.name, product.id, product.sku, product.name, product.tracked,
             fresh=True, at=product.read_at, places=places, pushed=push.pushed, note=remark or push.note,
@@ -143,15 +131,9 @@ async def _push_and_answer(
     return answers
 
 
-async def _snapshot_of(account: Account, register: StateQueries, query: Query) -> Snapshot:
-    ids = [query.product_id] if query.product_id is not None else []
-    if query.product_id is None:
-        ids = await register.products_with(account.name, query.sku or "")
-    return await account.state.snapshot(account.name, ids)
-
-
 async def _ask(account: Account, query: Query) -> tuple[Product | None, SourceError | None]:
     """Give the product, or why Qoyod does not show it."""
+    await account.lookups.turn(_PATIENCE)
     try:
         if query.sku is not None:
             found = await account.source.find(query.sku)
@@ -212,19 +194,24 @@ def _is_settled(account: Account, product: Product, snapshot: Snapshot) -> bool:
     return True
 
 
-async def _remembered(account: Account, query: Query, silence: SourceError | None, local: LocalFigures) -> StockAnswer:
-    snapshot = await local.snapshot
+async def _remembered(
+    account: Account, register: StateQueries, query: Query, silence: SourceError | None
+) -> StockAnswer:
+    ids = [query.product_id] if query.product_id is not None else []
+    if query.product_id is None:
+        ids = await register.products_with(account.name, query.sku or "")
+    snapshot = await account.state.snapshot(account.name, ids)
     if not snapshot.products:
         unknown = f"the snapshot knows no product with {query}"
         raise NotFound(unknown) if silence is None else Unanswered(f"{silence}; {unknown}") from silence
-    product_id, entry = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
+    product_id, known = max(snapshot.products.items(), key=lambda item: item[1].sku == query.sku)
     mine = replace(snapshot, cells=_cells_of(product_id, snapshot))
-    places, remark = await _places(account, entry.sku, None, mine, local)
+    places, remark = await _places(account, known.sku, None, mine)
     # The answer as a whole is as old as its oldest figure.
     note = "" if silence is None else f"{silence} (this is the snapshot)"
     confirmed = _oldest(places)
     return StockAnswer(
-        account.name, product_id, entry.sku, entry.name, entry.tracked,
+        account.name, product_id, known.sku, known.name, known.tracked,
         fresh=False, at=confirmed, places=places, note="; ".join(filter(None, (note, remark))),
         confirmed_at=confirmed, changed_at=_newest(places),
     )  # fmt: skip
@@ -243,13 +230,12 @@ def _newest(places: list[LocationStock]) -> datetime | None:
 
 
 async def _places(
-    account: Account, sku: str, product: Product | None, snapshot: Snapshot, local: LocalFigures | None
+    account: Account, sku: str, product: Product | None, snapshot: Snapshot
 ) -> tuple[list[LocationStock], str]:
     parts = {cell: remembered.parts for cell, remembered in snapshot.cells.items()}
     shown = _parts_now(account, product) if product else parts
     cells = sorted({*parts, *shown})
-    wanted = [RowLocator(cell.product_id, sku, cell.place) for cell in cells]
-    live, remark = await (read_live(account, wanted) if local is None else local.rows(wanted))
+    live, remark = await read_live(account, [RowLocator(cell.product_id, sku, cell.place) for cell in cells])
     places = {cell: _place(account, cell, shown.get(cell), snapshot) for cell in cells}
     if not remark:  # where it cannot be asked, nothing is said of what the target has
         creates = (await account.capabilities()).creates
