@@ -93,9 +93,12 @@ class MappedTarget:
         if layout is None:
             return {}
         finds = self._findable(layout, refs)
-        return await self._reads.rows(
-            list(finds), lambda some: self._look_up(layout, {ref.cell: finds[ref] for ref in some})
-        )
+
+        async def look_up(some: Sequence[RowLocator]) -> dict[Cell, TargetRow]:
+            known = finds if some[0] in finds else self._findable(layout, some)  # a row that was shown before
+            return await self._look_up(layout, {ref.cell: known[ref] for ref in some if ref in known})
+
+        return await self._reads.rows(list(finds), look_up)
 
     async def _look_up(self, layout: Layout, wanted: dict[Cell, tuple[RowKey, Row]]) -> dict[Cell, TargetRow]:
         async with (
