@@ -71,7 +71,7 @@ class Slices:
         reading, snapshot, absent = self._whole.reading, self._whole.snapshot, self._whole.absent
         keys = list(chain.from_iterable(self._cells.get(one, ()) for one in part))
         refused = chain.from_iterable(self._entries.get(one, ()) for one in part)
-        ids = set(part) if reading.bad_rows else set[int]()
+        ids = set(part)
         rows = tuple(row for row in reading.bad_rows if (row.product_id or 0) in ids)
         return Slice(
             replace(reading, products=chosen(reading.products, part), bad_rows=rows),

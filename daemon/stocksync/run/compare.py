@@ -1,7 +1,6 @@
 """What a reading asks for, compared with what the target holds: slice by slice."""
 
 import asyncio
-import sys
 from collections.abc import Mapping
 
 from stocksync.core import absence
@@ -34,10 +33,9 @@ def is_divisible(account: Account) -> bool:
 
 
 async def in_slices(account: Account, whole: Slice, size: int | None = None) -> Slices:
-    """Cut into slices that can be compared by themselves; where that is not so, there is one."""
+    """Cut what `is_divisible` into slices that can be compared by themselves."""
     capabilities = await account.capabilities()
     rows = len(whole.snapshot.cells) + len(whole.reading.products)
-    size = size if is_divisible(account) else sys.maxsize
     return await off_loop(rows, Slices, whole, size, by_sku=capabilities.by_sku or capabilities.loose)
 
 
@@ -47,7 +45,7 @@ async def compare(account: Account, whole: Slice, *, bare: bool = False) -> tupl
     A target that was found `bare` is not asked for rows: it had none.
     """
     desires, found = DesiredState(), ChangeSet()
-    for part in await in_slices(account, whole):
+    for part in await in_slices(account, whole) if is_divisible(account) else [whole]:
         derived, changed = await _compare_slice(account, part, bare=bare)
         derived.compared(part.snapshot.cells)
         desires.add(derived)
